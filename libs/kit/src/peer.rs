@@ -1,0 +1,83 @@
+//! How one part of the suite calls another: the same generated client, whether the other part is in this process or
+//! across the network.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use tonic::{Status, body::Body, transport::Endpoint};
+use tower::{BoxError, ServiceExt, util::BoxCloneSyncService};
+
+/// Carries calls to one service; give it to a generated client.
+pub type Peer = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
+
+/// The services of the suite, as one of its parts calls them.
+#[derive(Clone)]
+pub struct Peers {
+    /// Identity.
+    pub auth: Peer,
+    /// The register.
+    pub equipment: Peer,
+    /// Tasks and records.
+    pub maintenance: Peer,
+    /// Readings, rules and alerts.
+    pub telemetry: Peer,
+}
+
+/// A service at `url`, connected at the first call and again whenever the connection breaks.
+///
+/// # Errors
+///
+/// `url` is not one.
+pub fn remote(url: &str) -> anyhow::Result<Peer> {
+    let endpoint = Endpoint::from_shared(url.to_owned())?
+        .connect_timeout(Duration::from_secs(5))
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true);
+    let channel = endpoint.connect_lazy();
+    Ok(BoxCloneSyncService::new(channel.map_err(BoxError::from)))
+}
+
+/// A service that will run in this process. Parts refer to each other in circles, so each gets the others' places
+/// first, and the places are filled as the parts start.
+#[derive(Clone, Default)]
+pub struct Place(Arc<OnceLock<Local>>);
+
+/// A service of this process: calls cost no socket and no second encoding.
+type Local = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+impl Place {
+    /// Fills the place. The first service stays.
+    pub fn fill<S>(&self, service: S)
+    where
+        S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send,
+    {
+        // The first one wins; filling twice would be a bug of the start-up code and harmless.
+        let _ = self.0.set(BoxCloneSyncService::new(service));
+    }
+
+    /// Carries calls to whatever fills the place; `UNAVAILABLE` before that.
+    pub fn peer(&self) -> Peer {
+        let place = Arc::clone(&self.0);
+        BoxCloneSyncService::new(tower::service_fn(move |request: Request<Body>| {
+            let service = place.get().cloned();
+            async move {
+                let Some(service) = service else {
+                    return Ok(Status::unavailable("the service is starting").into_http());
+                };
+                // The service cannot fail: its error type has no values.
+                service.oneshot(request).await.map_err(BoxError::from)
+            }
+        }))
+    }
+}
