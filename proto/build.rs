@@ -40,6 +40,8 @@ fn main() -> Result<()> {
     set.file.retain(|file| file.package().starts_with(OURS) || file.package() == "google.protobuf");
     tonic_prost_build::configure()
         .build_transport(false)
+        // In the order of their keys, so that the same message always encodes to the same bytes.
+        .btree_map(".")
         .codec_path("crate::validate::ValidatingCodec")
         .compile_fds(set)?;
     Ok(())

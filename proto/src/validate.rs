@@ -3,7 +3,12 @@
 //! The implementations of [`Validate`] are generated from `buf.validate` options. Only requests are checked: the same
 //! codec decodes answers at the client, where a rule would be the wrong side's business.
 
-use std::{collections::HashMap, fmt::Write, marker::PhantomData, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write,
+    marker::PhantomData,
+    sync::OnceLock,
+};
 
 use regex::Regex;
 use tonic::{
@@ -84,14 +89,14 @@ impl Checker {
         }
     }
 
-    fn keys<V>(&mut self, map: &HashMap<String, V>, check: impl Fn(&mut Self, &String)) {
-        for (key, _) in sorted(map) {
+    fn keys<V>(&mut self, map: &BTreeMap<String, V>, check: impl Fn(&mut Self, &String)) {
+        for key in map.keys() {
             self.at(key, |checker| check(checker, key));
         }
     }
 
-    fn values<V>(&mut self, map: &HashMap<String, V>, check: impl Fn(&mut Self, &V)) {
-        for (key, value) in sorted(map) {
+    fn values<V>(&mut self, map: &BTreeMap<String, V>, check: impl Fn(&mut Self, &V)) {
+        for (key, value) in map {
             self.at(key, |checker| check(checker, value));
         }
     }
@@ -184,13 +189,6 @@ impl Checker {
             self.refuse(format!("must be at most {most_seconds}s"));
         }
     }
-}
-
-/// The entries of a map in an order that is the same in every run.
-fn sorted<V>(map: &HashMap<String, V>) -> Vec<(&String, &V)> {
-    let mut entries: Vec<_> = map.iter().collect();
-    entries.sort_by_key(|(key, _)| *key);
-    entries
 }
 
 /// A regular expression that is compiled at its first use.

@@ -1,0 +1,36 @@
+//! What every service needs that is not about its domain.
+//!
+//! | module | what it gives |
+//! | --- | --- |
+//! | [`error`] | the one error type, mapped to a gRPC status in one place |
+//! | [`id!`], [`names!`], [`time`], [`page`] | values: ids, enums, times, pages |
+//! | [`call`], [`access`], [`token`] | who calls, what they may call, how they prove it |
+//! | [`db`], [`changes`], [`once`] | storage on both engines, the change log, idempotency keys |
+//! | [`peer`], [`suite`] | the other services, and what a service is started with |
+//! | [`stack`], [`process`] | the layers around every service, and the process around them |
+
+pub mod access;
+pub mod call;
+pub mod changes;
+pub mod db;
+pub mod error;
+pub mod id;
+pub mod names;
+pub mod once;
+pub mod page;
+pub mod peer;
+pub mod process;
+pub mod stack;
+pub mod suite;
+pub mod time;
+pub mod token;
+
+pub use call::{Call, Caller};
+pub use db::Db;
+pub use error::{Error, Result};
+pub use page::Page;
+pub use suite::Suite;
+pub use time::{Clock, Timestamp};
+
+#[doc(hidden)]
+pub use {serde, sqlx, uuid};

@@ -1,0 +1,85 @@
+//! Who may call what. The rules come from the `.proto` files; a method without one is refused to everybody.
+
+use std::collections::HashMap;
+
+use crate::{Caller, Error, Result};
+
+crate::names! {
+    /// What a caller is trusted with.
+    pub enum Role {
+        /// The commanding officer.
+        Admin = "ADMIN",
+        /// Does the work and records it.
+        Technician = "TECHNICIAN",
+        /// Reads.
+        Viewer = "VIEWER",
+        /// A machine that sends readings.
+        Device = "DEVICE",
+        /// Another service of the suite, in work that no person asked for.
+        Service = "SERVICE",
+    }
+}
+
+/// Who may call one method.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Anybody, with or without a token.
+    Public,
+    /// Callers with one of these roles; nobody, if there are none.
+    Roles(Vec<Role>),
+}
+
+/// The rule of every method, by path (`/package.Service/Method`).
+#[derive(Clone, Debug, Default)]
+pub struct Rules(HashMap<&'static str, Rule>);
+
+/// Infrastructure that tools ask before they have a token; it tells nothing of our users' data.
+const OPEN: [&str; 3] = [
+    "/grpc.health.v1.Health/",
+    "/grpc.reflection.v1.ServerReflection/",
+    "/grpc.reflection.v1alpha.ServerReflection/",
+];
+
+impl Rules {
+    /// Rules from `(path, public, role names)`, as the contract lists them.
+    ///
+    /// # Errors
+    ///
+    /// A role is not one of ours.
+    pub fn new<'a>(
+        methods: impl IntoIterator<Item = (&'static str, bool, &'a [&'a str])>,
+    ) -> anyhow::Result<Self> {
+        let mut rules = HashMap::new();
+        for (path, public, roles) in methods {
+            let roles: Option<Vec<Role>> = roles.iter().map(|name| Role::from_name(name)).collect();
+            let roles = roles.ok_or_else(|| anyhow::anyhow!("{path} names an unknown role"))?;
+            rules.insert(path, if public { Rule::Public } else { Rule::Roles(roles) });
+        }
+        Ok(Self(rules))
+    }
+
+    /// The method at `path` and its rule; `None` if there is no such method.
+    pub fn find(&self, path: &str) -> Option<(&'static str, &Rule)> {
+        self.0.get_key_value(path).map(|(path, rule)| (*path, rule))
+    }
+
+    /// Whether `path` belongs to health checks or reflection, which need no token.
+    pub fn is_open(path: &str) -> bool {
+        OPEN.iter().any(|prefix| path.starts_with(prefix))
+    }
+}
+
+impl Rule {
+    /// Lets `caller` through or says why not.
+    ///
+    /// # Errors
+    ///
+    /// The caller's role is not among those that may.
+    pub fn check(&self, caller: &Caller) -> Result<()> {
+        match self {
+            Self::Public => Ok(()),
+            Self::Roles(roles) if roles.contains(&caller.role) => Ok(()),
+            Self::Roles(_) => Err(Error::Forbidden("your role may not do this")),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! A call as a handler sees it: who calls, which method, and the message.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tonic::{Extensions, Request, metadata::MetadataValue};
+
+use crate::access::Role;
+
+/// Time kept back from a caller's deadline when a call is made in their name, for our own answer.
+const ANSWER_TIME: Duration = Duration::from_millis(50);
+
+/// One call: the generated trait's methods turn their request into this and hand it on.
+#[derive(Clone, Debug)]
+pub struct Call<T> {
+    /// Who calls. On a public method without a token: nobody.
+    pub caller: Caller,
+    /// `/package.Service/Method`.
+    pub method: &'static str,
+    /// What they say.
+    pub message: T,
+}
+
+impl<T> From<Request<T>> for Call<T> {
+    fn from(request: Request<T>) -> Self {
+        let (_, extensions, message) = request.into_parts();
+        let (caller, method) = admitted(&extensions);
+        Self { caller, method, message }
+    }
+}
+
+/// Whom the access layer let through, and to what.
+#[derive(Clone, Debug)]
+pub(crate) struct Admitted {
+    pub caller: Caller,
+    pub method: &'static str,
+}
+
+fn admitted(extensions: &Extensions) -> (Caller, &'static str) {
+    match extensions.get::<Admitted>() {
+        Some(admitted) => (admitted.caller.clone(), admitted.method),
+        // Not behind the access layer: nobody, who may do nothing.
+        None => (Caller::nobody(String::new()), ""),
+    }
+}
+
+/// Who calls, as their token proved.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user's id, `service:<name>` for a service, empty for nobody.
+    pub id: String,
+    /// What they are trusted with.
+    pub role: Role,
+    /// Their token, to call other services in their name.
+    token: Option<Arc<str>>,
+    /// Follows the request through services and logs.
+    pub request_id: String,
+    /// When they stop waiting.
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl Caller {
+    /// A caller with a verified token.
+    pub(crate) fn new(id: String, role: Role, token: Arc<str>, request_id: String) -> Self {
+        Self { id, role, token: Some(token), request_id, deadline: None }
+    }
+
+    /// A caller without a token: only public methods let them through, and those ask no role.
+    pub(crate) fn nobody(request_id: String) -> Self {
+        Self { id: String::new(), role: Role::Viewer, token: None, request_id, deadline: None }
+    }
+
+    /// Whether this is the commanding officer.
+    pub fn is_admin(&self) -> bool {
+        self.role == Role::Admin
+    }
+
+    /// A request to another service in this caller's name, so that their rights decide; it ends with their patience.
+    pub fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(token) = &self.token {
+            authorize(&mut request, token);
+        }
+        if let Ok(id) = MetadataValue::try_from(self.request_id.as_str()) {
+            request.metadata_mut().insert("x-request-id", id);
+        }
+        if let Some(deadline) = self.deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            request.set_timeout(left.saturating_sub(ANSWER_TIME));
+        }
+        request
+    }
+}
+
+/// Puts `token` on a request.
+pub(crate) fn authorize<T>(request: &mut Request<T>, token: &str) {
+    if let Ok(value) = MetadataValue::try_from(format!("Bearer {token}")) {
+        request.metadata_mut().insert("authorization", value);
+    }
+}

@@ -1,0 +1,114 @@
+//! Storage on two engines from one code base: SQLite by default, PostgreSQL for replicas.
+//!
+//! Store functions are written once, on a [`Conn`], and [`on!`](crate::on) expands their body once per engine with native
+//! types. [`Db::begin`] is the only way to write.
+
+mod conn;
+mod open;
+
+use std::sync::Arc;
+
+pub use conn::{Conn, Engine, Tx};
+pub use open::Config;
+use sqlx::{PgPool, SqlitePool};
+use tokio::sync::watch;
+
+use crate::{Error, Result};
+
+/// One service's database.
+#[derive(Clone)]
+pub struct Db {
+    pools: Pools,
+    /// Counts the commits of this process that wrote to the change log, so that readers wake at once.
+    commits: Arc<watch::Sender<u64>>,
+}
+
+#[derive(Clone)]
+enum Pools {
+    /// One writer, because SQLite has one; several readers, which it lets read meanwhile.
+    Sqlite {
+        write: SqlitePool,
+        read: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+impl Db {
+    /// Begins a transaction; `name` says what for, in the log. Dropping it rolls back.
+    ///
+    /// The driver's begin runs in a task of its own: if the caller is cancelled while it waits, the task goes on and
+    /// its transaction is dropped. sqlx 0.9 otherwise hands out a connection whose transaction it has forgotten, and
+    /// what is later acknowledged on it is lost.
+    ///
+    /// # Errors
+    ///
+    /// `UNAVAILABLE` when no connection comes free in time.
+    pub async fn begin(&self, name: &'static str) -> Result<Tx> {
+        let pools = self.pools.clone();
+        #[expect(clippy::disallowed_methods, reason = "the one place that may")]
+        let begin = tokio::spawn(async move {
+            Ok::<_, sqlx::Error>(match pools {
+                Pools::Sqlite { write, .. } => {
+                    Conn::from(write.begin_with("begin immediate").await?)
+                }
+                Pools::Postgres(pool) => Conn::from(pool.begin().await?),
+            })
+        });
+        let conn = begin.await.map_err(anyhow::Error::from)??;
+        Ok(Tx::new(conn, name, Arc::clone(&self.commits)))
+    }
+
+    /// A connection to read on, outside any transaction.
+    ///
+    /// # Errors
+    ///
+    /// `UNAVAILABLE` when no connection comes free in time.
+    pub async fn read(&self) -> Result<Conn> {
+        #[expect(clippy::disallowed_methods, reason = "the one place that may")]
+        let conn = match &self.pools {
+            Pools::Sqlite { read, .. } => Conn::from(read.acquire().await?),
+            Pools::Postgres(pool) => Conn::from(pool.acquire().await?),
+        };
+        Ok(conn)
+    }
+
+    /// Wakes after commits of this process that wrote to the change log.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.subscribe()
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Runs a query on either engine: the body is compiled once for each, with `$c` as that engine's connection.
+///
+/// ```ignore
+/// on!(db, c => sqlx::query_as("select … where id = $1").bind(id).fetch_optional(c).await)
+/// ```
+#[macro_export]
+macro_rules! on {
+    ($db:expr, $c:ident => $body:expr) => {
+        match $crate::db::Conn::engine($db) {
+            $crate::db::Engine::Sqlite($c) => $body,
+            $crate::db::Engine::Postgres($c) => $body,
+        }
+    };
+}
+
+/// Answers an error when `rows` says that nothing was changed.
+///
+/// # Errors
+///
+/// `otherwise`, when no row was changed.
+pub fn changed(rows: u64, otherwise: impl FnOnce() -> Error) -> Result<()> {
+    if rows == 0 { Err(otherwise()) } else { Ok(()) }
+}

@@ -1,0 +1,126 @@
+//! Connections and transactions of either engine.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
+
+use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
+use tokio::sync::watch;
+
+use crate::Result;
+
+/// A connection of either engine, inside a transaction or not.
+pub struct Conn(Inner);
+
+enum Inner {
+    Sqlite(PoolConnection<Sqlite>),
+    SqliteTx(Transaction<'static, Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+    PostgresTx(Transaction<'static, Postgres>),
+}
+
+/// What [`on!`](crate::on) matches on.
+pub enum Engine<'c> {
+    /// The embedded engine.
+    Sqlite(&'c mut SqliteConnection),
+    /// The server.
+    Postgres(&'c mut PgConnection),
+}
+
+impl Conn {
+    /// The engine's own connection.
+    pub fn engine(&mut self) -> Engine<'_> {
+        match &mut self.0 {
+            Inner::Sqlite(connection) => Engine::Sqlite(connection),
+            Inner::SqliteTx(transaction) => Engine::Sqlite(transaction),
+            Inner::Postgres(connection) => Engine::Postgres(connection),
+            Inner::PostgresTx(transaction) => Engine::Postgres(transaction),
+        }
+    }
+
+    async fn commit(self) -> sqlx::Result<()> {
+        match self.0 {
+            Inner::SqliteTx(transaction) => transaction.commit().await,
+            Inner::PostgresTx(transaction) => transaction.commit().await,
+            Inner::Sqlite(_) | Inner::Postgres(_) => Ok(()),
+        }
+    }
+}
+
+impl From<PoolConnection<Sqlite>> for Conn {
+    fn from(connection: PoolConnection<Sqlite>) -> Self {
+        Self(Inner::Sqlite(connection))
+    }
+}
+
+impl From<Transaction<'static, Sqlite>> for Conn {
+    fn from(transaction: Transaction<'static, Sqlite>) -> Self {
+        Self(Inner::SqliteTx(transaction))
+    }
+}
+
+impl From<PoolConnection<Postgres>> for Conn {
+    fn from(connection: PoolConnection<Postgres>) -> Self {
+        Self(Inner::Postgres(connection))
+    }
+}
+
+impl From<Transaction<'static, Postgres>> for Conn {
+    fn from(transaction: Transaction<'static, Postgres>) -> Self {
+        Self(Inner::PostgresTx(transaction))
+    }
+}
+
+/// A transaction. Dropping it rolls back.
+pub struct Tx {
+    conn: Conn,
+    name: &'static str,
+    commits: Arc<watch::Sender<u64>>,
+    wrote_changes: bool,
+}
+
+impl Tx {
+    pub(super) fn new(conn: Conn, name: &'static str, commits: Arc<watch::Sender<u64>>) -> Self {
+        Self { conn, name, commits, wrote_changes: false }
+    }
+
+    /// Notes that the transaction wrote to the change log.
+    pub(crate) fn note_change(&mut self) {
+        self.wrote_changes = true;
+    }
+
+    /// Makes the transaction's writes durable. Runs to its end even if the caller is cancelled meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written, or (after a lost connection) nobody knows: a retry must carry its idempotency key.
+    pub async fn commit(self) -> Result<()> {
+        let Self { conn, name, commits, wrote_changes } = self;
+        let commit = tokio::spawn(async move {
+            conn.commit().await?;
+            if wrote_changes {
+                commits.send_modify(|count| *count += 1);
+            }
+            Ok::<_, sqlx::Error>(())
+        });
+        commit.await.map_err(anyhow::Error::from)?.inspect_err(|error| {
+            tracing::warn!(transaction = name, %error, "commit failed");
+        })?;
+        Ok(())
+    }
+}
+
+impl Deref for Tx {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.conn
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+}

@@ -1,0 +1,144 @@
+//! Opening a service's database and bringing its schema up to date.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, SqlitePool,
+    migrate::{Migration, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::watch;
+use tracing::log::LevelFilter;
+
+use super::{Db, Pools};
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a caller waits for a connection: less than its deadline, more than a healthy moment of waiting.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+const READERS: u32 = 4;
+
+/// Where the databases are.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// Folder of the embedded databases, one file a service. Not used with a database server.
+    #[arg(long, env = "FLIGHTLINE_DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+
+    /// PostgreSQL server (`postgres://…`); every service keeps to its own schema. None: embedded databases.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// Most connections that each service holds open to the database server.
+    #[arg(long, env = "FLIGHTLINE_DATABASE_CONNECTIONS", default_value_t = 8)]
+    pub database_connections: u32,
+}
+
+impl Db {
+    /// Opens the database of `service`, brought up to date with `migrations` (numbered from 100; lower numbers are this
+    /// library's own tables).
+    ///
+    /// # Errors
+    ///
+    /// The database can't be reached or holds a schema that this version doesn't know.
+    pub async fn open(
+        config: &Config,
+        service: &'static str,
+        migrations: &Migrator,
+    ) -> anyhow::Result<Self> {
+        let pools = match &config.database_url {
+            Some(url) => postgres(config, url, service, migrations).await?,
+            None => sqlite(config, service, migrations).await?,
+        };
+        Ok(Self { pools, commits: Arc::new(watch::Sender::new(0)) })
+    }
+}
+
+async fn sqlite(config: &Config, service: &str, migrations: &Migrator) -> anyhow::Result<Pools> {
+    let file = config.data_dir.join(format!("{service}.db"));
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("can't make the data folder {}", config.data_dir.display()))?;
+    let options = SqliteConnectOptions::new()
+        .filename(&file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // Every acknowledged write is on the disk; NORMAL may lose the last ones with the power.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .log_statements(LevelFilter::Trace);
+
+    let pool = |connections| {
+        SqlitePoolOptions::new()
+            .min_connections(1)
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            // SQLite rolls back by itself when the disk is full, and sqlx doesn't notice: without this, the one writer
+            // refuses every transaction until it is restarted.
+            .before_acquire(|connection, _| {
+                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+            })
+    };
+    let open = || format!("can't open the database {}", file.display());
+    let write: SqlitePool = pool(1).connect_with(options.clone()).await.with_context(open)?;
+    all(&SQLITE, migrations).run(&write).await.with_context(open)?;
+    // A reader can open only a file that is there.
+    let read = pool(READERS).connect_with(options.read_only(true)).await.with_context(open)?;
+    Ok(Pools::Sqlite { write, read })
+}
+
+async fn postgres(
+    config: &Config,
+    url: &str,
+    service: &'static str,
+    migrations: &Migrator,
+) -> anyhow::Result<Pools> {
+    let options: PgConnectOptions = url.parse().context("DATABASE_URL is not a PostgreSQL URL")?;
+    let options = options.application_name(service).log_statements(LevelFilter::Trace).options([
+        ("search_path", service),
+        ("statement_timeout", "5s"),
+        ("lock_timeout", "2s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+        ("synchronous_commit", "on"),
+    ]);
+
+    let mut connection = options.connect().await.context("can't reach the database server")?;
+    create_schema(&mut connection, service).await?;
+    // A migration may take longer than a request may.
+    connection.execute("set statement_timeout = 0; set lock_timeout = 0").await?;
+    all(&POSTGRES, migrations).run(&mut connection).await.context("can't update the schema")?;
+    connection.close().await?;
+
+    let pool: PgPool = PgPoolOptions::new()
+        .max_connections(config.database_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        // Second guard against a transaction that sqlx has forgotten; also finds out whether the connection lives.
+        .before_acquire(|connection, _| {
+            Box::pin(async move { connection.execute("rollback").await.map(|_| true) })
+        })
+        .connect_with(options)
+        .await?;
+    Ok(Pools::Postgres(pool))
+}
+
+/// Creates the service's schema; several replicas may start at once.
+async fn create_schema(connection: &mut PgConnection, service: &'static str) -> sqlx::Result<()> {
+    let mut transaction = connection.begin().await?;
+    transaction.execute("select pg_advisory_xact_lock(7166823)").await?;
+    let create = AssertSqlSafe(format!("create schema if not exists {service}"));
+    sqlx::raw_sql(create).execute(&mut *transaction).await?;
+    transaction.commit().await
+}
+
+/// This library's migrations and the service's, in one history.
+fn all(ours: &Migrator, service: &Migrator) -> Migrator {
+    let migrations: Vec<Migration> = ours.iter().chain(service.iter()).cloned().collect();
+    Migrator::with_migrations(migrations)
+}

@@ -1,0 +1,244 @@
+//! The one error type that crosses an RPC boundary.
+
+use std::collections::HashMap;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+/// The result of anything a caller may be told about.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Where our reasons come from, as `google.rpc.ErrorInfo` wants it.
+const DOMAIN: &str = "flightline";
+
+/// Why a call failed, in the words that the caller may see.
+///
+/// A small subset of gRPC's codes on purpose: add a variant only when some caller acts on it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A field of the request breaks a rule.
+    #[error("{field}: {problem}")]
+    Invalid {
+        /// The field's path, as the `.proto` names it: `task.equipment_id`.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No such thing, or none that this caller may see.
+    #[error("no {kind} {id}")]
+    NotFound {
+        /// What was looked for.
+        kind: &'static str,
+        /// Its id, as the caller gave it.
+        id: String,
+    },
+    /// It is there already.
+    #[error("{0}")]
+    AlreadyExists(&'static str),
+    /// The request is well formed, but the state of things forbids it.
+    #[error("{message}")]
+    Refused {
+        /// For programs: `TASK_HELD`.
+        reason: &'static str,
+        /// For people.
+        message: String,
+        /// What a program needs to go on: `holder_id`.
+        metadata: HashMap<String, String>,
+    },
+    /// The caller has not proved who they are.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// The caller may not do this.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// More than the service can take now. A retry later may work.
+    #[error("{0}")]
+    Exhausted(&'static str),
+    /// Something that the service needs is away. A retry later may work.
+    #[error("{0}")]
+    Unavailable(&'static str),
+    /// What another service answered to a call made in this caller's name.
+    #[error("{}", .0.message())]
+    Upstream(Box<Status>),
+    /// Our fault. The cause is for the log alone.
+    #[error("internal error")]
+    Internal(#[from] anyhow::Error),
+}
+
+impl Error {
+    /// The field at `field` breaks a rule.
+    pub fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), problem: problem.into() }
+    }
+
+    /// There is no `kind` with this `id`.
+    pub fn not_found(kind: &'static str, id: impl ToString) -> Self {
+        Self::NotFound { kind, id: id.to_string() }
+    }
+
+    /// The state of things forbids it.
+    pub fn refused(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::Refused { reason, message: message.into(), metadata: HashMap::new() }
+    }
+
+    /// Adds what a program needs to go on, to a refusal.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl ToString) -> Self {
+        if let Self::Refused { metadata, .. } = &mut self {
+            metadata.insert(key.to_owned(), value.to_string());
+        }
+        self
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Invalid { .. } => Code::InvalidArgument,
+            Self::NotFound { .. } => Code::NotFound,
+            Self::AlreadyExists(_) => Code::AlreadyExists,
+            Self::Refused { .. } => Code::FailedPrecondition,
+            Self::Unauthenticated(_) => Code::Unauthenticated,
+            Self::Forbidden(_) => Code::PermissionDenied,
+            Self::Exhausted(_) => Code::ResourceExhausted,
+            Self::Unavailable(_) => Code::Unavailable,
+            Self::Upstream(status) => status.code(),
+            Self::Internal(_) => Code::Internal,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid { .. } => "INVALID_FIELD",
+            Self::NotFound { .. } => "NOT_FOUND",
+            Self::AlreadyExists(_) => "ALREADY_EXISTS",
+            Self::Refused { reason, .. } => reason,
+            Self::Unauthenticated(_) => "UNAUTHENTICATED",
+            Self::Forbidden(_) => "FORBIDDEN",
+            Self::Exhausted(_) => "EXHAUSTED",
+            Self::Unavailable(_) | Self::Upstream(_) => "UNAVAILABLE",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        if let Error::Upstream(status) = error {
+            return *status;
+        }
+        if let Error::Internal(cause) = &error {
+            tracing::error!(error = format!("{cause:#}"), "request failed");
+        }
+        let (code, reason, message) = (error.code(), error.reason(), error.to_string());
+        let mut details = ErrorDetails::new();
+        match error {
+            Error::Invalid { field, problem } => {
+                details.set_bad_request(vec![FieldViolation::new(field, problem)]);
+                details.set_error_info(reason, DOMAIN, HashMap::new());
+            }
+            Error::Refused { metadata, .. } => {
+                details.set_error_info(reason, DOMAIN, metadata);
+            }
+            _ => {
+                details.set_error_info(reason, DOMAIN, HashMap::new());
+            }
+        }
+        Status::with_error_details(code, message, details)
+    }
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        Self::Upstream(Box::new(status))
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error as Sqlx;
+        let code = match &error {
+            Sqlx::PoolTimedOut | Sqlx::PoolClosed | Sqlx::WorkerCrashed | Sqlx::Io(_) => None,
+            Sqlx::Database(database) => Some(database.code().unwrap_or_default().into_owned()),
+            _ => return Self::Internal(error.into()),
+        };
+        tracing::warn!(error = %error, "storage did not answer");
+        match code.as_deref() {
+            // SQLite FULL; PostgreSQL disk full.
+            Some("13" | "53100") => Self::Unavailable("storage is full"),
+            // SQLite BUSY, LOCKED and kin; PostgreSQL serialization, deadlock, lock and statement timeouts.
+            Some("5" | "6" | "261" | "517" | "40001" | "40P01" | "55P03" | "57014") => {
+                Self::Unavailable("storage is busy")
+            }
+            // No connection; PostgreSQL shutting down, starting or out of connections.
+            None | Some("57P01" | "57P02" | "57P03" | "53300") => {
+                Self::Unavailable("storage is away")
+            }
+            Some(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+/// Gives a constraint violation its meaning.
+pub trait OnConstraint<T> {
+    /// Answers `meaning` if the database refused because of the constraint `name`.
+    ///
+    /// # Errors
+    ///
+    /// `meaning`, or whatever else went wrong.
+    fn on_constraint(self, name: &str, meaning: Error) -> Result<T>;
+}
+
+impl<T> OnConstraint<T> for sqlx::Result<T> {
+    fn on_constraint(self, name: &str, meaning: Error) -> Result<T> {
+        self.map_err(|error| match &error {
+            sqlx::Error::Database(database)
+                if constraint(database.as_ref()).as_deref() == Some(name) =>
+            {
+                meaning
+            }
+            _ => error.into(),
+        })
+    }
+}
+
+/// The name of the constraint that was broken, by PostgreSQL's convention on both engines: SQLite names the columns
+/// (`tasks.alert_id`), which make the same name (`tasks_alert_id_key`).
+fn constraint(error: &dyn sqlx::error::DatabaseError) -> Option<String> {
+    if let Some(name) = error.constraint() {
+        return Some(name.to_owned());
+    }
+    let columns = error.message().strip_prefix("UNIQUE constraint failed: ")?;
+    if let Some(index) = columns.strip_prefix("index '") {
+        return Some(index.trim_end_matches('\'').to_owned());
+    }
+    let mut name = String::new();
+    for column in columns.split(", ") {
+        let (table, column) = column.split_once('.')?;
+        if name.is_empty() {
+            name.push_str(table);
+        }
+        name.push('_');
+        name.push_str(column);
+    }
+    Some(name + "_key")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_internal_cause_is_never_told_to_the_caller() {
+        let status = Status::from(Error::Internal(anyhow::anyhow!("password is hunter2")));
+        assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
+    }
+
+    #[test]
+    fn a_refusal_carries_what_a_program_needs() {
+        let error = Error::refused("TASK_HELD", "Ana holds it").with("holder_id", "7");
+        let status = Status::from(error);
+
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("TASK_HELD", "flightline"));
+        assert_eq!(info.metadata["holder_id"], "7");
+    }
+}

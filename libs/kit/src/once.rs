@@ -1,0 +1,126 @@
+//! Idempotency keys: a retry gets the first answer instead of a second effect, for a day, per caller and method.
+
+use std::time::Duration;
+
+use prost::Message;
+use sha2::{Digest, Sha256};
+use tonic::{Response, metadata::MetadataValue};
+
+use crate::{
+    Call, Error, Result, Timestamp,
+    db::{Conn, Tx},
+    on,
+};
+
+/// How long a first answer is kept.
+pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Metadata that marks an answer as a repeated one; the gateway answers `200` instead of `201`.
+pub const REPLAYED: &str = "flightline-replayed";
+
+/// One call that carries an idempotency key, or carries none.
+#[derive(Clone, Debug)]
+pub struct Once {
+    caller: String,
+    method: &'static str,
+    /// Empty: every call is the first.
+    request_id: String,
+    fingerprint: Vec<u8>,
+}
+
+impl Once {
+    /// The call, by its key `request_id`.
+    pub fn new<T: Message>(call: &Call<T>, request_id: &str) -> Self {
+        Self {
+            caller: call.caller.id.clone(),
+            method: call.method,
+            request_id: request_id.to_owned(),
+            fingerprint: Sha256::digest(call.message.encode_to_vec()).to_vec(),
+        }
+    }
+
+    /// The answer of the first call with this key, or `None` if this is it. Two calls at once wait for each other: the
+    /// key is taken in the transaction that does the work.
+    ///
+    /// # Errors
+    ///
+    /// The key was used for another request.
+    pub async fn recall<A: Message + Default>(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+    ) -> Result<Option<Response<A>>> {
+        if self.request_id.is_empty() || self.take(tx, now).await? {
+            return Ok(None);
+        }
+        let (fingerprint, answer) = self.find(tx).await?;
+        if fingerprint != self.fingerprint {
+            let message = "the idempotency key was used for another request";
+            return Err(Error::refused("IDEMPOTENCY_KEY_REUSED", message));
+        }
+        let answer = A::decode(answer.as_slice()).map_err(anyhow::Error::from)?;
+        Ok(Some(replayed(answer)))
+    }
+
+    /// Keeps `answer` for those who ask again; call it before the commit.
+    pub async fn remember(&self, tx: &mut Tx, answer: &impl Message) -> Result<()> {
+        if self.request_id.is_empty() {
+            return Ok(());
+        }
+        on!(tx, c => sqlx::query(
+                "update answers
+                 set answer = $4
+                 where caller = $1 and method = $2 and request_id = $3",
+            )
+            .bind(&self.caller)
+            .bind(self.method)
+            .bind(&self.request_id)
+            .bind(answer.encode_to_vec())
+            .execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Whether this is the first call with the key.
+    async fn take(&self, tx: &mut Tx, now: Timestamp) -> Result<bool> {
+        forget(tx, now.minus(KEPT)).await?;
+        let rows = on!(tx, c => sqlx::query(
+                "insert into answers (caller, method, request_id, fingerprint, created_at)
+                 values ($1, $2, $3, $4, $5)
+                 on conflict do nothing",
+            )
+            .bind(&self.caller)
+            .bind(self.method)
+            .bind(&self.request_id)
+            .bind(&self.fingerprint)
+            .bind(now)
+            .execute(c).await.map(|done| done.rows_affected()))?;
+        Ok(rows == 1)
+    }
+
+    async fn find(&self, db: &mut Conn) -> Result<(Vec<u8>, Vec<u8>)> {
+        Ok(on!(db, c => sqlx::query_as(
+                "select fingerprint, answer
+                 from answers
+                 where caller = $1 and method = $2 and request_id = $3",
+            )
+            .bind(&self.caller)
+            .bind(self.method)
+            .bind(&self.request_id)
+            .fetch_one(c).await)?)
+    }
+}
+
+/// Marks `answer` as one that was given before.
+pub fn replayed<A>(answer: A) -> Response<A> {
+    let mut response = Response::new(answer);
+    response.metadata_mut().insert(REPLAYED, MetadataValue::from_static("true"));
+    response
+}
+
+/// Drops the answers that were first given before `before`.
+pub async fn forget(db: &mut Conn, before: Timestamp) -> Result<()> {
+    on!(db, c => sqlx::query("delete from answers where created_at < $1")
+        .bind(before)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}

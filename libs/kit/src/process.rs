@@ -1,0 +1,120 @@
+//! The process around the services: logs, signals, the gRPC server.
+
+use std::{io::IsTerminal, net::SocketAddr, time::Duration};
+
+use anyhow::Context;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tracing_subscriber::EnvFilter;
+
+use crate::stack::Guard;
+
+/// How long calls in progress may go on once the process shall end.
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// Where the gRPC server listens.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// Address of the gRPC port; all services of this process share it.
+    #[arg(long, env = "FLIGHTLINE_GRPC_LISTEN", default_value = "0.0.0.0:50051")]
+    pub grpc_listen: SocketAddr,
+}
+
+/// Sends logs to standard error, filtered by `RUST_LOG`: for people on a terminal, as JSON otherwise.
+pub fn init_logs() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let logs = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    if std::io::stderr().is_terminal() {
+        logs.with_target(false).compact().init();
+    } else {
+        logs.json().flatten_event(true).init();
+    }
+}
+
+/// Cancelled on the first SIGINT or SIGTERM.
+///
+/// # Errors
+///
+/// The system does not let us listen for signals.
+pub fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn({
+        let token = token.clone();
+        async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            token.cancel();
+        }
+    });
+    Ok(token)
+}
+
+/// Listens on `address`.
+///
+/// # Errors
+///
+/// The address is taken or not ours; the message names it.
+pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))
+}
+
+/// Serves `routes` behind `guard`, with health checks and reflection of `descriptors`, until `shutdown`; calls in
+/// progress finish first.
+///
+/// # Errors
+///
+/// The listener fails, or calls were still in progress when the time to finish was over.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Routes,
+    guard: Guard,
+    descriptors: &'static [u8],
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_service_status("", ServingStatus::Serving).await;
+    let routes = reflected(routes.add_service(health_service), descriptors)?;
+
+    let stop = shutdown.clone();
+    let drained = async move {
+        stop.cancelled().await;
+        health.set_service_status("", ServingStatus::NotServing).await;
+    };
+    let server = tonic::transport::Server::builder()
+        .tcp_nodelay(true)
+        .max_concurrent_streams(256)
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        .layer(guard)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), drained);
+    let forced = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = server => Ok(served?),
+        () = forced => anyhow::bail!("calls were still in progress {} s after the stop", DRAIN.as_secs()),
+    }
+}
+
+/// Adds reflection in both versions: many tools speak only the older one.
+fn reflected(routes: Routes, descriptors: &'static [u8]) -> anyhow::Result<Routes> {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(descriptors)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?))
+}

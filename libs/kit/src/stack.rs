@@ -1,0 +1,186 @@
+//! The layers around every service, whether it is reached over the network or from this process: request id, access,
+//! deadline, load limit, panics.
+
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use http::{HeaderMap, Request, Response};
+use tokio::{sync::Semaphore, time::Instant};
+use tonic::{Status, body::Body};
+use tower::{Layer, Service, ServiceExt};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{
+    Caller, Error, Result,
+    access::{Rule, Rules},
+    call::Admitted,
+    token::Verifier,
+};
+
+/// The longest that any call may take to begin its answer, whatever its caller says.
+const CEILING: Duration = Duration::from_secs(10);
+/// Calls in progress at once, over all connections. More are refused at once: they would only wait.
+const CALLS: usize = 1024;
+
+/// Puts the layers around a service.
+#[derive(Clone)]
+pub struct Guard {
+    rules: Arc<Rules>,
+    verifier: Verifier,
+    permits: Arc<Semaphore>,
+}
+
+impl Guard {
+    /// Layers that let callers through by `rules` and know them by `verifier`.
+    pub fn new(rules: Rules, verifier: Verifier) -> Self {
+        Self { rules: Arc::new(rules), verifier, permits: Arc::new(Semaphore::new(CALLS)) }
+    }
+
+    async fn handle<S>(&self, service: S, mut request: Request<Body>) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
+        S::Future: Send,
+    {
+        let deadline = Instant::now() + timeout(request.headers());
+        if let Err(error) = self.admit(&mut request, deadline).await {
+            return Status::from(error).into_http();
+        }
+        let Ok(_permit) = self.permits.try_acquire() else {
+            return Status::from(Error::Exhausted("too many calls at once")).into_http();
+        };
+        let answer = AssertUnwindSafe(service.oneshot(request)).catch_unwind();
+        match tokio::time::timeout_at(deadline, answer).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Err(_)) => {
+                Status::from(Error::Internal(anyhow::anyhow!("a handler panicked"))).into_http()
+            }
+            Err(_) => Status::deadline_exceeded("the call took too long").into_http(),
+        }
+    }
+
+    /// Finds out who calls, asks the method's rule, and notes both for the handler.
+    async fn admit(&self, request: &mut Request<Body>, deadline: Instant) -> Result<()> {
+        let path = request.uri().path();
+        if Rules::is_open(path) {
+            return Ok(());
+        }
+        let Some((method, rule)) = self.rules.find(path) else {
+            return Err(Status::unimplemented("no such method").into());
+        };
+        let mut caller = match rule {
+            Rule::Public => Caller::nobody(request_id(request.headers())),
+            Rule::Roles(_) => self.caller(request.headers()).await?,
+        };
+        rule.check(&caller)?;
+        caller.deadline = Some(deadline);
+        request.extensions_mut().insert(Admitted { caller, method });
+        Ok(())
+    }
+
+    async fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
+        let token = bearer(headers).ok_or(Error::Unauthenticated("an access token is required"))?;
+        let (claims, role) = self.verifier.verify(token).await?;
+        Ok(Caller::new(claims.sub, role, token.into(), request_id(headers)))
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get("authorization")?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// The id that the request came with, or a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    match given {
+        Some(id) if (1..=128).contains(&id.len()) => id.to_owned(),
+        _ => Uuid::now_v7().to_string(),
+    }
+}
+
+/// How long the caller waits (`grpc-timeout`), at most [`CEILING`].
+fn timeout(headers: &HeaderMap) -> Duration {
+    let asked = headers.get("grpc-timeout").and_then(|value| value.to_str().ok());
+    asked.and_then(parse_timeout).map_or(CEILING, |asked| asked.min(CEILING))
+}
+
+/// Reads `grpc-timeout`: up to eight digits and a unit.
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (amount, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let amount: u64 = (amount.len() <= 8).then(|| amount.parse().ok())??;
+    Some(match unit {
+        "H" => Duration::from_secs(amount * 3600),
+        "M" => Duration::from_secs(amount * 60),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, service: S) -> Guarded<S> {
+        Guarded { guard: self.clone(), service }
+    }
+}
+
+/// A service with the layers around it.
+#[derive(Clone)]
+pub struct Guarded<S> {
+    guard: Guard,
+    service: S,
+}
+
+impl<S> Service<Request<Body>> for Guarded<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // The service is asked when the call is admitted.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (guard, service) = (self.guard.clone(), self.service.clone());
+        let span = tracing::info_span!(
+            "call",
+            method = request.uri().path(),
+            request_id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()),
+        );
+        let answer = async move { Ok(guard.handle(service, request).await) };
+        answer.instrument(span).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_read_in_every_unit() {
+        assert_eq!(parse_timeout("2S"), Some(Duration::from_secs(2)));
+        assert_eq!(parse_timeout("1500m"), Some(Duration::from_millis(1500)));
+        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        for nonsense in ["", "S", "1", "123456789S", "-1S", "1 S", "1é"] {
+            assert_eq!(parse_timeout(nonsense), None, "{nonsense:?}");
+        }
+    }
+}

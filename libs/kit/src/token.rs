@@ -1,0 +1,202 @@
+//! Access tokens: how every service verifies them by itself, and how a service gets its own.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, RwLock};
+use tonic::Request;
+
+use crate::{Clock, Error, Result, Timestamp, access::Role, call::authorize};
+
+/// Issuer and audience of our tokens.
+pub const ISSUER: &str = "flightline";
+/// The token type of RFC 9068, which keeps any other JWT from passing as an access token.
+pub const TYPE: &str = "at+jwt";
+/// How far two machines' clocks may differ.
+const LEEWAY_SECONDS: i64 = 5;
+/// The shortest time between two fetches of keys, so that tokens with invented key names can't flood the issuer.
+const REFETCH: Duration = Duration::from_secs(5);
+
+/// What an access token says (RFC 9068).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who issued it: [`ISSUER`].
+    pub iss: String,
+    /// Whom it is for: [`ISSUER`], the whole suite.
+    pub aud: String,
+    /// Whom it names: a user's id or `service:<name>`.
+    pub sub: String,
+    /// The session that it belongs to.
+    pub sid: String,
+    /// Its own id.
+    pub jti: String,
+    /// When it was issued, in seconds since the epoch.
+    pub iat: i64,
+    /// When it ends, in seconds since the epoch.
+    pub exp: i64,
+    /// When it begins, if later than `iat`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
+    /// The name of a [`Role`].
+    pub role: String,
+}
+
+/// A public key that verifies tokens.
+#[derive(Clone, Debug)]
+pub struct PublicKey {
+    /// Its name in a token's header.
+    pub kid: String,
+    /// The Ed25519 key, base64url without padding.
+    pub x: String,
+}
+
+/// Asks the issuer for its keys.
+type Fetch = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<PublicKey>>> + Send + Sync>;
+
+/// Verifies access tokens with the issuer's public keys, which it fetches when it needs them.
+#[derive(Clone)]
+pub struct Verifier {
+    fetch: Fetch,
+    clock: Clock,
+    keys: Arc<RwLock<Keys>>,
+}
+
+#[derive(Default)]
+struct Keys {
+    by_id: HashMap<String, DecodingKey>,
+    fetched_at: Option<Timestamp>,
+}
+
+impl Verifier {
+    /// A verifier that gets its keys from `fetch`.
+    pub fn new(
+        clock: Clock,
+        fetch: impl Fn() -> BoxFuture<'static, Result<Vec<PublicKey>>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { fetch: Arc::new(fetch), clock, keys: Arc::default() }
+    }
+
+    /// Checks `token` and answers whom it names and what they may do.
+    ///
+    /// # Errors
+    ///
+    /// `UNAUTHENTICATED` for anything but a valid token; `UNAVAILABLE` when the issuer's keys can't be had.
+    pub async fn verify(&self, token: &str) -> Result<(Claims, Role)> {
+        let header = decode_header(token).map_err(|_| invalid())?;
+        if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(TYPE) {
+            return Err(invalid());
+        }
+        let key = self.key(header.kid.as_deref().ok_or_else(invalid)?).await?;
+        let claims = decode::<Claims>(token, &key, &validation()).map_err(|_| invalid())?.claims;
+        self.check_times(&claims)?;
+        let role = Role::from_name(&claims.role).ok_or_else(invalid)?;
+        Ok((claims, role))
+    }
+
+    fn check_times(&self, claims: &Claims) -> Result<()> {
+        let now = self.clock.now().micros().div_euclid(1_000_000);
+        if claims.exp + LEEWAY_SECONDS < now {
+            return Err(Error::Unauthenticated("the access token has expired"));
+        }
+        let begins = claims.nbf.unwrap_or(claims.iat).max(claims.iat);
+        if now + LEEWAY_SECONDS < begins {
+            return Err(Error::Unauthenticated("the access token is not valid yet"));
+        }
+        Ok(())
+    }
+
+    async fn key(&self, kid: &str) -> Result<DecodingKey> {
+        if let Some(key) = self.keys.read().await.by_id.get(kid) {
+            return Ok(key.clone());
+        }
+        let mut keys = self.keys.write().await;
+        // Another call may have fetched it while this one waited.
+        if let Some(key) = keys.by_id.get(kid) {
+            return Ok(key.clone());
+        }
+        let now = self.clock.now();
+        if keys.fetched_at.is_some_and(|at| now < at.plus(REFETCH)) {
+            return Err(invalid());
+        }
+        let fetched = (self.fetch)().await.map_err(|error| {
+            tracing::warn!(%error, "can't fetch the keys that verify tokens");
+            Error::Unavailable("the keys that verify tokens are away")
+        })?;
+        keys.by_id = fetched
+            .into_iter()
+            .filter_map(|key| Some((key.kid, DecodingKey::from_ed_components(&key.x).ok()?)))
+            .collect();
+        keys.fetched_at = Some(now);
+        keys.by_id.get(kid).cloned().ok_or_else(invalid)
+    }
+}
+
+/// One wording for every defect: an attacker learns nothing from the difference.
+fn invalid() -> Error {
+    Error::Unauthenticated("the access token is not valid")
+}
+
+/// The library's defaults accept a token without audience or issuer; these don't. Times are checked against our clock.
+fn validation() -> Validation {
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.set_audience(&[ISSUER]);
+    validation.set_issuer(&[ISSUER]);
+    validation.required_spec_claims =
+        HashSet::from(["exp", "iss", "aud", "sub"].map(str::to_owned));
+    validation.validate_exp = false;
+    validation
+}
+
+/// Asks the issuer for a token of this service; answers it and the seconds for which it is valid.
+type FetchOwn = Arc<dyn Fn() -> BoxFuture<'static, Result<(String, i32)>> + Send + Sync>;
+
+/// The token with which a service does what no person asked for.
+#[derive(Clone)]
+pub struct ServiceToken {
+    fetch: FetchOwn,
+    clock: Clock,
+    current: Arc<Mutex<Option<(Arc<str>, Timestamp)>>>,
+}
+
+impl ServiceToken {
+    /// A token that is fetched by `fetch` when there is none or it is about to end.
+    pub fn new(
+        clock: Clock,
+        fetch: impl Fn() -> BoxFuture<'static, Result<(String, i32)>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { fetch: Arc::new(fetch), clock, current: Arc::default() }
+    }
+
+    /// A request to another service in this service's own name.
+    ///
+    /// # Errors
+    ///
+    /// The issuer is away or refuses this service.
+    pub async fn request<T>(&self, message: T) -> Result<Request<T>> {
+        let mut request = Request::new(message);
+        authorize(&mut request, &self.token().await?);
+        Ok(request)
+    }
+
+    async fn token(&self) -> Result<Arc<str>> {
+        let mut current = self.current.lock().await;
+        let now = self.clock.now();
+        if let Some((token, good_until)) = &*current
+            && now < *good_until
+        {
+            return Ok(Arc::clone(token));
+        }
+        let (token, expires_in) = (self.fetch)().await?;
+        let token: Arc<str> = token.into();
+        // Renewed at half of its life: never used at its end.
+        let half = Duration::from_secs(u64::try_from(expires_in).unwrap_or_default() / 2);
+        *current = Some((Arc::clone(&token), now.plus(half)));
+        Ok(token)
+    }
+}
