@@ -1,5 +1,7 @@
 //! The longer chores, in Rust: `cargo xtask <chore>`.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 mod arrows;
@@ -20,11 +22,17 @@ enum Chore {
     Files,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().chore {
+#[expect(clippy::print_stderr, reason = "what a chore finds is for the person who runs it")]
+fn main() -> ExitCode {
+    let done = match Arguments::parse().chore {
         Chore::Arrows => arrows::run(),
         Chore::Files => files::run(),
+    };
+    if let Err(error) = done {
+        eprintln!("{error:#}");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }
 
 #[cfg(test)]
