@@ -51,15 +51,10 @@ autovacuum = off
 const USERS: &str = "users.lock";
 const SUPERVISOR: &str = include_str!("postgres/supervisor.sh");
 
-/// The URL of the server's `postgres` database.
+/// Makes an empty database that no other test sees, and gives its URL.
 ///
 /// `FLIGHTLINE_TEST_POSTGRES_URL` names a server to use instead of one of our own; the databases
 /// that the tests make there stay.
-pub fn server_url() -> &'static str {
-    &server().url
-}
-
-/// Makes an empty database that no other test sees, and gives its URL.
 pub async fn fresh_database() -> String {
     let server = server();
     let options: PgConnectOptions = server.url.parse().expect("the server's URL can be read");
