@@ -31,6 +31,13 @@ pub struct Change {
     pub payload: Vec<u8>,
 }
 
+impl Change {
+    /// The thing after the change.
+    pub fn decode<M: prost::Message + Default>(&self) -> Result<M> {
+        Ok(M::decode(self.payload.as_slice()).map_err(anyhow::Error::from)?)
+    }
+}
+
 /// A place in the log. Everything before it has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, FromRow)]
 pub struct Position {

@@ -81,3 +81,28 @@ impl Place {
         }))
     }
 }
+
+/// A place for every service of the suite, filled or not.
+#[derive(Clone, Default)]
+pub struct Places {
+    /// Identity.
+    pub auth: Place,
+    /// The register.
+    pub equipment: Place,
+    /// Tasks and records.
+    pub maintenance: Place,
+    /// Readings, rules and alerts.
+    pub telemetry: Place,
+}
+
+impl Places {
+    /// The services that fill the places, now or later.
+    pub fn peers(&self) -> Peers {
+        Peers {
+            auth: self.auth.peer(),
+            equipment: self.equipment.peer(),
+            maintenance: self.maintenance.peer(),
+            telemetry: self.telemetry.peer(),
+        }
+    }
+}

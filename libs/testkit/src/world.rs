@@ -1,0 +1,143 @@
+//! Everything that one test stands in.
+
+use std::sync::Arc;
+
+use kit::{
+    Suite,
+    access::{Role, Rules},
+    db,
+    peer::{Place, Places},
+    stack::Guard,
+    token::{ServiceToken, Verifier},
+};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+use tonic::{
+    service::{Routes, interceptor::InterceptedService},
+    transport::Channel,
+};
+use tower::Layer;
+
+use crate::{Bearer, FrozenClock, Issuer, User, postgres};
+
+/// Which database a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// A file of the test's own.
+    Sqlite,
+    /// A database of the test's own on the shared throw-away server.
+    Postgres,
+}
+
+/// One test's databases, clock, callers and servers. Dropping it stops them.
+pub struct World {
+    /// The engine that the test runs on.
+    pub engine: Engine,
+    /// Where services keep their data.
+    pub db: db::Config,
+    /// What time it is.
+    pub clock: FrozenClock,
+    /// Who signs the callers' tokens.
+    pub issuer: Issuer,
+    /// What services are started with. Their neighbours are whatever was [served](Self::serve).
+    pub suite: Suite,
+    /// Where served services are found by their neighbours.
+    pub places: Places,
+    guard: Guard,
+    _stop: DropGuard,
+    _folder: Arc<TempDir>,
+}
+
+impl World {
+    /// A world on a fresh database of `engine`.
+    pub async fn new(engine: Engine) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database_url = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(postgres::fresh_database().await),
+        };
+        let data_dir = folder.path().join("data");
+        let db = db::Config { data_dir, database_url, database_connections: 8 };
+
+        let clock = FrozenClock::default();
+        let issuer = Issuer::new(clock.clone());
+        let places = Places::default();
+        let shutdown = CancellationToken::new();
+        let suite = Suite {
+            clock: clock.clock(),
+            peers: places.peers(),
+            identity: identity(&clock, &issuer),
+            tasks: TaskTracker::new(),
+            shutdown: shutdown.clone(),
+        };
+        Self {
+            engine,
+            db,
+            guard: guard(&clock, &issuer),
+            clock,
+            issuer,
+            suite,
+            places,
+            _stop: shutdown.drop_guard(),
+            _folder: Arc::new(folder),
+        }
+    }
+
+    /// A new caller with `role`.
+    #[must_use]
+    pub fn user(&self, role: Role) -> User {
+        self.issuer.user(role)
+    }
+
+    /// Serves `routes` on a free port, and to its neighbours as what fills `place`.
+    pub async fn serve(&self, routes: Routes, place: &Place) -> Server {
+        place.fill(self.guard.layer(routes.clone().prepare()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shutdown = self.suite.shutdown.clone();
+        let guard = self.guard.clone();
+        tokio::spawn(kit::process::serve(listener, routes, guard, proto::DESCRIPTORS, shutdown));
+        let channel = Channel::from_shared(url.clone()).unwrap().connect().await.unwrap();
+        Server { url, channel }
+    }
+}
+
+/// A service under test.
+#[derive(Clone)]
+pub struct Server {
+    /// Where it listens: `http://127.0.0.1:…`.
+    pub url: String,
+    /// Speaks to it without a token.
+    pub channel: Channel,
+}
+
+impl Server {
+    /// Speaks to it as `user`; hand it to a generated client.
+    #[must_use]
+    pub fn by(&self, user: &User) -> InterceptedService<Channel, Bearer> {
+        InterceptedService::new(self.channel.clone(), Bearer::of(user))
+    }
+}
+
+fn guard(clock: &FrozenClock, issuer: &Issuer) -> Guard {
+    let methods = proto::METHODS.iter().map(|method| (method.path, method.public, method.roles));
+    let public = issuer.public();
+    let verifier = Verifier::new(clock.clock(), move || {
+        let keys = vec![public.clone()];
+        Box::pin(async move { Ok(keys) })
+    });
+    Guard::new(Rules::new(methods).unwrap(), verifier)
+}
+
+/// A service's own token, from the same issuer; asked anew each time, since the clock may have been advanced.
+fn identity(clock: &FrozenClock, issuer: &Issuer) -> ServiceToken {
+    let issuer = issuer.clone();
+    ServiceToken::new(clock.clock(), move || {
+        let token = issuer.user(Role::Service).token;
+        Box::pin(async move { Ok((token, 300)) })
+    })
+}

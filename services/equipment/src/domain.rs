@@ -1,0 +1,3 @@
+//! What the service knows, and its rules. No I/O, no wire types.
+
+pub mod equipment;

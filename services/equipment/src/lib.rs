@@ -1,0 +1,31 @@
+//! The equipment service: the register of what is maintained.
+//!
+//! A call enters through `rpc`, is decided by `domain` and is kept by `store`.
+
+mod domain;
+mod rpc;
+mod store;
+
+use kit::{Db, Suite, sqlx::migrate::Migrator};
+use proto::equipment::v1::equipment_service_server::EquipmentServiceServer;
+use tonic::service::RoutesBuilder;
+
+/// The schema that this service owns.
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Starts the service: opens its database and adds its methods to `routes`.
+///
+/// # Errors
+///
+/// The database can't be opened.
+pub async fn start(
+    db: &kit::db::Config,
+    suite: &Suite,
+    routes: &mut RoutesBuilder,
+) -> anyhow::Result<()> {
+    let db = Db::open(db, "equipment", &MIGRATIONS).await?;
+    suite.keep_tidy(&db);
+    let service = rpc::Service { db, suite: suite.clone() };
+    routes.add_service(EquipmentServiceServer::new(service));
+    Ok(())
+}

@@ -1,0 +1,144 @@
+use kit::{Call, Error, Page, Result, Timestamp, changes, db::Tx, once::Once, time::parse_date};
+use proto::equipment::v1 as pb;
+use tonic::Response;
+
+use super::Service;
+use crate::{
+    domain::equipment::{Attributes, Criticality, Equipment, EquipmentId, Status},
+    store,
+};
+
+/// The kind of this noun's entries in the change log.
+pub const CHANGE: &str = "equipment";
+
+pub async fn create(
+    service: &Service,
+    call: Call<pb::CreateEquipmentRequest>,
+) -> Result<Response<pb::Equipment>> {
+    let now = service.suite.clock.now();
+    let once = Once::new(&call, &call.message.request_id);
+    let equipment = read(call.message.equipment.unwrap_or_default(), now)?;
+
+    let mut tx = service.db.begin("create equipment").await?;
+    if let Some(answer) = once.recall(&mut tx, now).await? {
+        return Ok(answer);
+    }
+    check_parent(&mut tx, &equipment).await?;
+    store::equipment::insert(&mut tx, &equipment).await?;
+    let answer = pb::Equipment::from(equipment.clone());
+    changes::append(&mut tx, now, CHANGE, equipment.id.uuid(), &answer).await?;
+    once.remember(&mut tx, &answer).await?;
+    tx.commit().await?;
+
+    Ok(answer.into())
+}
+
+pub async fn get(service: &Service, call: Call<pb::GetEquipmentRequest>) -> Result<pb::Equipment> {
+    let id = EquipmentId::parse("id", &call.message.id)?;
+
+    let equipment = store::equipment::find(&mut service.db.read().await?, id).await?;
+    Ok(equipment.ok_or_else(|| Error::not_found("equipment", id))?.into())
+}
+
+pub async fn list(
+    service: &Service,
+    call: Call<pb::ListEquipmentRequest>,
+) -> Result<pb::ListEquipmentResponse> {
+    let mut request = call.message;
+    let (size, token) =
+        (std::mem::take(&mut request.page_size), std::mem::take(&mut request.page_token));
+    let page = Page::parse(size, &token, &request)?;
+    let filter = store::equipment::Filter {
+        status: Status::from_name(request.status().as_str_name()),
+        kind: Some(request.r#type).filter(|kind| !kind.is_empty()),
+        location: Some(request.location).filter(|location| !location.is_empty()),
+        parent_id: parent_id("parent_id", request.parent_id.as_deref())?,
+    };
+
+    let rows = store::equipment::list(&mut service.db.read().await?, &filter, &page).await?;
+    let (rows, next_page_token) = page.cut(rows, |equipment| equipment.id)?;
+    Ok(pb::ListEquipmentResponse {
+        equipment: rows.into_iter().map(pb::Equipment::from).collect(),
+        next_page_token,
+    })
+}
+
+/// New equipment from what the caller may say of it.
+fn read(wire: pb::Equipment, now: Timestamp) -> Result<Equipment> {
+    let date = wire.installation_date.as_deref();
+    Ok(Equipment {
+        id: EquipmentId::new(),
+        status: Status::from_name(wire.status().as_str_name()).unwrap_or(Status::Operational),
+        criticality: Criticality::from_name(wire.criticality().as_str_name())
+            .unwrap_or(Criticality::Medium),
+        installation_date: date
+            .map(|date| parse_date("equipment.installation_date", date))
+            .transpose()?,
+        parent_id: parent_id("equipment.parent_id", wire.parent_id.as_deref())?,
+        name: wire.name,
+        kind: wire.r#type,
+        model: wire.model,
+        manufacturer: wire.manufacturer,
+        serial_number: Some(wire.serial_number).filter(|number| !number.is_empty()),
+        location: wire.location,
+        notes: wire.notes,
+        attributes: Attributes(wire.attributes),
+        created_at: now,
+        updated_at: now,
+        revision: 1,
+    })
+}
+
+fn parent_id(field: &str, text: Option<&str>) -> Result<Option<EquipmentId>> {
+    text.map(|text| EquipmentId::parse(field, text)).transpose()
+}
+
+async fn check_parent(tx: &mut Tx, equipment: &Equipment) -> Result<()> {
+    let Some(parent_id) = equipment.parent_id else { return Ok(()) };
+    match store::equipment::find(tx, parent_id).await? {
+        Some(parent) if parent.status != Status::Decommissioned => Ok(()),
+        Some(_) => Err(Error::invalid("equipment.parent_id", "is decommissioned")),
+        None => Err(Error::invalid("equipment.parent_id", "there is no such equipment")),
+    }
+}
+
+impl From<Equipment> for pb::Equipment {
+    fn from(equipment: Equipment) -> Self {
+        use pb::equipment::{Criticality, Status};
+        let status = Status::from_str_name(equipment.status.name()).unwrap_or_default();
+        let criticality = Criticality::from_str_name(equipment.criticality.name());
+        Self {
+            id: equipment.id.to_string(),
+            name: equipment.name,
+            r#type: equipment.kind,
+            model: equipment.model,
+            manufacturer: equipment.manufacturer,
+            serial_number: equipment.serial_number.unwrap_or_default(),
+            location: equipment.location,
+            parent_id: equipment.parent_id.map(|id| id.to_string()),
+            status: status.into(),
+            criticality: criticality.unwrap_or_default().into(),
+            installation_date: equipment.installation_date,
+            notes: equipment.notes,
+            attributes: equipment.attributes.0,
+            created_at: Some(equipment.created_at.into()),
+            updated_at: Some(equipment.updated_at.into()),
+            etag: equipment.revision.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_known_to_the_wire() {
+        for status in Status::ALL {
+            assert!(pb::equipment::Status::from_str_name(status.name()).is_some());
+        }
+        for criticality in Criticality::ALL {
+            assert!(pb::equipment::Criticality::from_str_name(criticality.name()).is_some());
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Tells other services of every change of the register.
+
+use kit::{
+    Call, Page, Result,
+    changes::{self, Change, Position, Reader},
+};
+use proto::equipment::v1 as pb;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::{Service, equipment::CHANGE};
+use crate::store;
+
+/// Messages on their way to the watcher.
+pub type WatchStream = ReceiverStream<Result<pb::WatchEquipmentResponse, Status>>;
+
+type Sender = mpsc::Sender<Result<pb::WatchEquipmentResponse, Status>>;
+
+pub async fn watch(
+    service: &Service,
+    call: Call<pb::WatchEquipmentRequest>,
+) -> Result<WatchStream> {
+    let mut db = service.db.read().await?;
+    let resumed = match call.message.resume_token.as_str() {
+        "" => None,
+        token => Some(Position::parse("resume_token", token)?),
+    };
+    let resumed = match resumed {
+        Some(position) if changes::holds(&mut db, position).await? => Some(position),
+        _ => None,
+    };
+    let start = match resumed {
+        Some(position) => position,
+        None => changes::end(&mut db).await?,
+    };
+    drop(db);
+
+    let (sender, receiver) = mpsc::channel(256);
+    let (db, watcher) = (service.db.clone(), sender.clone());
+    service.suite.spawn(async move {
+        let told = tell(&db, &sender, start, resumed.is_none()).await;
+        if let Err(error) = told {
+            // The watcher may have gone; it resumes from the last token that it kept.
+            let _ = watcher.send(Err(error.into())).await;
+        }
+    });
+    Ok(ReceiverStream::new(receiver))
+}
+
+/// Sends all there is, if asked to, and then every change after `start` until the watcher goes.
+async fn tell(db: &kit::Db, sender: &Sender, start: Position, snapshot: bool) -> Result<()> {
+    if snapshot {
+        tell_all(db, sender, start).await?;
+    }
+    let mut reader = Reader::new(db, start);
+    loop {
+        let changes = tokio::select! {
+            changes = reader.next() => changes?,
+            () = sender.closed() => return Ok(()),
+        };
+        for change in changes.into_iter().filter(|change| change.kind == CHANGE) {
+            if sender.send(Ok(message(&change)?)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Sends the whole register, and a message without equipment that says so.
+async fn tell_all(db: &kit::Db, sender: &Sender, start: Position) -> Result<()> {
+    let filter = store::equipment::Filter::default();
+    let mut page = Page::parse(1000, "", &())?;
+    loop {
+        let rows = store::equipment::list(&mut db.read().await?, &filter, &page).await?;
+        let (rows, next) = page.cut(rows, |equipment| equipment.id)?;
+        for equipment in rows {
+            let equipment = Some(equipment.into());
+            let message = pb::WatchEquipmentResponse { equipment, ..Default::default() };
+            // A watcher that has gone is noticed by the caller.
+            let _ = sender.send(Ok(message)).await;
+        }
+        if next.is_empty() {
+            break;
+        }
+        page = Page::parse(1000, &next, &())?;
+    }
+    let end = pb::WatchEquipmentResponse { equipment: None, resume_token: start.to_string() };
+    let _ = sender.send(Ok(end)).await;
+    Ok(())
+}
+
+fn message(change: &Change) -> Result<pb::WatchEquipmentResponse> {
+    Ok(pb::WatchEquipmentResponse {
+        equipment: Some(change.decode()?),
+        resume_token: change.position.to_string(),
+    })
+}

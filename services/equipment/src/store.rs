@@ -1,0 +1,3 @@
+//! SQL, and nothing else. Functions take a connection, so that the caller picks the transaction.
+
+pub mod equipment;

@@ -1,0 +1,50 @@
+use kit::access::Role;
+use proto::equipment::v1::{CreateEquipmentRequest, WatchEquipmentRequest, WatchEquipmentResponse};
+use tonic::Streaming;
+
+use super::{Client, by, pump, start};
+
+async fn create(client: &mut Client, name: &str) {
+    let request = CreateEquipmentRequest { equipment: Some(pump(name)), ..Default::default() };
+    client.create_equipment(request).await.unwrap();
+}
+
+async fn watch(client: &mut Client, token: &str) -> Streaming<WatchEquipmentResponse> {
+    let request = WatchEquipmentRequest { resume_token: token.into() };
+    client.watch_equipment(request).await.unwrap().into_inner()
+}
+
+/// The next message: a name, or nothing at the end of the snapshot; and where to go on.
+async fn next(stream: &mut Streaming<WatchEquipmentResponse>) -> (Option<String>, String) {
+    let message = stream.message().await.unwrap().unwrap();
+    (message.equipment.map(|equipment| equipment.name), message.resume_token)
+}
+
+testkit::both! {
+    async fn a_watcher_sees_all_there_is_and_then_each_change(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        let mut watcher = by(&server, &world.user(Role::Service));
+        create(&mut admin, "before").await;
+
+        let mut stream = watch(&mut watcher, "").await;
+        assert_eq!(next(&mut stream).await.0.as_deref(), Some("before"));
+        assert_eq!(next(&mut stream).await.0, None);
+        create(&mut admin, "after").await;
+        assert_eq!(next(&mut stream).await.0.as_deref(), Some("after"));
+    }
+
+    async fn a_watcher_goes_on_where_it_left_off(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        let mut watcher = by(&server, &world.user(Role::Service));
+        let (_, start) = next(&mut watch(&mut watcher, "").await).await;
+
+        create(&mut admin, "first").await;
+        create(&mut admin, "second").await;
+        let (first, token) = next(&mut watch(&mut watcher, &start).await).await;
+        let (second, _) = next(&mut watch(&mut watcher, &token).await).await;
+
+        assert_eq!((first.as_deref(), second.as_deref()), (Some("first"), Some("second")));
+    }
+}
