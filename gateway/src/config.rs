@@ -1,0 +1,134 @@
+//! The gateway's settings.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+/// What an operator may change about the public port. The flags and variables carry `http`, because one process may
+/// serve gRPC as well.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+#[group(id = "gateway")]
+pub struct Config {
+    /// Address of the REST surface [default: 0.0.0.0:8000].
+    #[arg(long, env = "FLIGHTLINE_HTTP_LISTEN", value_name = "ADDRESS")]
+    pub http_listen: Option<SocketAddr>,
+
+    /// Port of the REST surface on all addresses, unless the address is given: what hosting platforms set.
+    #[arg(long, env = "PORT", value_name = "PORT")]
+    pub http_port: Option<u16>,
+
+    /// Connections served at a time; more wait in the listener's queue.
+    #[arg(long, env = "FLIGHTLINE_HTTP_MAX_CONNECTIONS", default_value_t = MAX_CONNECTIONS)]
+    pub http_max_connections: usize,
+
+    /// Seconds a client may take for the head of a request, and a connection may lie idle.
+    #[arg(long, env = "FLIGHTLINE_HTTP_HEADER_SECONDS", default_value = "10", value_parser = seconds)]
+    pub http_header_seconds: Duration,
+
+    /// Seconds a client may pause inside the body of a request.
+    #[arg(long, env = "FLIGHTLINE_HTTP_BODY_IDLE_SECONDS", default_value = "10", value_parser = seconds)]
+    pub http_body_idle_seconds: Duration,
+
+    /// Bytes of a request body, where the method doesn't allow more.
+    #[arg(long, env = "FLIGHTLINE_HTTP_MAX_BODY_BYTES", default_value_t = MAX_BODY_BYTES)]
+    pub http_max_body_bytes: usize,
+
+    /// Seconds a service may take to answer.
+    #[arg(long, env = "FLIGHTLINE_HTTP_DEADLINE_SECONDS", default_value = "10", value_parser = seconds)]
+    pub http_deadline_seconds: Duration,
+
+    /// Seconds between the comments that keep a quiet event stream open.
+    #[arg(long, env = "FLIGHTLINE_HTTP_KEEP_ALIVE_SECONDS", default_value = "15", value_parser = seconds)]
+    pub http_keep_alive_seconds: Duration,
+
+    /// Seconds that requests under way may take to finish when the process stops.
+    #[arg(long, env = "FLIGHTLINE_HTTP_DRAIN_SECONDS", default_value = "25", value_parser = seconds)]
+    pub http_drain_seconds: Duration,
+}
+
+const PORT: u16 = 8000;
+const MAX_CONNECTIONS: usize = 1024;
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+impl Config {
+    /// Where to listen: the address that was given, or all addresses on `PORT`.
+    pub fn listen_addr(&self) -> SocketAddr {
+        let everywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        self.http_listen.unwrap_or(SocketAddr::new(everywhere, self.http_port.unwrap_or(PORT)))
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            http_listen: None,
+            http_port: None,
+            http_max_connections: MAX_CONNECTIONS,
+            http_header_seconds: Duration::from_secs(10),
+            http_body_idle_seconds: Duration::from_secs(10),
+            http_max_body_bytes: MAX_BODY_BYTES,
+            http_deadline_seconds: Duration::from_secs(10),
+            http_keep_alive_seconds: Duration::from_secs(15),
+            http_drain_seconds: Duration::from_secs(25),
+        }
+    }
+}
+
+/// Reads `10` or `0.5`; zero would mean never, which none of these settings can keep.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("must be more than 0".to_owned()) } else { Ok(duration) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory, FromArgMatches, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    fn parse(arguments: &[&str]) -> Config {
+        // The variables of whoever runs the tests are none of the test's business.
+        let command: Command = Program::command().mut_args(|argument| argument.env(None::<&str>));
+        let all = std::iter::once("program").chain(arguments.iter().copied());
+        Program::from_arg_matches(&command.get_matches_from(all)).unwrap().config
+    }
+
+    #[test]
+    fn the_settings_are_consistent() {
+        Program::command().debug_assert();
+    }
+
+    #[test]
+    fn the_defaults_in_code_are_those_of_the_command_line() {
+        assert_eq!(parse(&[]), Config::default());
+    }
+
+    #[test]
+    fn the_port_alone_moves_the_default_address() {
+        assert_eq!(parse(&[]).listen_addr().to_string(), "0.0.0.0:8000");
+        assert_eq!(parse(&["--http-port", "8080"]).listen_addr().to_string(), "0.0.0.0:8080");
+    }
+
+    #[test]
+    fn the_address_beats_the_port() {
+        let config = parse(&["--http-port", "8080", "--http-listen", "127.0.0.1:9000"]);
+
+        assert_eq!(config.listen_addr().to_string(), "127.0.0.1:9000");
+    }
+
+    #[test]
+    fn a_setting_of_no_seconds_is_refused() {
+        assert!(seconds("0").is_err());
+        assert!(seconds("-1").is_err());
+        assert!(seconds("NaN").is_err());
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+    }
+}

@@ -1,0 +1,169 @@
+//! The gateway as a service: whatever request goes in, an answer comes out.
+
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use futures_util::{FutureExt, future::BoxFuture};
+use http::{
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, ETAG, EXPECT},
+    request::Parts,
+};
+use http_body::Body as _;
+use kit::peer::Peers;
+use prost_reflect::DescriptorPool;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tower::BoxError;
+
+use crate::{
+    Config, body,
+    pages::Pages,
+    problem::Problem,
+    request_id::{self, X_REQUEST_ID},
+    routes::{Action, Found, Routes},
+    transcode::Exchange,
+};
+
+const X_CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
+
+/// Answers HTTP-JSON by calling the services. Clones share everything.
+#[derive(Clone)]
+pub struct Gateway {
+    routes: Arc<Routes>,
+    pages: Arc<Pages>,
+    config: Arc<Config>,
+    shutdown: CancellationToken,
+}
+
+impl Gateway {
+    /// A gateway for the methods in `descriptors`, an encoded `FileDescriptorSet`. Its event streams end when
+    /// `shutdown` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// A `google.api.http` option that the gateway cannot serve: better found at start than by a client.
+    pub fn new(
+        descriptors: &[u8],
+        peers: &Peers,
+        config: Config,
+        shutdown: CancellationToken,
+    ) -> Result<Self> {
+        let pool = DescriptorPool::decode(descriptors).context("the descriptors cannot be read")?;
+        let routes = Routes::new(&pool, peers)?;
+        Ok(Self {
+            pages: Arc::new(Pages::new(&routes, peers, shutdown.clone())),
+            routes: Arc::new(routes),
+            config: Arc::new(config),
+            shutdown,
+        })
+    }
+
+    async fn serve(self, request: Request<Body>) -> Response<Body> {
+        let started = Instant::now();
+        let (head, mut body) = request.into_parts();
+        let head = Arc::new(head);
+        let request_id = request_id::of(&head.headers);
+        let found = self.routes.find(head.uri.path());
+        // The raw path would put whatever a client sends into the log.
+        let route = found.as_ref().map_or("-", |found| found.resource.template.as_str());
+
+        let answer = self.answer(found.as_ref(), &head, &mut body, &request_id);
+        let answer = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(request_id, route, "a request made the gateway panic");
+            Err(Problem::internal())
+        });
+        let response = answer.unwrap_or_else(|problem| problem.into_response(&request_id));
+        if !head.headers.contains_key(EXPECT) {
+            body::discard(body);
+        }
+
+        tracing::info!(
+            method = %head.method,
+            route,
+            status = response.status().as_u16(),
+            milliseconds = started.elapsed().as_millis(),
+            request_id,
+            "answered"
+        );
+        finished(response, &head.method, &request_id)
+    }
+
+    async fn answer(
+        &self,
+        found: Option<&Found>,
+        head: &Arc<Parts>,
+        body: &mut Body,
+        request_id: &str,
+    ) -> Result<Response<Body>, Problem> {
+        let Some(Found { resource, variables }) = found else { return Err(Problem::not_found()) };
+        match resource.action(&head.method) {
+            Some(Action::Call(route)) => {
+                let exchange = Exchange {
+                    route: Arc::clone(route),
+                    variables: variables.clone(),
+                    head: Arc::clone(head),
+                    request_id: request_id.to_owned(),
+                    config: Arc::clone(&self.config),
+                    shutdown: self.shutdown.clone(),
+                };
+                exchange.run(body).await
+            }
+            Some(Action::Page(page)) => Ok(self.pages.answer(*page).await),
+            None if head.method == Method::OPTIONS => Ok(options(resource.allow())),
+            None => Err(Problem::method_not_allowed(resource.allow())),
+        }
+    }
+}
+
+impl<B> tower::Service<Request<B>> for Gateway
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.clone().serve(request.map(Body::new)).map(Ok).boxed()
+    }
+}
+
+fn options(allow: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, allow);
+    response
+}
+
+/// Adds what every answer carries. Answers belong to their caller: no cache may keep them unasked.
+fn finished(mut response: Response<Body>, method: &Method, request_id: &str) -> Response<Body> {
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert(X_REQUEST_ID, value);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let is_revalidated = method == Method::GET && headers.contains_key(ETAG);
+    let caching = if is_revalidated { "private, no-cache" } else { "no-store" };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+
+    if method == Method::HEAD {
+        if let Some(length) = response.body().size_hint().exact().filter(|length| 0 < *length) {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        *response.body_mut() = Body::empty();
+    }
+    response
+}

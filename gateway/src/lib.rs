@@ -1,0 +1,50 @@
+//! The HTTP-JSON edge: what a client of the REST surface talks to.
+//!
+//! Nothing here knows a resource. The routes, the shapes of bodies and the statuses of success come from the options in
+//! the `.proto` files, so a new method is reachable the moment it is declared. One request goes
+//!
+//! 1. through [`Gateway`], which gives it an id, finds its route ([`routes`]) and logs it,
+//! 2. through [`transcode`], which builds the request message out of path, query and body ([`request`]), calls the
+//!    service that owns the method ([`upstream`]) and turns the answer into JSON ([`response`], [`stream`]),
+//! 3. and comes out as JSON or, whatever went wrong and wherever, as a [`problem`].
+
+mod accept;
+mod body;
+mod codec;
+mod config;
+mod field;
+mod gateway;
+mod json;
+mod keys;
+mod location;
+mod pages;
+mod problem;
+mod query;
+mod request;
+mod request_id;
+mod response;
+mod routes;
+mod rule;
+mod server;
+mod status;
+mod stream;
+mod template;
+mod transcode;
+mod upstream;
+
+pub use config::Config;
+pub use gateway::Gateway;
+pub use server::run;
+
+use kit::peer::Peers;
+use tokio_util::sync::CancellationToken;
+
+/// The gateway without a socket, as it would serve the public surface: for tests and for whoever has a listener of
+/// their own.
+///
+/// # Errors
+///
+/// A `google.api.http` option that the gateway cannot serve.
+pub fn service(peers: &Peers) -> anyhow::Result<Gateway> {
+    Gateway::new(proto::DESCRIPTORS, peers, Config::default(), CancellationToken::new())
+}

@@ -1,0 +1,73 @@
+//! The HTTP answer that a gRPC answer stands for.
+
+use http::{
+    HeaderMap, HeaderValue, Method, Response, StatusCode,
+    header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION},
+};
+use http_body_util::Full;
+use prost_reflect::DynamicMessage;
+use tonic::body::Body;
+
+use crate::{json, problem::Problem, routes::Route, transcode::Exchange};
+
+/// Metadata by which a service says that it answers what it did before.
+const REPLAYED: &str = "flightline-replayed";
+
+/// Turns the answer of a unary call into HTTP.
+pub fn build(
+    exchange: &Exchange,
+    answer: tonic::Response<DynamicMessage>,
+) -> Result<Response<Body>, Problem> {
+    let Exchange { route, head, .. } = exchange;
+    let status = status(route, &answer);
+    let message = answer.into_inner();
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+
+    if let Some(etag) = etag(&message) {
+        response.headers_mut().insert(ETAG, etag.clone());
+        if is_read(&head.method) && is_known(&head.headers, &etag) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return Ok(response);
+        }
+    }
+    if status == StatusCode::CREATED
+        && let Some(location) = route.collection.locate(head.uri.path(), &message)
+        && let Ok(location) = HeaderValue::from_str(&location)
+    {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    if status != StatusCode::NO_CONTENT {
+        let content = json::write(&message).map_err(|error| exchange.unwritable(&error))?;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *response.body_mut() = Body::new(Full::from(content));
+    }
+    Ok(response)
+}
+
+/// A retry created nothing.
+fn status(route: &Route, answer: &tonic::Response<DynamicMessage>) -> StatusCode {
+    let is_replayed = answer.metadata().get(REPLAYED).is_some_and(|value| value == "true");
+    if is_replayed && route.success == StatusCode::CREATED { StatusCode::OK } else { route.success }
+}
+
+fn etag(message: &DynamicMessage) -> Option<HeaderValue> {
+    let etag = message.get_field_by_name("etag")?;
+    let etag = etag.as_str().filter(|etag| !etag.is_empty() && !etag.contains('"'))?;
+    HeaderValue::from_str(&format!("\"{etag}\"")).ok()
+}
+
+fn is_read(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}
+
+/// Whether the client has this version already (RFC 9110 §13.1.2, weak comparison).
+fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
+}

@@ -1,0 +1,201 @@
+//! The table of routes, made from the descriptors.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::{Context, Result, bail};
+use http::{HeaderName, HeaderValue, Method, StatusCode, uri::PathAndQuery};
+use kit::peer::Peers;
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
+
+use crate::{
+    field::Field,
+    location::{Collection, Collections},
+    pages::Page,
+    rule::{BodyRule, Options, Rule},
+    template::Template,
+    upstream::{self, Upstream},
+};
+
+/// Headers that fill a text field at the top of the request, where it has one.
+const HEADER_FIELDS: [(HeaderName, &str); 2] = [
+    (HeaderName::from_static("idempotency-key"), "request_id"),
+    (HeaderName::from_static("last-event-id"), "resume_token"),
+];
+
+/// Finds what a path leads to.
+pub struct Routes {
+    router: matchit::Router<Arc<Resource>>,
+    /// A line for every path, for people.
+    pub listing: String,
+}
+
+/// What a path leads to.
+pub struct Found {
+    pub resource: Arc<Resource>,
+    /// The raw text of the path's variables.
+    pub variables: Vec<String>,
+}
+
+/// What one path offers.
+pub struct Resource {
+    pub template: String,
+    pub actions: Vec<(Method, Action)>,
+}
+
+/// What one verb does.
+pub enum Action {
+    Page(Page),
+    Call(Arc<Route>),
+}
+
+/// One verb and path of an RPC.
+pub struct Route {
+    pub method: MethodDescriptor,
+    pub grpc_path: PathAndQuery,
+    pub upstream: Upstream,
+    pub path_fields: Vec<Field>,
+    pub header_fields: Vec<(HeaderName, FieldDescriptor)>,
+    pub body: BodyRule,
+    pub max_body_bytes: Option<usize>,
+    pub success: StatusCode,
+    pub collection: Collection,
+}
+
+impl Routes {
+    /// # Errors
+    ///
+    /// An option that the gateway cannot serve, or two routes at one place.
+    pub fn new(pool: &DescriptorPool, peers: &Peers) -> Result<Self> {
+        let mut resources = BTreeMap::new();
+        for page in Page::ALL {
+            let template = Template::parse(page.path())?;
+            add(&mut resources, &template, Method::GET, Action::Page(page))?;
+        }
+        for (rule, route) in routes(pool, peers)? {
+            add(&mut resources, &rule.template, rule.verb, Action::Call(Arc::new(route)))?;
+        }
+
+        let listing = resources.values().map(Resource::line).collect();
+        let mut router = matchit::Router::new();
+        for (pattern, resource) in resources {
+            router.insert(pattern, Arc::new(resource))?;
+        }
+        Ok(Self { router, listing })
+    }
+
+    /// What `path` leads to, with or without its trailing slash.
+    pub fn find(&self, path: &str) -> Option<Found> {
+        let without_slash = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
+        let found = self.router.at(without_slash).ok()?;
+        Some(Found {
+            resource: Arc::clone(found.value),
+            variables: found.params.iter().map(|(_, value)| value.to_owned()).collect(),
+        })
+    }
+}
+
+impl Resource {
+    /// What `verb` does here; HEAD is a GET that keeps the body to itself.
+    pub fn action(&self, verb: &Method) -> Option<&Action> {
+        let verb = if verb == Method::HEAD { &Method::GET } else { verb };
+        self.actions.iter().find(|(offered, _)| offered == verb).map(|(_, action)| action)
+    }
+
+    fn line(&self) -> String {
+        let verbs = self.actions.iter().map(|(verb, _)| verb.as_str()).collect::<Vec<_>>();
+        format!("{:<40} {}\n", self.template, verbs.join(", "))
+    }
+
+    /// The `Allow` header.
+    pub fn allow(&self) -> HeaderValue {
+        let mut verbs = self.actions.iter().map(|(verb, _)| verb.as_str()).collect::<Vec<_>>();
+        if verbs.contains(&"GET") {
+            verbs.push("HEAD");
+        }
+        verbs.push("OPTIONS");
+        verbs.sort_unstable();
+        // Verbs are header text; an empty value would only say less.
+        HeaderValue::from_str(&verbs.join(", ")).unwrap_or(HeaderValue::from_static(""))
+    }
+}
+
+fn add(
+    resources: &mut BTreeMap<String, Resource>,
+    template: &Template,
+    verb: Method,
+    action: Action,
+) -> Result<()> {
+    let empty = || Resource { template: template.to_string(), actions: Vec::new() };
+    let resource = resources.entry(template.pattern()).or_insert_with(empty);
+    if resource.action(&verb).is_some() {
+        bail!("{verb} {template} leads to two methods");
+    }
+    resource.actions.push((verb, action));
+    Ok(())
+}
+
+/// Every route of every method that has one.
+fn routes(pool: &DescriptorPool, peers: &Peers) -> Result<Vec<(Rule, Route)>> {
+    let options = Options::of(pool)?;
+    let mut rules = Vec::new();
+    for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
+        let of_method = options.rules(&method).with_context(|| method.full_name().to_owned())?;
+        rules.extend(of_method.into_iter().map(|rule| (method.clone(), rule)));
+    }
+
+    let mut collections = Collections::default();
+    for (method, rule) in rules.iter().filter(|(_, rule)| rule.verb == Method::GET) {
+        collections.add(method.output(), &rule.template);
+    }
+
+    let mut routes = Vec::new();
+    for (method, rule) in rules {
+        let route = route(&options, &collections, peers, &method, &rule);
+        let route = route.with_context(|| method.full_name().to_owned())?;
+        routes.push((rule, route));
+    }
+    Ok(routes)
+}
+
+fn route(
+    options: &Options,
+    collections: &Collections,
+    peers: &Peers,
+    method: &MethodDescriptor,
+    rule: &Rule,
+) -> Result<Route> {
+    if method.is_client_streaming() {
+        bail!("a stream of requests cannot come over HTTP-JSON");
+    }
+    let conduct = options.conduct(method)?;
+    Ok(Route {
+        grpc_path: format!("/{}/{}", method.parent_service().full_name(), method.name()).parse()?,
+        upstream: upstream::serving(method.parent_service().package_name(), peers)?,
+        path_fields: path_fields(&method.input(), &rule.template)?,
+        header_fields: header_fields(&method.input()),
+        body: rule.body.clone(),
+        max_body_bytes: conduct.max_body_bytes,
+        success: conduct.success,
+        collection: collections.of(&method.output(), &rule.template),
+        method: method.clone(),
+    })
+}
+
+fn path_fields(input: &MessageDescriptor, template: &Template) -> Result<Vec<Field>> {
+    let mut fields = Vec::new();
+    for variable in template.variables() {
+        let field = Field::resolve(input, variable).filter(Field::is_singular);
+        fields
+            .push(field.with_context(|| format!("{{{variable}}} is not a field of the request"))?);
+    }
+    Ok(fields)
+}
+
+fn header_fields(input: &MessageDescriptor) -> Vec<(HeaderName, FieldDescriptor)> {
+    let is_text =
+        |field: &FieldDescriptor| matches!(field.kind(), Kind::String) && !field.is_list();
+    HEADER_FIELDS
+        .into_iter()
+        .filter_map(|(header, name)| Some((header, input.get_field_by_name(name).filter(is_text)?)))
+        .collect()
+}

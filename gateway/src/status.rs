@@ -1,0 +1,97 @@
+//! What a gRPC status says over HTTP.
+
+use std::error::Error;
+
+use http::StatusCode;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::problem::{FieldError, Problem, sentence};
+
+/// The problem that `status` is. `rename` turns the path of a field of the gRPC request into what the HTTP client
+/// called it.
+pub fn problem(status: &Status, rename: impl Fn(&str) -> String) -> Problem {
+    if status.source().is_some() {
+        // It did not come from the service: the call never got through, or its answer broke off.
+        return if status.code() == Code::Cancelled { too_slow() } else { unreachable() };
+    }
+    let http = http_status(status.code());
+    if http == StatusCode::INTERNAL_SERVER_ERROR {
+        return Problem::internal();
+    }
+
+    let mut problem = Problem::new(http, reason(status.code()), status.message());
+    if let Some(info) = status.get_details_error_info() {
+        problem.reason = info.reason;
+        problem.metadata = info.metadata.into_iter().collect();
+    }
+    if let Some(delay) = status.get_details_retry_info().and_then(|info| info.retry_delay) {
+        // Whole seconds only, and never sooner than asked.
+        let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() != 0);
+        problem.retry_after(seconds);
+    }
+    if let Some(bad_request) = status.get_details_bad_request() {
+        let error = |violation: tonic_types::FieldViolation| FieldError {
+            field: rename(&violation.field),
+            message: violation.description,
+        };
+        problem.errors = bad_request.field_violations.into_iter().map(error).collect();
+    }
+    if !problem.errors.is_empty() {
+        problem.detail = sentence(&problem.errors);
+    }
+    problem
+}
+
+/// No answer from the service in time.
+pub fn too_slow() -> Problem {
+    let detail = "The answer took too long.";
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "DEADLINE_EXCEEDED", detail)
+}
+
+/// No answer from the service.
+pub fn unreachable() -> Problem {
+    let detail = "A part of the system cannot be reached. Try again.";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail)
+}
+
+/// Whether the log should hold what the client is not told.
+pub fn is_fault(status: &Status) -> bool {
+    status.source().is_some() || http_status(status.code()) == StatusCode::INTERNAL_SERVER_ERROR
+}
+
+fn http_status(code: Code) -> StatusCode {
+    match code {
+        Code::Ok => StatusCode::OK,
+        Code::InvalidArgument | Code::OutOfRange => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::Aborted | Code::AlreadyExists | Code::FailedPrecondition => StatusCode::CONFLICT,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        // A client that cancels reads no answer: for one that does, time ran out.
+        Code::DeadlineExceeded | Code::Cancelled => StatusCode::GATEWAY_TIMEOUT,
+        Code::Internal | Code::Unknown | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The code's own name, for a status that gives no reason of its own.
+fn reason(code: Code) -> &'static str {
+    match code {
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::NotFound => "NOT_FOUND",
+        Code::Aborted => "ABORTED",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DeadlineExceeded | Code::Cancelled => "DEADLINE_EXCEEDED",
+        Code::Ok | Code::Internal | Code::Unknown | Code::DataLoss => "INTERNAL",
+    }
+}

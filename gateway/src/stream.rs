@@ -1,0 +1,131 @@
+//! Answers that come one message at a time, as lines of JSON or as server-sent events.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderValue, Response, header::CONTENT_TYPE};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use prost_reflect::DynamicMessage;
+use tokio::time::{Instant, Interval, interval_at};
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming, body::Body};
+
+use crate::{json, problem::Problem, transcode::Exchange};
+
+/// How the records of a stream are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A line each; an error is the last, as `{"error": …}`.
+    Lines,
+    /// An event each; an error is the last, as an event called `error`.
+    Events,
+}
+
+/// The stream of one answer.
+struct Records {
+    form: Form,
+    messages: Streaming<DynamicMessage>,
+    keep_alive: Interval,
+    shutdown: CancellationToken,
+    exchange: Exchange,
+    is_over: bool,
+}
+
+/// Begins the answer; it goes on for as long as the service has something to say and this process runs.
+pub fn response(
+    exchange: Exchange,
+    form: Form,
+    messages: Streaming<DynamicMessage>,
+) -> Response<Body> {
+    let period = exchange.config.http_keep_alive_seconds;
+    let records = Records {
+        form,
+        messages,
+        keep_alive: interval_at(Instant::now() + period, period),
+        shutdown: exchange.shutdown.clone(),
+        exchange,
+        is_over: false,
+    };
+    let frames = stream::unfold(records, |mut records| async {
+        let record = records.next().await?;
+        Some((Ok::<_, Infallible>(Frame::data(record)), records))
+    });
+    let mut response = Response::new(Body::new(StreamBody::new(frames)));
+    let media_type = HeaderValue::from_static(form.media_type());
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
+}
+
+impl Records {
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.is_over {
+            return None;
+        }
+        tokio::select! {
+            () = self.shutdown.cancelled() => None,
+            _ = self.keep_alive.tick(), if self.form == Form::Events => {
+                Some(Bytes::from_static(b": keep-alive\n\n"))
+            }
+            message = self.messages.message() => {
+                self.keep_alive.reset();
+                self.record(message).transpose().map(|record| record.unwrap_or_else(|problem| {
+                    self.is_over = true;
+                    self.form.error(&problem.to_json(&self.exchange.request_id))
+                }))
+            }
+        }
+    }
+
+    fn record(
+        &self,
+        message: Result<Option<DynamicMessage>, Status>,
+    ) -> Result<Option<Bytes>, Problem> {
+        let message = message.map_err(|status| self.exchange.problem(&status))?;
+        let Some(message) = message else { return Ok(None) };
+        let json = json::write(&message).map_err(|error| self.exchange.unwritable(&error))?;
+        Ok(Some(self.form.record(&json, &resume_token(&message))))
+    }
+}
+
+impl Form {
+    /// The media types, the default first.
+    pub const OFFERS: [&str; 2] = ["application/x-ndjson", "text/event-stream"];
+
+    pub fn of(offer: &str) -> Self {
+        if offer == Self::Events.media_type() { Self::Events } else { Self::Lines }
+    }
+
+    fn media_type(self) -> &'static str {
+        let [lines, events] = Self::OFFERS;
+        match self {
+            Self::Lines => lines,
+            Self::Events => events,
+        }
+    }
+
+    fn record(self, json: &[u8], resume_token: &str) -> Bytes {
+        match self {
+            Self::Lines => [json, b"\n"].concat(),
+            Self::Events if resume_token.is_empty() => [b"data: ", json, b"\n\n"].concat(),
+            Self::Events => [b"id: ", resume_token.as_bytes(), b"\ndata: ", json, b"\n\n"].concat(),
+        }
+        .into()
+    }
+
+    fn error(self, problem: &[u8]) -> Bytes {
+        match self {
+            Self::Lines => [b"{\"error\":", problem, b"}\n"].concat(),
+            Self::Events => [b"event: error\ndata: ", problem, b"\n\n"].concat(),
+        }
+        .into()
+    }
+}
+
+/// Where the client may go on (`Last-Event-ID`), if the message says so and the token cannot end the line.
+fn resume_token(message: &DynamicMessage) -> String {
+    let token = message.get_field_by_name("resume_token");
+    let token = token.and_then(|token| token.as_str().map(str::to_owned)).unwrap_or_default();
+    if token.contains(|character: char| character.is_control()) { String::new() } else { token }
+}

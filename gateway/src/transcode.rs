@@ -1,0 +1,131 @@
+//! One HTTP request carried to the service that answers it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Response, StatusCode, header::AUTHORIZATION, request::Parts};
+use prost_reflect::DynamicMessage;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, body::Body, metadata::MetadataMap};
+
+use crate::{
+    Config, accept, body,
+    codec::DynamicCodec,
+    problem::Problem,
+    request,
+    request_id::X_REQUEST_ID,
+    response,
+    routes::Route,
+    rule::BodyRule,
+    status,
+    stream::{self, Form},
+};
+
+/// The headers that go on to the service. All others end here, above all those that would say who the caller is.
+const FORWARDED: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("traceparent")];
+
+/// One request on its way.
+pub struct Exchange {
+    pub route: Arc<Route>,
+    /// The raw text of the path's variables.
+    pub variables: Vec<String>,
+    pub head: Arc<Parts>,
+    pub request_id: String,
+    pub config: Arc<Config>,
+    pub shutdown: CancellationToken,
+}
+
+impl Exchange {
+    pub async fn run(self, body: &mut Body) -> Result<Response<Body>, Problem> {
+        let form = self.form()?;
+        let content = self.content(body).await?;
+        let message = request::build(&self.route, &self.variables, &self.head, &content)?;
+
+        let call = self.call(message);
+        let path = self.route.grpc_path.clone();
+        let codec = DynamicCodec { answer: self.route.method.output() };
+        let upstream = &self.route.upstream;
+        if let Some(form) = form {
+            let answer = self.in_time(upstream.watch(call, path, codec)).await?;
+            return Ok(stream::response(self, form, answer.into_inner()));
+        }
+        let answer = self.in_time(upstream.call(call, path, codec)).await?;
+        response::build(&self, answer)
+    }
+
+    /// The problem that `status` is to this client.
+    pub fn problem(&self, status: &Status) -> Problem {
+        if status::is_fault(status) {
+            tracing::error!(
+                request_id = self.request_id,
+                method = %self.route.grpc_path,
+                code = ?status.code(),
+                message = status.message(),
+                "a service failed"
+            );
+        }
+        status::problem(status, |path| request::name(&self.route, &self.head, path))
+    }
+
+    /// An answer that has no JSON form: a time beyond the year 9999, say.
+    pub fn unwritable(&self, error: &serde_json::Error) -> Problem {
+        tracing::error!(
+            request_id = self.request_id,
+            method = %self.route.grpc_path,
+            %error,
+            "an answer cannot be written as JSON"
+        );
+        Problem::internal()
+    }
+
+    /// How the messages of a stream will be written; none for a single one.
+    fn form(&self) -> Result<Option<Form>, Problem> {
+        let is_stream = self.route.method.is_server_streaming();
+        let offers: &[&str] = if is_stream { &Form::OFFERS } else { &["application/json"] };
+        let Some(chosen) = accept::choose(&self.head.headers, offers) else {
+            let detail = format!("The answer comes as {} only.", offers.join(" or "));
+            return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", detail));
+        };
+        Ok(is_stream.then(|| Form::of(chosen)))
+    }
+
+    async fn content(&self, body: &mut Body) -> Result<Bytes, Problem> {
+        if self.route.body == BodyRule::None {
+            return Ok(Bytes::new());
+        }
+        let limit = self.route.max_body_bytes.unwrap_or(self.config.http_max_body_bytes);
+        let content = body::read(body, limit, self.config.http_body_idle_seconds).await?;
+        body::check_type(&self.head.method, &self.head.headers, &content)?;
+        Ok(content)
+    }
+
+    fn call(&self, message: DynamicMessage) -> tonic::Request<DynamicMessage> {
+        let mut metadata = HeaderMap::new();
+        for name in FORWARDED {
+            if let Some(value) = self.head.headers.get(&name) {
+                metadata.insert(name, value.clone());
+            }
+        }
+        if let Ok(value) = self.request_id.parse() {
+            metadata.insert(X_REQUEST_ID, value);
+        }
+        let mut call = tonic::Request::new(message);
+        *call.metadata_mut() = MetadataMap::from_headers(metadata);
+        if !self.route.method.is_server_streaming() {
+            call.set_timeout(self.config.http_deadline_seconds);
+        }
+        call
+    }
+
+    /// A service that keeps its own deadline answers first; the others are not waited for.
+    async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, Problem> {
+        match timeout(self.config.http_deadline_seconds, answer).await {
+            Ok(answer) => answer.map_err(|status| self.problem(&status)),
+            Err(_) => Err(status::too_slow()),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The services behind the gateway, and calls to them.
+
+use anyhow::{Result, bail};
+use futures_util::{FutureExt, future::BoxFuture};
+use http::uri::PathAndQuery;
+use kit::peer::{Peer, Peers};
+use prost_reflect::DynamicMessage;
+use tonic::{Request, Response, Status, Streaming, body::Body, client::Grpc};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use tower::{ServiceExt, util::BoxCloneSyncService};
+
+use crate::codec::DynamicCodec;
+
+/// What the services may answer at most; they keep to less themselves.
+const MAX_ANSWER_BYTES: usize = 64 << 20;
+
+/// A peer whose error is not a box: around one, the compiler cannot see that a call is `Send`.
+type Channel = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>;
+
+/// A service of the suite, by the name that its package has.
+#[derive(Clone)]
+pub struct Upstream {
+    pub name: &'static str,
+    channel: Channel,
+}
+
+/// Every service, in the order of their names.
+pub fn all(peers: &Peers) -> [Upstream; 4] {
+    [
+        upstream("auth", &peers.auth),
+        upstream("equipment", &peers.equipment),
+        upstream("maintenance", &peers.maintenance),
+        upstream("telemetry", &peers.telemetry),
+    ]
+}
+
+/// The service that serves `package`, such as `flightline.auth.v1`.
+pub fn serving(package: &str, peers: &Peers) -> Result<Upstream> {
+    let name = package.strip_prefix("flightline.").and_then(|rest| rest.split('.').next());
+    match all(peers).into_iter().find(|upstream| Some(upstream.name) == name) {
+        Some(upstream) => Ok(upstream),
+        None => bail!("no service serves the package {package}"),
+    }
+}
+
+impl Upstream {
+    /// Calls a method that answers once.
+    pub fn call(
+        &self,
+        request: Request<DynamicMessage>,
+        path: PathAndQuery,
+        codec: DynamicCodec,
+    ) -> BoxFuture<'static, Result<Response<DynamicMessage>, Status>> {
+        let client = self.client();
+        async move { ready(client).await?.unary(request, path, codec).await }.boxed()
+    }
+
+    /// Calls a method that answers with a stream.
+    pub fn watch(
+        &self,
+        request: Request<DynamicMessage>,
+        path: PathAndQuery,
+        codec: DynamicCodec,
+    ) -> BoxFuture<'static, Result<Response<Streaming<DynamicMessage>>, Status>> {
+        let client = self.client();
+        async move { ready(client).await?.server_streaming(request, path, codec).await }.boxed()
+    }
+
+    /// The state that the service reports of itself.
+    pub fn health(&self) -> BoxFuture<'static, Result<ServingStatus, Status>> {
+        let mut client = HealthClient::new(self.channel.clone());
+        let request = HealthCheckRequest { service: String::new() };
+        async move { Ok(client.check(request).await?.get_ref().status()) }.boxed()
+    }
+
+    fn client(&self) -> Grpc<Channel> {
+        Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+}
+
+fn upstream(name: &'static str, peer: &Peer) -> Upstream {
+    let channel = BoxCloneSyncService::new(peer.clone().map_err(Status::from_error));
+    Upstream { name, channel }
+}
+
+async fn ready(mut client: Grpc<Channel>) -> Result<Grpc<Channel>, Status> {
+    client.ready().await?;
+    Ok(client)
+}
