@@ -81,7 +81,10 @@ impl Generator<'_> {
         Ok(match (field.supports_presence(), required, checks.is_empty()) {
             (_, false, true) => String::new(),
             (true, false, false) => format!("if let Some(value) = {place} {{ {checks} }}"),
-            (true, true, true) => format!("if ({place}).is_none() {{ checker.required(); }}"),
+            (true, true, true) => {
+                let place = place.trim_start_matches('&');
+                format!("if {place}.is_none() {{ checker.required(); }}")
+            }
             (true, true, false) => {
                 format!(
                     "match {place} {{ Some(value) => {{ {checks} }} None => checker.required() }}"

@@ -49,13 +49,13 @@ impl Rules {
     pub fn new<'a>(
         methods: impl IntoIterator<Item = (&'static str, bool, &'a [&'a str])>,
     ) -> anyhow::Result<Self> {
-        let mut rules = HashMap::new();
-        for (path, public, roles) in methods {
-            let roles: Option<Vec<Role>> = roles.iter().map(|name| Role::from_name(name)).collect();
+        let mut by_path = HashMap::new();
+        for (path, public, names) in methods {
+            let roles: Option<Vec<Role>> = names.iter().map(|name| Role::from_name(name)).collect();
             let roles = roles.ok_or_else(|| anyhow::anyhow!("{path} names an unknown role"))?;
-            rules.insert(path, if public { Rule::Public } else { Rule::Roles(roles) });
+            by_path.insert(path, if public { Rule::Public } else { Rule::Roles(roles) });
         }
-        Ok(Self(rules))
+        Ok(Self(by_path))
     }
 
     /// The method at `path` and its rule; `None` if there is no such method.

@@ -91,7 +91,7 @@ impl Db {
 
 /// Runs a query on either engine: the body is compiled once for each, with `$c` as that engine's connection.
 ///
-/// ```ignore
+/// ```text
 /// on!(db, c => sqlx::query_as("select … where id = $1").bind(id).fetch_optional(c).await)
 /// ```
 #[macro_export]

@@ -1,6 +1,6 @@
 //! The one error type that crosses an RPC boundary.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Display};
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
@@ -72,8 +72,8 @@ impl Error {
     }
 
     /// There is no `kind` with this `id`.
-    pub fn not_found(kind: &'static str, id: impl ToString) -> Self {
-        Self::NotFound { kind, id: id.to_string() }
+    pub fn not_found(kind: &'static str, id: impl Display) -> Self {
+        Self::NotFound { kind, id: format!("{id}") }
     }
 
     /// The state of things forbids it.
@@ -83,9 +83,9 @@ impl Error {
 
     /// Adds what a program needs to go on, to a refusal.
     #[must_use]
-    pub fn with(mut self, key: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, key: &str, value: impl Display) -> Self {
         if let Self::Refused { metadata, .. } = &mut self {
-            metadata.insert(key.to_owned(), value.to_string());
+            metadata.insert(key.to_owned(), format!("{value}"));
         }
         self
     }

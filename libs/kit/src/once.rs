@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long a first answer is kept.
-pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+pub const KEPT: Duration = Duration::from_hours(24);
 
 /// Metadata that marks an answer as a repeated one; the gateway answers `200` instead of `201`.
 pub const REPLAYED: &str = "flightline-replayed";

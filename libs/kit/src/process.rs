@@ -103,7 +103,7 @@ pub async fn serve(
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        served = server => Ok(served?),
+        result = server => Ok(result?),
         () = forced => anyhow::bail!("calls were still in progress {} s after the stop", DRAIN.as_secs()),
     }
 }

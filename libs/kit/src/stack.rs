@@ -116,8 +116,8 @@ fn parse_timeout(text: &str) -> Option<Duration> {
     let (amount, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let amount: u64 = (amount.len() <= 8).then(|| amount.parse().ok())??;
     Some(match unit {
-        "H" => Duration::from_secs(amount * 3600),
-        "M" => Duration::from_secs(amount * 60),
+        "H" => Duration::from_hours(amount),
+        "M" => Duration::from_mins(amount),
         "S" => Duration::from_secs(amount),
         "m" => Duration::from_millis(amount),
         "u" => Duration::from_micros(amount),
@@ -178,7 +178,7 @@ mod tests {
     fn a_timeout_is_read_in_every_unit() {
         assert_eq!(parse_timeout("2S"), Some(Duration::from_secs(2)));
         assert_eq!(parse_timeout("1500m"), Some(Duration::from_millis(1500)));
-        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_hours(99_999_999)));
         for nonsense in ["", "S", "1", "123456789S", "-1S", "1 S", "1é"] {
             assert_eq!(parse_timeout(nonsense), None, "{nonsense:?}");
         }

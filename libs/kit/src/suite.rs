@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{Clock, Db, Result, changes, once, peer::Peers, token::ServiceToken};
 
 /// How long the change log is kept for those who were away.
-const LOG_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const LOG_KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// The suite around a service: the time, the other services, and the life of the process.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ impl Suite {
     pub fn keep_tidy(&self, db: &Db) {
         let (db, clock) = (db.clone(), self.clock.clone());
         self.spawn(async move {
-            let mut hourly = tokio::time::interval(Duration::from_secs(60 * 60));
+            let mut hourly = tokio::time::interval(Duration::from_hours(1));
             loop {
                 hourly.tick().await;
                 if let Err(error) = tidy(&db, &clock).await {

@@ -161,7 +161,12 @@ type FetchOwn = Arc<dyn Fn() -> BoxFuture<'static, Result<(String, i32)>> + Send
 pub struct ServiceToken {
     fetch: FetchOwn,
     clock: Clock,
-    current: Arc<Mutex<Option<(Arc<str>, Timestamp)>>>,
+    current: Arc<Mutex<Option<Current>>>,
+}
+
+struct Current {
+    token: Arc<str>,
+    good_until: Timestamp,
 }
 
 impl ServiceToken {
@@ -187,7 +192,7 @@ impl ServiceToken {
     async fn token(&self) -> Result<Arc<str>> {
         let mut current = self.current.lock().await;
         let now = self.clock.now();
-        if let Some((token, good_until)) = &*current
+        if let Some(Current { token, good_until }) = &*current
             && now < *good_until
         {
             return Ok(Arc::clone(token));
@@ -196,7 +201,7 @@ impl ServiceToken {
         let token: Arc<str> = token.into();
         // Renewed at half of its life: never used at its end.
         let half = Duration::from_secs(u64::try_from(expires_in).unwrap_or_default() / 2);
-        *current = Some((Arc::clone(&token), now.plus(half)));
+        *current = Some(Current { token: Arc::clone(&token), good_until: now.plus(half) });
         Ok(token)
     }
 }

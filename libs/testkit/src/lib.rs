@@ -13,7 +13,7 @@ pub use world::{Engine, Server, World};
 
 /// Defines tests that run once on each engine, as `<name>::sqlite` and `<name>::postgres`.
 ///
-/// ```ignore
+/// ```text
 /// testkit::both! {
 ///     async fn a_serial_number_is_registered_once(world: World) { … }
 /// }
