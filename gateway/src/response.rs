@@ -5,13 +5,11 @@ use http::{
     header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION},
 };
 use http_body_util::Full;
+use kit::once;
 use prost_reflect::DynamicMessage;
 use tonic::body::Body;
 
 use crate::{json, problem::Problem, routes::Route, transcode::Exchange};
-
-/// Metadata by which a service says that it answers what it did before.
-const REPLAYED: &str = "flightline-replayed";
 
 /// Turns the answer of a unary call into HTTP.
 pub fn build(
@@ -47,7 +45,7 @@ pub fn build(
 
 /// A retry created nothing.
 fn status(route: &Route, answer: &tonic::Response<DynamicMessage>) -> StatusCode {
-    let is_replayed = answer.metadata().get(REPLAYED).is_some_and(|value| value == "true");
+    let is_replayed = answer.metadata().get(once::REPLAYED).is_some_and(|value| value == "true");
     if is_replayed && route.success == StatusCode::CREATED { StatusCode::OK } else { route.success }
 }
 

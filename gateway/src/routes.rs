@@ -85,7 +85,9 @@ impl Routes {
 
     /// What `path` leads to, with or without its trailing slash.
     pub fn find(&self, path: &str) -> Option<Found> {
-        let without_slash = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
+        let shorter = path.strip_suffix('/');
+        let shorter = shorter.filter(|path| !path.is_empty() && !path.ends_with('/'));
+        let without_slash = shorter.unwrap_or(path);
         let found = self.router.at(without_slash).ok()?;
         Some(Found {
             resource: Arc::clone(found.value),

@@ -5,35 +5,30 @@ use futures_util::{FutureExt, future::BoxFuture};
 use http::uri::PathAndQuery;
 use kit::peer::{Peer, Peers};
 use prost_reflect::DynamicMessage;
-use tonic::{Request, Response, Status, Streaming, body::Body, client::Grpc};
+use tonic::{Request, Response, Status, Streaming, client::Grpc};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
-
-use tower::{ServiceExt, util::BoxCloneSyncService};
 
 use crate::codec::DynamicCodec;
 
 /// What the services may answer at most; they keep to less themselves.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
-/// A peer whose error is not a box: around one, the compiler cannot see that a call is `Send`.
-type Channel = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>;
-
 /// A service of the suite, by the name that its package has.
 #[derive(Clone)]
 pub struct Upstream {
     pub name: &'static str,
-    channel: Channel,
+    peer: Peer,
 }
 
 /// Every service, in the order of their names.
 pub fn all(peers: &Peers) -> [Upstream; 4] {
     [
-        upstream("auth", &peers.auth),
-        upstream("equipment", &peers.equipment),
-        upstream("maintenance", &peers.maintenance),
-        upstream("telemetry", &peers.telemetry),
+        Upstream { name: "auth", peer: peers.auth.clone() },
+        Upstream { name: "equipment", peer: peers.equipment.clone() },
+        Upstream { name: "maintenance", peer: peers.maintenance.clone() },
+        Upstream { name: "telemetry", peer: peers.telemetry.clone() },
     ]
 }
 
@@ -71,22 +66,17 @@ impl Upstream {
 
     /// The state that the service reports of itself.
     pub fn health(&self) -> BoxFuture<'static, Result<ServingStatus, Status>> {
-        let mut client = HealthClient::new(self.channel.clone());
+        let mut client = HealthClient::new(self.peer.clone());
         let request = HealthCheckRequest { service: String::new() };
         async move { Ok(client.check(request).await?.get_ref().status()) }.boxed()
     }
 
-    fn client(&self) -> Grpc<Channel> {
-        Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    fn client(&self) -> Grpc<Peer> {
+        Grpc::new(self.peer.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 }
 
-fn upstream(name: &'static str, peer: &Peer) -> Upstream {
-    let channel = BoxCloneSyncService::new(peer.clone().map_err(Status::from_error));
-    Upstream { name, channel }
-}
-
-async fn ready(mut client: Grpc<Channel>) -> Result<Grpc<Channel>, Status> {
+async fn ready(mut client: Grpc<Peer>) -> Result<Grpc<Peer>, Status> {
     client.ready().await?;
     Ok(client)
 }

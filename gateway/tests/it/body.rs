@@ -1,0 +1,204 @@
+//! What a body says.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{Method, Request, StatusCode};
+use http_body::Frame;
+use http_body_util::{Full, StreamBody};
+use serde_json::{Value, json};
+
+use crate::world::{World, json as with_json};
+
+/// What the service gets when the client posts `body` as a thing.
+async fn posted(body: &str) -> Value {
+    let world = World::trial(|_| json!({}));
+    let answer = world.post("/trial/things", body.to_owned()).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    world.call().message["thing"].clone()
+}
+
+/// The field that a 400 complains of.
+async fn refused(body: impl Into<Bytes>) -> String {
+    let world = World::trial(|_| json!({}));
+    let field = world.post("/trial/things", body).await.wrong_field();
+    assert!(world.calls().is_empty());
+    field
+}
+
+#[tokio::test]
+async fn the_body_is_the_resource_itself() {
+    let thing = json!({
+        "name": "pump", "serial_number": "9007199254740991", "weight": 1.5, "kind": "FAN",
+        "tags": ["a"], "limits": {"hot": 80.0}, "owner": {"email": "a@b"},
+        "parts": [{"name": "shaft"}], "note": "", "made_at": "2026-01-31T12:00:00Z", "pause": "30s",
+    });
+
+    assert_eq!(posted(&thing.to_string()).await, thing);
+}
+
+#[tokio::test]
+async fn both_forms_of_a_name_are_accepted() {
+    let time = json!({"made_at": "2026-01-31T12:00:00Z"});
+
+    assert_eq!(posted(r#"{"madeAt": "2026-01-31T12:00:00Z"}"#).await, time);
+    assert_eq!(posted(r#"{"made_at": "2026-01-31T13:00:00+01:00"}"#).await, time);
+}
+
+#[tokio::test]
+async fn null_is_absence() {
+    assert_eq!(posted(r#"{"name": null, "made_at": null, "tags": null}"#).await, json!({}));
+}
+
+#[tokio::test]
+async fn an_unknown_field_is_named_where_it_stands() {
+    assert_eq!(refused(r#"{"colour": 1}"#).await, "colour");
+    assert_eq!(refused(r#"{"owner": {"phone": 1}}"#).await, "owner.phone");
+    assert_eq!(refused(r#"{"parts": [{}, {"colour": 1}]}"#).await, "parts[1].colour");
+}
+
+#[tokio::test]
+async fn a_wrong_value_is_named_where_it_stands() {
+    assert_eq!(refused(r#"{"name": 5}"#).await, "name");
+    assert_eq!(refused(r#"{"tags": ["a", 5]}"#).await, "tags[1]");
+    assert_eq!(refused(r#"{"owner": {"email": []}}"#).await, "owner.email");
+    assert_eq!(refused(r#"{"parts": [{"madeAt": "soon"}]}"#).await, "parts[0].made_at");
+    assert_eq!(refused(r#"{"limits": {"too hot": "x"}}"#).await, "limits[\"too hot\"]");
+    assert_eq!(refused(r#"{"kind": "BOAT"}"#).await, "kind");
+    assert_eq!(refused(r#"{"serial_number": 1e30}"#).await, "serial_number");
+    assert_eq!(refused(r#"{"pause": "long"}"#).await, "pause");
+}
+
+#[tokio::test]
+async fn a_field_given_twice_is_refused_in_whatever_form() {
+    assert_eq!(refused(r#"{"name": "a", "name": "b"}"#).await, "name");
+    let both = r#"{"made_at": "2026-01-31T12:00:00Z", "madeAt": "2026-01-31T12:00:00Z"}"#;
+    assert_eq!(refused(both).await, "made_at");
+    assert_eq!(refused(r#"{"limits": {"a": 1, "a": 2}}"#).await, "limits[\"a\"]");
+}
+
+#[tokio::test]
+async fn what_is_no_json_object_is_refused_as_a_whole() {
+    let deep = "[".repeat(10_000);
+    let nested = format!("{{\"parts\": {deep}");
+    for body in [
+        "{",
+        "[]",
+        "\"x\"",
+        "null",
+        "5",
+        "{} {}",
+        "{\"name\": \"\\ud800\"}",
+        "{'name': 1}",
+        "{\"weight\": NaN}",
+        "{\"weight\": 1e999}",
+        deep.as_str(),
+        nested.as_str(),
+    ] {
+        let world = World::trial(|_| json!({}));
+        let answer = world.post("/trial/things", body.to_owned()).await;
+        assert_eq!(answer.reason(400), "INVALID_JSON", "{body:.40}");
+    }
+    assert_eq!(refused(&b"{\"name\": \"\xff\"}"[..]).await, "");
+}
+
+#[tokio::test]
+async fn text_arrives_as_it_was_sent() {
+    let text = "a\u{0}b \u{202e}rtl 😀 '; drop table --";
+
+    assert_eq!(posted(&json!({"name": text}).to_string()).await, json!({"name": text}));
+}
+
+#[tokio::test]
+async fn the_path_goes_before_the_body() {
+    let world = World::trial(|_| json!({}));
+    let put = with_json(Method::PUT, "/trial/things/7", r#"{"id": "8", "name": "pump"}"#);
+    let patch = with_json(Method::PATCH, "/trial/things/7", r#"{"id": "8", "name": "pump"}"#);
+
+    world.send(put).await;
+    world.send(patch).await;
+
+    let messages = world.calls().into_iter().map(|call| call.message).collect::<Vec<_>>();
+    let pump = json!({"id": "7", "name": "pump"});
+    assert_eq!(messages, [json!({"thing": pump}), pump]);
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_called_json_is_415() {
+    let sending = |kind: Option<&str>, method: Method| {
+        let request = Request::builder().method(method).uri("/trial/things/7");
+        let request =
+            kind.into_iter().fold(request, |request, kind| request.header("content-type", kind));
+        request.body(Full::from("{}")).unwrap()
+    };
+    let world = World::trial(|_| json!({}));
+
+    for kind in [None, Some("text/plain"), Some("application/json; charset=latin1"), Some("")] {
+        let answer = world.send(sending(kind, Method::PATCH)).await;
+        assert_eq!(answer.reason(415), "UNSUPPORTED_MEDIA_TYPE", "{kind:?}");
+    }
+    let merge = Some("application/merge-patch+json");
+    assert_eq!(world.send(sending(merge, Method::PUT)).await.status, 415);
+    assert!(world.calls().is_empty());
+
+    for kind in [Some("application/json; charset=UTF-8"), Some("Application/JSON"), merge] {
+        assert_eq!(world.send(sending(kind, Method::PATCH)).await.status, 200, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_body_needs_no_content_type() {
+    let world = World::trial(|_| json!({}));
+    let request = Request::patch("/trial/things/7").body(Full::default()).unwrap();
+
+    assert_eq!(world.send(request).await.status, StatusCode::OK);
+    assert_eq!(world.call().message, json!({"id": "7"}));
+}
+
+#[tokio::test]
+async fn a_body_over_its_limit_is_413() {
+    let world = World::trial(|_| json!({}));
+    let just = |size: usize| format!("{{\"name\":\"{}\"}}", "x".repeat(size - 11));
+
+    assert_eq!(world.post("/trial/things", just(1 << 20)).await.status, 201);
+    let answer = world.post("/trial/things", just((1 << 20) + 1)).await;
+    assert_eq!(answer.reason(413), "BODY_TOO_LARGE");
+
+    assert_eq!(world.post("/trial/import", just(2 << 20)).await.status, 200);
+    assert_eq!(world.post("/trial/import", just((2 << 20) + 1)).await.status, 413);
+}
+
+#[tokio::test]
+async fn a_body_of_unannounced_length_is_cut_at_its_limit() {
+    let world = World::trial(|_| json!({}));
+    let piece = Bytes::from(vec![b' '; 1 << 16]);
+    let endless = stream::repeat_with(move || Ok::<_, Infallible>(Frame::data(piece.clone())));
+    let request = Request::post("/trial/things").header("content-type", "application/json");
+
+    let answer = world.send(request.body(StreamBody::new(endless)).unwrap()).await;
+
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_body_that_pauses_for_too_long_is_408() {
+    let world = World::trial(|_| json!({}));
+    let begun = stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from("{")))]);
+    let request = Request::post("/trial/things").header("content-type", "application/json");
+
+    let answer = world.send(request.body(StreamBody::new(begun.chain(stream::pending()))).unwrap());
+
+    assert_eq!(answer.await.reason(408), "REQUEST_TIMEOUT");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_400() {
+    let world = World::trial(|_| json!({}));
+    let broken = stream::iter([Ok(Frame::data(Bytes::from("{"))), Err("broken")]);
+    let request = Request::post("/trial/things").header("content-type", "application/json");
+
+    let answer = world.send(request.body(StreamBody::new(broken)).unwrap()).await;
+
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+}

@@ -1,0 +1,18 @@
+//! The gateway from outside: HTTP in, and what reaches the services and comes back.
+#![expect(clippy::unwrap_used, reason = "what a test does not expect should stop it")]
+
+mod answer;
+mod body;
+mod edge;
+mod garbage;
+mod log;
+mod neighbour;
+mod pages;
+mod problem;
+mod protos;
+mod public;
+mod query;
+mod routes;
+mod start;
+mod stream;
+mod world;

@@ -1,0 +1,164 @@
+//! The public surface, by its own descriptors and the generated code of its services.
+
+use equipment::{
+    CreateEquipmentRequest, Equipment, GetEquipmentRequest, ListEquipmentRequest,
+    ListEquipmentResponse, WatchEquipmentRequest, WatchEquipmentResponse,
+    equipment_service_server::{EquipmentService, EquipmentServiceServer},
+};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use kit::peer::Place;
+use proto::equipment::v1 as equipment;
+use serde_json::{Value, json};
+use tonic::{Response, Status};
+use tower::ServiceExt;
+
+use crate::world::{World, all, json as with_json};
+
+/// Answers what it is given.
+struct Echo;
+
+#[tonic::async_trait]
+impl EquipmentService for Echo {
+    async fn create_equipment(
+        &self,
+        request: tonic::Request<CreateEquipmentRequest>,
+    ) -> Result<Response<Equipment>, Status> {
+        Ok(Response::new(request.into_inner().equipment.unwrap_or_default()))
+    }
+
+    async fn get_equipment(
+        &self,
+        request: tonic::Request<GetEquipmentRequest>,
+    ) -> Result<Response<Equipment>, Status> {
+        Ok(Response::new(Equipment { id: request.into_inner().id, ..Equipment::default() }))
+    }
+
+    async fn list_equipment(
+        &self,
+        _: tonic::Request<ListEquipmentRequest>,
+    ) -> Result<Response<ListEquipmentResponse>, Status> {
+        Ok(Response::new(ListEquipmentResponse::default()))
+    }
+
+    type WatchEquipmentStream = futures_util::stream::Empty<Result<WatchEquipmentResponse, Status>>;
+
+    async fn watch_equipment(
+        &self,
+        _: tonic::Request<WatchEquipmentRequest>,
+    ) -> Result<Response<Self::WatchEquipmentStream>, Status> {
+        Ok(Response::new(futures_util::stream::empty()))
+    }
+}
+
+async fn ask(request: Request<Full<bytes::Bytes>>) -> (StatusCode, Value) {
+    let place = Place::default();
+    place.fill(tonic::service::Routes::new(EquipmentServiceServer::new(Echo)).prepare());
+    let gateway = gateway::service(&all(&place)).unwrap();
+    let response = gateway.oneshot(request).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+#[tokio::test]
+async fn equipment_goes_through_the_generated_service_and_back() {
+    let pump =
+        json!({"name": "pump", "installationDate": "2020-01-31", "attributes": {"oil": "46"}});
+
+    let (status, answer) =
+        ask(with_json(http::Method::POST, "/api/equipments/", pump.to_string())).await;
+
+    assert_eq!(status, StatusCode::CREATED);
+    let expected = json!({
+        "id": "", "name": "pump", "type": "", "model": "", "manufacturer": "", "serial_number": "",
+        "location": "", "status": "STATUS_UNSPECIFIED", "criticality": "CRITICALITY_UNSPECIFIED",
+        "installation_date": "2020-01-31", "notes": "", "attributes": {"oil": "46"}, "etag": "",
+    });
+    assert_eq!(answer, expected);
+}
+
+#[tokio::test]
+async fn the_rules_of_the_protos_speak_of_the_body() {
+    let nameless = json!({"parent_id": "x", "attributes": {"": "1"}}).to_string();
+
+    let (status, problem) = ask(with_json(http::Method::POST, "/api/equipment", nameless)).await;
+
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let fields = problem["errors"].as_array().unwrap().iter().map(|error| &error["field"]);
+    assert_eq!(fields.collect::<Vec<_>>(), ["name", "parent_id", "attributes[\"\"]"]);
+    assert!(problem["detail"].as_str().unwrap().starts_with("name: "), "{problem}");
+    assert_eq!(problem["reason"], "INVALID_FIELD");
+}
+
+#[tokio::test]
+async fn a_missing_body_is_asked_for() {
+    let request = Request::post("/api/equipment").body(Full::default()).unwrap();
+
+    let (status, problem) = ask(request).await;
+
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(problem["detail"], "body: is required");
+}
+
+#[tokio::test]
+async fn a_method_that_the_service_does_not_have_is_501() {
+    let request = Request::get("/api/tasks").body(Full::default()).unwrap();
+
+    assert_eq!(ask(request).await.0, StatusCode::NOT_IMPLEMENTED);
+}
+
+#[tokio::test]
+async fn created_resources_are_found_where_their_kind_is_fetched() {
+    let world = World::public(|_| json!({"id": "7"}));
+    let task = "/api/tasks/0190f2d0-0000-7000-8000-000000000000";
+
+    for (path, location) in [
+        ("/api/tasks/", "/api/tasks/7".to_owned()),
+        ("/api/equipments", "/api/equipment/7".to_owned()),
+        ("/api/register", "/api/users/7".to_owned()),
+        ("/api/data", "/api/data/7".to_owned()),
+        (&format!("{task}/comments"), format!("{task}/comments/7")),
+    ] {
+        let answer = world.post(path, "{}").await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{path}");
+        assert_eq!(answer.header("location"), Some(location.as_str()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn both_verbs_complete_a_task_with_or_without_a_body() {
+    let world = World::public(|_| json!({}));
+    let path = "/api/tasks/7/complete/";
+
+    for method in [http::Method::POST, http::Method::PATCH] {
+        let empty = Request::builder().method(&method).uri(path).body(Full::default()).unwrap();
+        assert_eq!(world.send(empty).await.status, StatusCode::OK);
+        let full = with_json(method, path, r#"{"work_done": "oiled"}"#);
+        assert_eq!(world.send(full).await.status, StatusCode::OK);
+    }
+
+    let calls = world.calls();
+    assert_eq!(calls.len(), 4);
+    assert_eq!(calls[3].message, json!({"id": "7", "work_done": "oiled"}));
+}
+
+#[tokio::test]
+async fn a_method_without_a_body_ignores_one() {
+    let world = World::public(|_| json!({}));
+
+    assert_eq!(world.post("/api/tasks/7/claim", "not json").await.status, StatusCode::OK);
+    assert_eq!(world.call().message, json!({"id": "7"}));
+}
+
+#[tokio::test]
+async fn methods_without_a_rule_have_no_path() {
+    let world = World::public(|_| json!({}));
+
+    for path in [
+        "/flightline.equipment.v1.EquipmentService/WatchEquipment",
+        "/flightline.auth.v1.AuthService/CreateServiceToken",
+    ] {
+        assert_eq!(world.post(path, "{}").await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}

@@ -1,0 +1,113 @@
+//! Answers that go on.
+
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+use tonic::Status;
+use tower::ServiceExt;
+
+use crate::{neighbour::Reply, world::World};
+
+fn two_things() -> Vec<Value> {
+    vec![json!({"thing": {"id": "a"}}), json!({"thing": {"id": "b"}, "resume_token": "t2"})]
+}
+
+fn watch(accept: &str) -> Request<Full<bytes::Bytes>> {
+    let request = Request::get("/trial/things/watch").header("accept", accept);
+    request.body(Full::default()).unwrap()
+}
+
+#[tokio::test]
+async fn a_stream_is_a_line_for_every_message() {
+    let world = World::trial(|_| Reply::Messages(two_things(), None));
+
+    let answer = world.get("/trial/things/watch").await;
+
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header("content-type"), Some("application/x-ndjson"));
+    let lines = answer.text().lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let ids = lines.map(|line| line["thing"]["id"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_stream_is_server_sent_events_for_those_who_ask() {
+    let world = World::trial(|_| Reply::Messages(two_things(), None));
+
+    let answer = world.send(watch("text/event-stream")).await;
+
+    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+    let events = answer.text().split_terminator("\n\n").collect::<Vec<_>>();
+    assert_eq!(events.len(), 2);
+    assert!(events[0].starts_with("data: {\"thing\":{\"id\":\"a\","), "{}", events[0]);
+    assert!(events[1].starts_with("id: t2\ndata: {\"thing\":{\"id\":\"b\","), "{}", events[1]);
+}
+
+#[tokio::test]
+async fn an_error_is_the_last_record() {
+    let world = World::trial(|_| {
+        Reply::Messages(two_things(), Some(Status::permission_denied("logged out")))
+    });
+
+    let lines = world.get("/trial/things/watch").await;
+    let last: Value = serde_json::from_str(lines.text().lines().last().unwrap()).unwrap();
+    assert_eq!(last["error"]["status"], 403);
+
+    let events = world.send(watch("text/event-stream")).await;
+    let last = events.text().split_terminator("\n\n").last().unwrap();
+    assert!(last.starts_with("event: error\ndata: {\"type\":\"about:blank\""), "{last}");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_refused_is_an_ordinary_problem() {
+    let world = World::trial(|_| Status::unauthenticated("who are you"));
+
+    assert_eq!(world.get("/trial/things/watch").await.reason(401), "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn a_stream_in_a_form_that_there_is_none_of_is_406() {
+    let world = World::trial(|_| Reply::Messages(two_things(), None));
+
+    assert_eq!(world.send(watch("application/json")).await.reason(406), "NOT_ACCEPTABLE");
+}
+
+#[tokio::test]
+async fn a_client_goes_on_after_the_last_event_it_saw() {
+    let world = World::trial(|_| Reply::Messages(vec![], None));
+    let mut request = watch("text/event-stream");
+    request.headers_mut().insert("last-event-id", "t2".parse().unwrap());
+
+    world.send(request).await;
+
+    let call = world.call();
+    assert_eq!(call.message, json!({"resume_token": "t2"}));
+    assert!(!call.headers.contains_key("grpc-timeout"));
+}
+
+#[tokio::test]
+async fn a_quiet_event_stream_is_kept_alive_beyond_the_deadline_of_calls() {
+    let world = World::trial(|_| Reply::Open(vec![]));
+    let response = world.gateway.clone().oneshot(watch("text/event-stream")).await.unwrap();
+    let mut body = response.into_body();
+
+    // A comment each 50 ms outlives the 300 ms that a call may take.
+    for _ in 0..8 {
+        let frame = body.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), ": keep-alive\n\n");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_the_process_stops() {
+    let world = World::trial(|_| Reply::Open(two_things()));
+    let response = world.gateway.clone().oneshot(watch("*/*")).await.unwrap();
+    let mut body = response.into_body();
+    for _ in 0..2 {
+        body.frame().await.unwrap().unwrap();
+    }
+
+    world.shutdown.cancel();
+
+    assert!(body.frame().await.is_none());
+}
