@@ -9,10 +9,13 @@ use std::{
 
 use http::{Request, Response};
 use tonic::{Status, body::Body, transport::Endpoint};
-use tower::{BoxError, ServiceExt, util::BoxCloneSyncService};
+use tower::{ServiceExt, util::BoxCloneSyncService};
 
 /// Carries calls to one service; give it to a generated client.
-pub type Peer = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
+///
+/// Its error is a type of its own and no boxed trait: the compiler can't show that a handler which awaits the latter may
+/// move between threads.
+pub type Peer = BoxCloneSyncService<Request<Body>, Response<Body>, Status>;
 
 /// The services of the suite, as one of its parts calls them.
 #[derive(Clone)]
@@ -40,7 +43,7 @@ pub fn remote(url: &str) -> anyhow::Result<Peer> {
         .keep_alive_while_idle(true)
         .tcp_nodelay(true);
     let channel = endpoint.connect_lazy();
-    Ok(BoxCloneSyncService::new(channel.map_err(BoxError::from)))
+    Ok(BoxCloneSyncService::new(channel.map_err(|error| Status::from_error(error.into()))))
 }
 
 /// A service that will run in this process. Parts refer to each other in circles, so each gets the others' places
@@ -75,8 +78,7 @@ impl Place {
                 let Some(service) = service else {
                     return Ok(Status::unavailable("the service is starting").into_http());
                 };
-                // The service cannot fail: its error type has no values.
-                service.oneshot(request).await.map_err(BoxError::from)
+                service.oneshot(request).await.map_err(|never| match never {})
             }
         }))
     }
