@@ -1,0 +1,161 @@
+//! Turns alerts into tasks: reads this service's change log and carries its wishes to the maintenance service.
+//!
+//! The log's entry holds the very request, and the request the alert's id as its key: it may be carried any number of
+//! times, by any replica, and makes one task.
+
+use std::time::Duration;
+
+use kit::{
+    Db, Error, Result, Suite,
+    changes::{self, Change, Position, Reader},
+};
+use proto::{
+    maintenance::v1::{
+        Comment, CreateCommentRequest, CreateTaskRequest, Task,
+        task_service_client::TaskServiceClient,
+    },
+    telemetry::v1 as pb,
+};
+use tonic::Code;
+
+use crate::{domain::alert::AlertId, rpc::alert::CHANGE, store};
+
+/// The kind of change that wants a task for an alert.
+pub const WANTED: &str = "task.wanted";
+/// The kind of change that says that the alert of a wanted task never was.
+pub const UNWARRANTED: &str = "task.unwarranted";
+
+/// This consumer's place in the log.
+const CURSOR: &str = "dispatch";
+/// What is said of a task whose alert never was.
+const NEVER_WAS: &str = "The alert that opened this task was removed: readings that arrived later show that it never was.";
+/// The first and the longest pause before a call that failed is made again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// Dispatches for as long as the process runs.
+pub fn start(db: &Db, suite: &Suite) {
+    let dispatcher = Dispatcher { db: db.clone(), suite: suite.clone() };
+    suite.spawn(async move {
+        loop {
+            let Err(error) = dispatcher.run().await;
+            tracing::warn!(%error, "the dispatcher can't read its log; it tries again");
+            tokio::time::sleep(PAUSES.1).await;
+        }
+    });
+}
+
+struct Dispatcher {
+    db: Db,
+    suite: Suite,
+}
+
+impl Dispatcher {
+    async fn run(&self) -> Result<std::convert::Infallible> {
+        let place = changes::cursor(&mut self.db.read().await?, CURSOR).await?;
+        let mut reader = Reader::new(&self.db, place.unwrap_or_default());
+        loop {
+            for change in reader.next().await? {
+                match change.kind.as_str() {
+                    WANTED => self.open(&change).await?,
+                    UNWARRANTED => self.explain(&change).await?,
+                    _ => {}
+                }
+                self.advance(change.position).await?;
+            }
+        }
+    }
+
+    async fn advance(&self, position: Position) -> Result<()> {
+        let mut tx = self.db.begin("advance dispatch").await?;
+        changes::set_cursor(&mut tx, CURSOR, position).await?;
+        tx.commit().await
+    }
+
+    /// Opens the task that `change` wants, and notes it at the alert.
+    async fn open(&self, change: &Change) -> Result<()> {
+        let request: CreateTaskRequest = change.decode()?;
+        let outcome = self.insist(|| self.create_task(request.clone())).await;
+
+        let now = self.suite.clock.now();
+        let mut tx = self.db.begin("note task").await?;
+        // An alert that was removed meanwhile has nothing to note; its own entry in the log follows.
+        let Some(mut alert) = store::alert::lock(&mut tx, AlertId::from(change.id)).await? else {
+            return Ok(());
+        };
+        match outcome {
+            Ok(task) => alert.task_id = Some(task.id),
+            Err(refusal) => {
+                tracing::error!(alert = %alert.id, %refusal, "no task can be opened");
+                alert.comment = format!("No task could be opened: {refusal}");
+            }
+        }
+        alert.revision += 1;
+        store::alert::update(&mut tx, &alert).await?;
+        changes::append(&mut tx, now, CHANGE, alert.id.uuid(), &pb::Alert::from(alert)).await?;
+        tx.commit().await
+    }
+
+    /// Tells whoever has the task why its alert has gone.
+    async fn explain(&self, change: &Change) -> Result<()> {
+        let mut request: CreateTaskRequest = change.decode()?;
+        // Not the first request again, whose text may have been another: the alert's id finds the task.
+        request.request_id.clear();
+        let outcome = self.insist(|| self.create_task(request.clone())).await;
+        let Ok(task) = outcome else { return Ok(()) };
+        let comment = CreateCommentRequest {
+            task_id: task.id,
+            comment: Some(Comment { text: NEVER_WAS.into(), ..Comment::default() }),
+            request_id: format!("{}-never-was", change.id),
+        };
+        let outcome = self.insist(|| self.create_comment(comment.clone())).await;
+        if let Err(refusal) = outcome {
+            tracing::error!(alert = %change.id, %refusal, "no comment can be made");
+        }
+        Ok(())
+    }
+
+    async fn create_task(&self, request: CreateTaskRequest) -> Result<Task> {
+        let request = self.suite.identity.request(request).await?;
+        let mut client = TaskServiceClient::new(self.suite.peers.maintenance.clone());
+        Ok(client.create_task(request).await?.into_inner())
+    }
+
+    async fn create_comment(&self, request: CreateCommentRequest) -> Result<()> {
+        let request = self.suite.identity.request(request).await?;
+        let mut client = TaskServiceClient::new(self.suite.peers.maintenance.clone());
+        client.create_comment(request).await?;
+        Ok(())
+    }
+
+    /// Makes `call` until it is answered. An error is a refusal for good; anything that may pass is waited out.
+    async fn insist<T, F>(&self, call: impl Fn() -> F) -> Result<T, String>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut pause = PAUSES.0;
+        loop {
+            match call().await {
+                Ok(answer) => return Ok(answer),
+                Err(Error::Upstream(status)) if is_refusal(status.code()) => {
+                    return Err(status.message().to_owned());
+                }
+                Err(error) => tracing::debug!(%error, "the maintenance service can't be reached"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+}
+
+/// Whether the same call will be refused for ever.
+fn is_refusal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::InvalidArgument
+            | Code::FailedPrecondition
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::Unimplemented
+    )
+}

@@ -1,0 +1,6 @@
+//! What the service knows, and its rules. No I/O, no wire types.
+
+pub mod alert;
+pub mod reading;
+pub mod replay;
+pub mod rule;

@@ -1,0 +1,138 @@
+//! Holds what was just written against the rules, in the same transaction.
+
+use kit::{Result, Timestamp, changes, db::Tx};
+use proto::{
+    maintenance::v1::{
+        CreateTaskRequest, Task,
+        task::{Priority, Source},
+    },
+    telemetry::v1 as pb,
+};
+
+use super::{Changed, Series};
+use crate::{
+    dispatch,
+    domain::{
+        alert::{Alert, Severity},
+        replay::{Outcome, Replay, Start},
+        rule::Rule,
+    },
+    register::Register,
+    rpc::alert::CHANGE,
+    store,
+};
+
+/// Samples that are read from storage at a time.
+const SAMPLES: i64 = 4096;
+
+/// Brings the alerts to what the readings say.
+pub async fn judge(
+    tx: &mut Tx,
+    register: &Register,
+    changed: &Changed,
+    now: Timestamp,
+) -> Result<()> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let rules = store::rule::enabled(tx).await?;
+    for (series_id, series) in changed {
+        let kind = register.kind(series.equipment_id).await;
+        let kind = kind.as_deref().unwrap_or_default();
+        let looking = rules.iter().filter(|rule| rule.metric == series.metric);
+        for rule in looking.filter(|rule| rule.covers(series.equipment_id, kind)) {
+            let outcome = replay(tx, rule, *series_id, series).await?;
+            keep(tx, rule, outcome, now).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn replay(tx: &mut Tx, rule: &Rule, series_id: i64, series: &Series) -> Result<Outcome> {
+    let (Some((first, _)), Some((last, _))) =
+        (series.samples.first_key_value(), series.samples.last_key_value())
+    else {
+        return Ok(Outcome::default());
+    };
+    let alerts = store::alert::around(tx, rule.id, series.equipment_id, *first).await?;
+    let mut replay = Replay::new(rule, series.equipment_id, alerts, (*first, *last));
+    let since = rule.updated_at;
+    let previous = if replay.looks_back() {
+        store::reading::last_before(tx, series_id, since, *first).await?
+    } else {
+        None
+    };
+    let mut start = replay.start(previous);
+    loop {
+        let samples = store::reading::seen(tx, series_id, since, start, SAMPLES).await?;
+        let Some(end) = samples.last() else { break };
+        start = Start::After(end.at);
+        if !samples.into_iter().all(|sample| replay.feed(sample)) {
+            break;
+        }
+    }
+    Ok(replay.outcome())
+}
+
+/// Keeps what has to change. Alerts clear before others open: only one per rule and equipment may be open.
+async fn keep(tx: &mut Tx, rule: &Rule, outcome: Outcome, now: Timestamp) -> Result<()> {
+    let Outcome { removed, mut changed, raised } = outcome;
+    for alert in removed {
+        store::alert::delete(tx, alert.id).await?;
+        let id = alert.id.uuid();
+        if alert.task_requested {
+            let request = task(rule, &alert);
+            changes::append(tx, now, dispatch::UNWARRANTED, id, &request).await?;
+        }
+        changes::append(tx, now, REMOVED, id, &pb::Alert::from(alert)).await?;
+    }
+    changed.sort_by_key(|alert| alert.cleared_at.is_none());
+    for mut alert in changed {
+        request_task(tx, rule, &mut alert, now).await?;
+        store::alert::update(tx, &alert).await?;
+        changes::append(tx, now, CHANGE, alert.id.uuid(), &pb::Alert::from(alert)).await?;
+    }
+    for mut alert in raised {
+        request_task(tx, rule, &mut alert, now).await?;
+        store::alert::insert(tx, &alert).await?;
+        changes::append(tx, now, CHANGE, alert.id.uuid(), &pb::Alert::from(alert)).await?;
+    }
+    Ok(())
+}
+
+/// The kind of change that says that an alert never was.
+const REMOVED: &str = "alert.removed";
+
+/// Asks for a task, once in the alert's life, if the alert is still open after its readings were looked at: what is over
+/// when it is first seen needs nobody.
+async fn request_task(tx: &mut Tx, rule: &Rule, alert: &mut Alert, now: Timestamp) -> Result<()> {
+    if !rule.open_task || alert.task_requested || alert.cleared_at.is_some() {
+        return Ok(());
+    }
+    alert.task_requested = true;
+    changes::append(tx, now, dispatch::WANTED, alert.id.uuid(), &task(rule, alert)).await
+}
+
+fn task(rule: &Rule, alert: &Alert) -> CreateTaskRequest {
+    let priority = match alert.severity {
+        Severity::Info => Priority::Low,
+        Severity::Warning => Priority::High,
+        Severity::Critical => Priority::Critical,
+    };
+    let mut description = format!("{} at {}.", alert.message, alert.raised_at);
+    if !rule.guidance.is_empty() {
+        description.push_str("\n\n");
+        description.push_str(&rule.guidance);
+    }
+    let task = Task {
+        // A rule's name may be as long as a title; the reading comes in the description.
+        title: rule.name.clone(),
+        description: description.chars().take(10_000).collect(),
+        equipment_id: Some(alert.equipment_id.to_string()),
+        priority: priority.into(),
+        source: Source::Alert.into(),
+        alert_id: Some(alert.id.to_string()),
+        ..Task::default()
+    };
+    CreateTaskRequest { task: Some(task), request_id: alert.id.to_string() }
+}

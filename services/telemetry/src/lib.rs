@@ -1,0 +1,53 @@
+//! The telemetry service: readings that machines send, the rules that they are held against, and the alerts that follow.
+//!
+//! A call enters through `rpc`, is decided by `domain` and is kept by `store`. Readings go through `ingest`, which writes
+//! and judges them in one transaction; `register` knows the equipment; `dispatch` turns alerts into tasks.
+
+mod dispatch;
+mod domain;
+mod ingest;
+mod register;
+mod rpc;
+mod store;
+
+use std::sync::Arc;
+
+use kit::{Db, Suite, sqlx::migrate::Migrator};
+use proto::telemetry::v1::{
+    alert_service_server::AlertServiceServer, rule_service_server::RuleServiceServer,
+    telemetry_service_server::TelemetryServiceServer,
+};
+use tonic::service::RoutesBuilder;
+
+/// The schema that this service owns. The engines differ in how they keep samples.
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The largest message: a batch of 10,000 readings of several metrics.
+const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Starts the service: opens its database and adds its methods to `routes`.
+///
+/// # Errors
+///
+/// The database can't be opened.
+pub async fn start(
+    db: &kit::db::Config,
+    suite: &Suite,
+    routes: &mut RoutesBuilder,
+) -> anyhow::Result<()> {
+    let migrations = if db.database_url.is_some() { &POSTGRES } else { &SQLITE };
+    let db = Db::open(db, "telemetry", migrations).await?;
+    suite.keep_tidy(&db);
+    let register = register::follow(suite);
+    let ingest = ingest::start(&db, suite, Arc::clone(&register));
+    dispatch::start(&db, suite);
+
+    let service = Arc::new(rpc::Service { db, suite: suite.clone(), register, ingest });
+    let readings = TelemetryServiceServer::from_arc(Arc::clone(&service));
+    routes
+        .add_service(readings.max_decoding_message_size(MESSAGE_BYTES))
+        .add_service(RuleServiceServer::from_arc(Arc::clone(&service)))
+        .add_service(AlertServiceServer::from_arc(service));
+    Ok(())
+}

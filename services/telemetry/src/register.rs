@@ -1,0 +1,102 @@
+//! What this service knows of the equipment: a projection of the register, kept by watching it.
+//!
+//! Equipment that the projection doesn't know yet is asked of its owner before anything is refused, so that what the
+//! register has acknowledged is accepted here at once.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use kit::{Result, Suite};
+use proto::equipment::v1::{
+    Equipment, GetEquipmentRequest, WatchEquipmentRequest, equipment::Status,
+    equipment_service_client::EquipmentServiceClient,
+};
+use tokio::sync::RwLock;
+use tonic::Code;
+
+use crate::domain::reading::EquipmentId;
+
+/// How long to wait before the register is asked again after it failed.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The projection.
+pub struct Register {
+    suite: Suite,
+    entries: RwLock<HashMap<EquipmentId, Entry>>,
+}
+
+/// What matters here of one piece of equipment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its type.
+    pub kind: Arc<str>,
+    /// Whether it was not taken out of service for good.
+    pub in_service: bool,
+}
+
+/// Follows the register for as long as the process runs.
+pub fn follow(suite: &Suite) -> Arc<Register> {
+    let register = Arc::new(Register { suite: suite.clone(), entries: RwLock::default() });
+    suite.spawn({
+        let register = Arc::clone(&register);
+        async move {
+            let mut token = String::new();
+            loop {
+                if let Err(error) = register.watch(&mut token).await {
+                    tracing::debug!(%error, "the register can't be watched");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    });
+    register
+}
+
+impl Register {
+    /// What is known of `id`; `None` if there is no such equipment.
+    ///
+    /// # Errors
+    ///
+    /// It isn't known here and its owner is away.
+    pub async fn find(&self, id: EquipmentId) -> Result<Option<Entry>> {
+        if let Some(entry) = self.entries.read().await.get(&id) {
+            return Ok(Some(entry.clone()));
+        }
+        let request =
+            self.suite.identity.request(GetEquipmentRequest { id: id.to_string() }).await?;
+        let mut client = EquipmentServiceClient::new(self.suite.peers.equipment.clone());
+        match client.get_equipment(request).await {
+            Ok(answer) => Ok(self.keep(&answer.into_inner()).await),
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) => Err(status.into()),
+        }
+    }
+
+    /// The type of `id`, if it is known here: whoever sent readings of it has [found](Self::find) it before.
+    pub async fn kind(&self, id: EquipmentId) -> Option<Arc<str>> {
+        self.entries.read().await.get(&id).map(|entry| Arc::clone(&entry.kind))
+    }
+
+    async fn watch(&self, token: &mut String) -> Result<()> {
+        let request = WatchEquipmentRequest { resume_token: token.clone() };
+        let request = self.suite.identity.request(request).await?;
+        let mut client = EquipmentServiceClient::new(self.suite.peers.equipment.clone());
+        let mut stream = client.watch_equipment(request).await?.into_inner();
+        while let Some(message) = stream.message().await? {
+            if let Some(equipment) = &message.equipment {
+                self.keep(equipment).await;
+            }
+            if !message.resume_token.is_empty() {
+                *token = message.resume_token;
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, equipment: &Equipment) -> Option<Entry> {
+        let id = EquipmentId::parse("id", &equipment.id).ok()?;
+        let in_service = equipment.status() != Status::Decommissioned;
+        let entry = Entry { kind: equipment.r#type.as_str().into(), in_service };
+        self.entries.write().await.insert(id, entry.clone());
+        Some(entry)
+    }
+}

@@ -1,0 +1,105 @@
+//! The wire: each method reads a request, asks `domain` and `store`, and writes an answer.
+
+pub mod alert;
+mod reading;
+mod rule;
+
+use std::sync::Arc;
+
+use kit::{Db, Suite};
+use proto::telemetry::v1::{
+    self as pb, alert_service_server::AlertService as AlertRpc,
+    rule_service_server::RuleService as RuleRpc,
+    telemetry_service_server::TelemetryService as TelemetryRpc,
+};
+use tonic::{Request, Response, Status};
+
+use crate::{ingest::Ingest, register::Register};
+
+/// What every method has at hand.
+pub struct Service {
+    pub db: Db,
+    pub suite: Suite,
+    pub register: Arc<Register>,
+    pub ingest: Ingest,
+}
+
+/// The table of contents. Every line is the same, so that only the bodies need reading.
+#[tonic::async_trait]
+impl TelemetryRpc for Service {
+    async fn create_reading(
+        &self,
+        request: Request<pb::CreateReadingRequest>,
+    ) -> Result<Response<pb::Reading>, Status> {
+        Ok(reading::create(self, request.into()).await?)
+    }
+
+    async fn batch_create_readings(
+        &self,
+        request: Request<pb::BatchCreateReadingsRequest>,
+    ) -> Result<Response<pb::BatchCreateReadingsResponse>, Status> {
+        Ok(reading::batch_create(self, request.into()).await?.into())
+    }
+
+    async fn get_reading(
+        &self,
+        request: Request<pb::GetReadingRequest>,
+    ) -> Result<Response<pb::Reading>, Status> {
+        Ok(reading::get(self, request.into()).await?.into())
+    }
+
+    async fn list_readings(
+        &self,
+        request: Request<pb::ListReadingsRequest>,
+    ) -> Result<Response<pb::ListReadingsResponse>, Status> {
+        Ok(reading::list(self, request.into()).await?.into())
+    }
+}
+
+#[tonic::async_trait]
+impl RuleRpc for Service {
+    async fn create_rule(
+        &self,
+        request: Request<pb::CreateRuleRequest>,
+    ) -> Result<Response<pb::Rule>, Status> {
+        Ok(rule::create(self, request.into()).await?)
+    }
+
+    async fn get_rule(
+        &self,
+        request: Request<pb::GetRuleRequest>,
+    ) -> Result<Response<pb::Rule>, Status> {
+        Ok(rule::get(self, request.into()).await?.into())
+    }
+
+    async fn list_rules(
+        &self,
+        request: Request<pb::ListRulesRequest>,
+    ) -> Result<Response<pb::ListRulesResponse>, Status> {
+        Ok(rule::list(self, request.into()).await?.into())
+    }
+}
+
+#[tonic::async_trait]
+impl AlertRpc for Service {
+    async fn get_alert(
+        &self,
+        request: Request<pb::GetAlertRequest>,
+    ) -> Result<Response<pb::Alert>, Status> {
+        Ok(alert::get(self, request.into()).await?.into())
+    }
+
+    async fn list_alerts(
+        &self,
+        request: Request<pb::ListAlertsRequest>,
+    ) -> Result<Response<pb::ListAlertsResponse>, Status> {
+        Ok(alert::list(self, request.into()).await?.into())
+    }
+
+    async fn acknowledge_alert(
+        &self,
+        request: Request<pb::AcknowledgeAlertRequest>,
+    ) -> Result<Response<pb::Alert>, Status> {
+        Ok(alert::acknowledge(self, request.into()).await?.into())
+    }
+}

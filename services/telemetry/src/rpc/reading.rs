@@ -1,0 +1,195 @@
+use std::collections::{BTreeMap, HashMap};
+
+use kit::{
+    Call, Error, Page, Result, Timestamp,
+    db::Conn,
+    once::{Once, replayed},
+};
+use proto::telemetry::v1 as pb;
+use tonic::Response;
+
+use super::Service;
+use crate::{
+    domain::reading::{EquipmentId, Key, Reading},
+    ingest::{Single, Written},
+    register, store,
+};
+
+pub async fn create(
+    service: &Service,
+    call: Call<pb::CreateReadingRequest>,
+) -> Result<Response<pb::Reading>> {
+    let once = Once::new(&call, &call.message.request_id);
+    let wire = call.message.reading.unwrap_or_default();
+    let reading = read(wire, service.suite.clock.now()).map_err(inside_reading)?;
+    let entry = service.register.find(reading.key.equipment_id).await?;
+    check_equipment(entry.as_ref()).map_err(inside_reading)?;
+
+    let answer = pb::Reading::from(reading.clone());
+    let single = Single { once, answer: answer.clone() };
+    match service.ingest.write(vec![reading], Some(single)).await? {
+        Written::Kept => Ok(answer.into()),
+        Written::Replaced => Ok(replayed(answer)),
+        Written::Replayed(first) => Ok(first),
+    }
+}
+
+pub async fn batch_create(
+    service: &Service,
+    call: Call<pb::BatchCreateReadingsRequest>,
+) -> Result<pb::BatchCreateReadingsResponse> {
+    let now = service.suite.clock.now();
+    let mut equipment = HashMap::new();
+    let (mut readings, mut refused) = (Vec::new(), Vec::new());
+    for (index, wire) in (0..).zip(call.message.readings) {
+        match read_known(service, wire, now, &mut equipment).await {
+            Ok(reading) => readings.push(reading),
+            Err(Error::Invalid { field, problem }) => {
+                refused.push(pb::RefusedReading { index, field, message: problem });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+
+    let accepted = i32::try_from(readings.len()).unwrap_or(i32::MAX);
+    if !readings.is_empty() {
+        service.ingest.write(readings, None).await?;
+    }
+    Ok(pb::BatchCreateReadingsResponse { accepted, refused })
+}
+
+pub async fn get(service: &Service, call: Call<pb::GetReadingRequest>) -> Result<pb::Reading> {
+    let not_found = || Error::not_found("reading", &call.message.id);
+    let key = Key::from_id(&call.message.id).ok_or_else(not_found)?;
+
+    let metrics = store::reading::find(&mut service.db.read().await?, key).await?;
+    if metrics.is_empty() {
+        return Err(not_found());
+    }
+    Ok(Reading { key, metrics: metrics.into_iter().collect() }.into())
+}
+
+pub async fn list(
+    service: &Service,
+    call: Call<pb::ListReadingsRequest>,
+) -> Result<pb::ListReadingsResponse> {
+    let mut request = call.message;
+    let size = std::mem::take(&mut request.page_size);
+    let token = std::mem::take(&mut request.page_token);
+    let page = Page::<Key>::parse(size, &token, &request)?;
+    let equipment_id = request.equipment_id.as_deref();
+    let equipment_id = equipment_id.map(|id| EquipmentId::parse("equipment_id", id)).transpose()?;
+    let metric = Some(request.metric.as_str()).filter(|metric| !metric.is_empty());
+    let span = span(&request)?;
+
+    let mut db = service.db.read().await?;
+    let first = page.after.map(|key| key.equipment_id);
+    let series = store::reading::list_series(&mut db, equipment_id, metric, first).await?;
+    let rows = collect(&mut db, &series, span, &page).await?;
+    let (rows, next_page_token) = page.cut(rows, |reading| reading.key)?;
+    Ok(pb::ListReadingsResponse {
+        readings: rows.into_iter().map(pb::Reading::from).collect(),
+        next_page_token,
+    })
+}
+
+/// The readings that `series` make up, equipment by equipment, until the page is full.
+async fn collect(
+    db: &mut Conn,
+    series: &[store::reading::Series],
+    (from, to): (Timestamp, Timestamp),
+    page: &Page<Key>,
+) -> Result<Vec<Reading>> {
+    let limit = page.limit();
+    let mut readings = Vec::new();
+    for series in series.chunk_by(|one, other| one.equipment_id == other.equipment_id) {
+        let equipment_id = series[0].equipment_id;
+        let from = match page.after {
+            Some(after) if after.equipment_id == equipment_id => {
+                from.max(Timestamp::from_micros(after.recorded_at.micros().saturating_add(1)))
+            }
+            _ => from,
+        };
+        // The first `limit` times of all series are among the first `limit` of each.
+        let mut by_time = BTreeMap::<Timestamp, BTreeMap<String, f64>>::new();
+        for series in series {
+            for sample in store::reading::range(db, series.series_id, (from, to), limit).await? {
+                by_time.entry(sample.at).or_default().insert(series.metric.clone(), sample.value);
+            }
+        }
+        readings.extend(by_time.into_iter().map(|(recorded_at, metrics)| Reading {
+            key: Key { equipment_id, recorded_at },
+            metrics,
+        }));
+        if limit <= i64::try_from(readings.len()).unwrap_or(i64::MAX) {
+            break;
+        }
+    }
+    Ok(readings)
+}
+
+fn span(request: &pb::ListReadingsRequest) -> Result<(Timestamp, Timestamp)> {
+    let time = |field, at: &Option<_>, default| match at {
+        Some(at) => Timestamp::parse(field, at),
+        None => Ok(Timestamp::from_micros(default)),
+    };
+    Ok((
+        time("start_time", &request.start_time, i64::MIN)?,
+        time("end_time", &request.end_time, i64::MAX)?,
+    ))
+}
+
+/// A checked reading of equipment that is there. `known` remembers what was asked for this batch.
+async fn read_known(
+    service: &Service,
+    wire: pb::Reading,
+    now: Timestamp,
+    known: &mut HashMap<EquipmentId, Option<register::Entry>>,
+) -> Result<Reading> {
+    let reading = read(wire, now)?;
+    let id = reading.key.equipment_id;
+    if !known.contains_key(&id) {
+        known.insert(id, service.register.find(id).await?);
+    }
+    check_equipment(known.get(&id).and_then(Option::as_ref))?;
+    Ok(reading)
+}
+
+fn check_equipment(entry: Option<&register::Entry>) -> Result<()> {
+    match entry {
+        Some(entry) if entry.in_service => Ok(()),
+        Some(_) => Err(Error::invalid("equipment_id", "is decommissioned")),
+        None => Err(Error::invalid("equipment_id", "there is no such equipment")),
+    }
+}
+
+/// A checked reading; fields are named relative to it.
+fn read(wire: pb::Reading, now: Timestamp) -> Result<Reading> {
+    let equipment_id = EquipmentId::parse("equipment_id", &wire.equipment_id)?;
+    let recorded_at = match &wire.recorded_at {
+        Some(at) => Timestamp::parse("recorded_at", at)?,
+        None => now,
+    };
+    let reading = Reading { key: Key { equipment_id, recorded_at }, metrics: wire.metrics };
+    reading.check(now)?;
+    Ok(reading)
+}
+
+/// The same error with its field inside the request's `reading`.
+fn inside_reading(error: Error) -> Error {
+    match error {
+        Error::Invalid { field, problem } => Error::invalid(format!("reading.{field}"), problem),
+        other => other,
+    }
+}
+
+impl From<Reading> for pb::Reading {
+    fn from(reading: Reading) -> Self {
+        Self {
+            id: reading.key.id(),
+            equipment_id: reading.key.equipment_id.to_string(),
+            recorded_at: Some(reading.key.recorded_at.into()),
+            metrics: reading.metrics,
+        }
+    }
+}

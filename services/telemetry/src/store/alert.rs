@@ -1,0 +1,184 @@
+use kit::{
+    Page, Result, Timestamp,
+    db::{Conn, Engine, Tx},
+    on,
+};
+use sqlx::QueryBuilder;
+
+use crate::domain::{
+    alert::{Alert, AlertId, Severity, State},
+    reading::EquipmentId,
+    rule::RuleId,
+};
+
+/// Which alerts to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub state: Option<State>,
+    pub severity: Option<Severity>,
+    pub equipment_id: Option<EquipmentId>,
+    pub rule_id: Option<RuleId>,
+    pub from: Option<Timestamp>,
+    pub to: Option<Timestamp>,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select id, equipment_id, rule_id, metric, severity, message, value, threshold,
+                    raised_at, cleared_at, acknowledged_at, acknowledged_by, comment,
+                    task_id, task_requested, revision
+             from alerts ",
+            $rest
+        )
+    };
+}
+
+pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "insert into alerts (
+                 id, equipment_id, rule_id, metric, severity, message, value, threshold,
+                 raised_at, cleared_at, acknowledged_at, acknowledged_by, comment,
+                 task_id, task_requested, revision
+             )
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        )
+        .bind(alert.id)
+        .bind(alert.equipment_id)
+        .bind(alert.rule_id)
+        .bind(&alert.metric)
+        .bind(alert.severity)
+        .bind(&alert.message)
+        .bind(alert.value)
+        .bind(alert.threshold)
+        .bind(alert.raised_at)
+        .bind(alert.cleared_at)
+        .bind(alert.acknowledged_at)
+        .bind(&alert.acknowledged_by)
+        .bind(&alert.comment)
+        .bind(&alert.task_id)
+        .bind(alert.task_requested)
+        .bind(alert.revision)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+pub async fn find(db: &mut Conn, id: AlertId) -> Result<Option<Alert>> {
+    Ok(on!(db, c => sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await)?)
+}
+
+/// Like [`find`], but holds the row until the transaction ends.
+pub async fn lock(tx: &mut Tx, id: AlertId) -> Result<Option<Alert>> {
+    Ok(match tx.engine() {
+        Engine::Sqlite(c) => {
+            sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await?
+        }
+        Engine::Postgres(c) => {
+            sqlx::query_as(select!("where id = $1 for update")).bind(id).fetch_optional(c).await?
+        }
+    })
+}
+
+/// By the time they were raised.
+pub async fn list(
+    db: &mut Conn,
+    filter: &Filter,
+    page: &Page<(Timestamp, AlertId)>,
+) -> Result<Vec<Alert>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(select!("where true"));
+        match filter.state {
+            None => {}
+            Some(State::Active) => {
+                query.push(" and cleared_at is null and acknowledged_at is null");
+            }
+            Some(State::Acknowledged) => {
+                query.push(" and cleared_at is null and acknowledged_at is not null");
+            }
+            Some(State::Cleared) => {
+                query.push(" and cleared_at is not null");
+            }
+        }
+        if let Some(severity) = filter.severity {
+            query.push(" and severity = ").push_bind(severity);
+        }
+        if let Some(equipment_id) = filter.equipment_id {
+            query.push(" and equipment_id = ").push_bind(equipment_id);
+        }
+        if let Some(rule_id) = filter.rule_id {
+            query.push(" and rule_id = ").push_bind(rule_id);
+        }
+        if let Some(from) = filter.from {
+            query.push(" and raised_at >= ").push_bind(from);
+        }
+        if let Some(to) = filter.to {
+            query.push(" and raised_at < ").push_bind(to);
+        }
+        if let Some((raised_at, id)) = page.after {
+            query.push(" and (raised_at, id) > (").push_bind(raised_at);
+            query.push(", ").push_bind(id).push(")");
+        }
+        query.push(" order by raised_at, id limit ").push_bind(page.limit());
+        query.build_query_as().fetch_all(c).await
+    })?)
+}
+
+/// The alerts of a rule on one piece of equipment from the last one raised before `at` on, oldest first.
+pub async fn around(
+    db: &mut Conn,
+    rule_id: RuleId,
+    equipment_id: EquipmentId,
+    at: Timestamp,
+) -> Result<Vec<Alert>> {
+    Ok(on!(db, c => sqlx::query_as(select!(
+            "where rule_id = $1 and equipment_id = $2
+               and raised_at >= coalesce(
+                   (select max(earlier.raised_at)
+                    from alerts as earlier
+                    where earlier.rule_id = $1 and earlier.equipment_id = $2
+                      and earlier.raised_at < $3),
+                   $3)
+             order by raised_at"
+        ))
+        .bind(rule_id)
+        .bind(equipment_id)
+        .bind(at)
+        .fetch_all(c).await)?)
+}
+
+pub async fn update(tx: &mut Tx, alert: &Alert) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update alerts
+             set message = $2,
+                 value = $3,
+                 raised_at = $4,
+                 cleared_at = $5,
+                 acknowledged_at = $6,
+                 acknowledged_by = $7,
+                 comment = $8,
+                 task_id = $9,
+                 task_requested = $10,
+                 revision = $11
+             where id = $1",
+        )
+        .bind(alert.id)
+        .bind(&alert.message)
+        .bind(alert.value)
+        .bind(alert.raised_at)
+        .bind(alert.cleared_at)
+        .bind(alert.acknowledged_at)
+        .bind(&alert.acknowledged_by)
+        .bind(&alert.comment)
+        .bind(&alert.task_id)
+        .bind(alert.task_requested)
+        .bind(alert.revision)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+pub async fn delete(tx: &mut Tx, id: AlertId) -> Result<()> {
+    on!(tx, c => sqlx::query("delete from alerts where id = $1")
+        .bind(id)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}

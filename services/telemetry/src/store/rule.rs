@@ -1,0 +1,73 @@
+use kit::{
+    Page, Result,
+    db::{Conn, Tx},
+    on,
+};
+use sqlx::QueryBuilder;
+
+use crate::domain::rule::{Rule, RuleId};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select id, name, equipment_id, equipment_type, metric, condition, threshold, deadband,
+                    on_delay, off_delay, severity, open_task, enabled, guidance,
+                    created_at, updated_at, revision
+             from rules ",
+            $rest
+        )
+    };
+}
+
+pub async fn insert(tx: &mut Tx, rule: &Rule) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "insert into rules (
+                 id, name, equipment_id, equipment_type, metric, condition, threshold, deadband,
+                 on_delay, off_delay, severity, open_task, enabled, guidance,
+                 created_at, updated_at, revision
+             )
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        )
+        .bind(rule.id)
+        .bind(&rule.name)
+        .bind(rule.equipment_id)
+        .bind(&rule.equipment_type)
+        .bind(&rule.metric)
+        .bind(rule.condition)
+        .bind(rule.threshold)
+        .bind(rule.deadband)
+        .bind(rule.on_delay.micros())
+        .bind(rule.off_delay.micros())
+        .bind(rule.severity)
+        .bind(rule.open_task)
+        .bind(rule.enabled)
+        .bind(&rule.guidance)
+        .bind(rule.created_at)
+        .bind(rule.updated_at)
+        .bind(rule.revision)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+pub async fn find(db: &mut Conn, id: RuleId) -> Result<Option<Rule>> {
+    Ok(on!(db, c => sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await)?)
+}
+
+/// By id, which is by age.
+pub async fn list(db: &mut Conn, page: &Page<RuleId>) -> Result<Vec<Rule>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(select!("where true"));
+        if let Some(after) = page.after {
+            query.push(" and id > ").push_bind(after);
+        }
+        query.push(" order by id limit ").push_bind(page.limit());
+        query.build_query_as().fetch_all(c).await
+    })?)
+}
+
+/// All rules that look.
+pub async fn enabled(db: &mut Conn) -> Result<Vec<Rule>> {
+    Ok(on!(db, c => sqlx::query_as(select!("where enabled = $1 order by id"))
+        .bind(true)
+        .fetch_all(c).await)?)
+}
