@@ -15,20 +15,28 @@ use crate::problem::Problem;
 const DISCARDED_BYTES: usize = 64 << 20;
 const DISCARDED_FOR: Duration = Duration::from_secs(10);
 
-/// Reads at most `limit` bytes. `idle` is how long the sender may pause.
+/// What a sender must get across in the time it may pause: one that trickles holds a connection as well as one that
+/// stands still.
+const PROGRESS_BYTES: usize = 16 << 10;
+
+/// Reads at most `limit` bytes. `idle` is how long the sender may go without getting on.
 pub async fn read(body: &mut Body, limit: usize, idle: Duration) -> Result<Bytes, Problem> {
     // What Content-Length announces is refused before it is sent.
-    if usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced <= limit) {
-        let mut content = BytesMut::new();
-        while let Some(data) = next(body, idle).await? {
-            if limit - content.len() < data.len() {
-                return Err(too_large(limit));
-            }
-            content.extend_from_slice(&data);
-        }
-        return Ok(content.freeze());
+    if !usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced <= limit) {
+        return Err(too_large(limit));
     }
-    Err(too_large(limit))
+    let mut content = BytesMut::new();
+    loop {
+        match timeout(idle, read_on(body, &mut content, limit)).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => return Ok(content.freeze()),
+            Ok(Err(problem)) => return Err(problem),
+            Err(_) => {
+                let detail = "The body did not arrive in time.";
+                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", detail));
+            }
+        }
+    }
 }
 
 /// Whether `content` says that it is JSON; no content need not.
@@ -57,25 +65,19 @@ pub fn discard(mut body: Body) {
     }));
 }
 
-/// The next piece of data; trailers have nothing to say here.
-async fn next(body: &mut Body, idle: Duration) -> Result<Option<Bytes>, Problem> {
-    loop {
-        match timeout(idle, body.frame()).await {
-            Ok(Some(Ok(frame))) => {
-                if let Ok(data) = frame.into_data() {
-                    return Ok(Some(data));
-                }
-            }
-            Ok(None) => return Ok(None),
-            Ok(Some(Err(_))) => {
-                return Err(Problem::field("", "The body broke off."));
-            }
-            Err(_) => {
-                let detail = "The body did not arrive in time.";
-                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", detail));
-            }
+/// Reads until there is some progress; false when there is nothing more. Trailers have nothing to say here.
+async fn read_on(body: &mut Body, content: &mut BytesMut, limit: usize) -> Result<bool, Problem> {
+    let before = content.len();
+    while content.len() - before < PROGRESS_BYTES {
+        let Some(frame) = body.frame().await else { return Ok(false) };
+        let Ok(frame) = frame else { return Err(Problem::field("", "The body broke off.")) };
+        let data = frame.into_data().unwrap_or_default();
+        if limit - content.len() < data.len() {
+            return Err(too_large(limit));
         }
+        content.extend_from_slice(&data);
     }
+    Ok(true)
 }
 
 fn too_large(limit: usize) -> Problem {

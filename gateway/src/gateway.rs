@@ -81,7 +81,8 @@ impl Gateway {
             Err(Problem::internal())
         });
         let response = answer.unwrap_or_else(|problem| problem.into_response(&request_id));
-        if !head.headers.contains_key(EXPECT) {
+        let is_slow = response.status() == StatusCode::REQUEST_TIMEOUT;
+        if !is_slow && !head.headers.contains_key(EXPECT) {
             body::discard(body);
         }
 

@@ -3,10 +3,10 @@
 //! Nothing here knows a resource. The routes, the shapes of bodies and the statuses of success come from the options in
 //! the `.proto` files, so a new method is reachable the moment it is declared. One request goes
 //!
-//! 1. through [`Gateway`], which gives it an id, finds its route ([`routes`]) and logs it,
-//! 2. through [`transcode`], which builds the request message out of path, query and body ([`request`]), calls the
-//!    service that owns the method ([`upstream`]) and turns the answer into JSON ([`response`], [`stream`]),
-//! 3. and comes out as JSON or, whatever went wrong and wherever, as a [`problem`].
+//! 1. through [`Gateway`], which gives it an id, finds its route (`routes`) and logs it,
+//! 2. through `transcode`, which builds the request message out of path, query and body (`request`), calls the
+//!    service that owns the method (`upstream`) and turns the answer into JSON (`response`, `stream`),
+//! 3. and comes out as JSON or, whatever went wrong and wherever, as a `problem`.
 
 mod accept;
 mod body;

@@ -193,6 +193,20 @@ async fn a_body_that_pauses_for_too_long_is_408() {
 }
 
 #[tokio::test]
+async fn a_body_that_trickles_is_408() {
+    let world = World::trial(|_| json!({}));
+    let drops = stream::unfold((), |()| async {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        Some((Ok::<_, Infallible>(Frame::data(Bytes::from(" "))), ()))
+    });
+    let request = Request::post("/trial/things").header("content-type", "application/json");
+
+    let answer = world.send(request.body(StreamBody::new(drops)).unwrap()).await;
+
+    assert_eq!(answer.reason(408), "REQUEST_TIMEOUT");
+}
+
+#[tokio::test]
 async fn a_body_that_breaks_off_is_400() {
     let world = World::trial(|_| json!({}));
     let broken = stream::iter([Ok(Frame::data(Bytes::from("{"))), Err("broken")]);

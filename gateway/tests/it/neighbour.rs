@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -93,25 +93,15 @@ impl Neighbour {
 }
 
 async fn answer(method: &MethodDescriptor, reply: Reply) -> Response<Body> {
+    let end = |end| stream::iter([trailers(end)]);
     let mut response = match reply {
-        Reply::Messages(messages, end) => {
-            let frames =
-                stream::iter(frames(method, messages)).chain(stream::iter([trailers(end)]));
-            Response::new(Body::new(StreamBody::new(frames)))
-        }
-        Reply::Open(messages) => {
-            let frames = stream::iter(frames(method, messages)).chain(stream::pending());
-            Response::new(Body::new(StreamBody::new(frames)))
-        }
+        Reply::Messages(messages, last) => body(frames(method, messages).chain(end(last))),
+        Reply::Open(messages) => body(frames(method, messages).chain(stream::pending())),
+        Reply::Raw(message) => body(stream::iter([Frame::data(framed(message))]).chain(end(None))),
         Reply::With(name, value, message) => {
-            let frames = frames(method, vec![message]).into_iter().chain([trailers(None)]);
-            let mut response = Response::new(Body::new(StreamBody::new(stream::iter(frames))));
+            let mut response = body(frames(method, vec![message]).chain(end(None)));
             response.headers_mut().insert(name, HeaderValue::from_static(value));
             response
-        }
-        Reply::Raw(message) => {
-            let parts = [Ok(Frame::data(framed(message))), trailers(None)];
-            Response::new(Body::new(StreamBody::new(stream::iter(parts))))
         }
         Reply::Refusal(status) => status.into_http(),
         Reply::Never => std::future::pending().await,
@@ -122,12 +112,19 @@ async fn answer(method: &MethodDescriptor, reply: Reply) -> Response<Body> {
     response
 }
 
-type Part = Result<Frame<Bytes>, Infallible>;
+fn body(frames: impl Stream<Item = Frame<Bytes>> + Send + 'static) -> Response<Body> {
+    Response::new(Body::new(StreamBody::new(frames.map(Ok::<_, Infallible>))))
+}
 
-fn frames(method: &MethodDescriptor, messages: Vec<Value>) -> Vec<Part> {
-    let encoded =
-        |message| DynamicMessage::deserialize(method.output(), message).unwrap().encode_to_vec();
-    messages.into_iter().map(|message| Ok(Frame::data(framed(&encoded(message))))).collect()
+fn frames(
+    method: &MethodDescriptor,
+    messages: Vec<Value>,
+) -> impl Stream<Item = Frame<Bytes>> + Send + use<> {
+    let answer = method.output();
+    stream::iter(messages).map(move |message| {
+        let message = DynamicMessage::deserialize(answer.clone(), message).unwrap();
+        Frame::data(framed(&message.encode_to_vec()))
+    })
 }
 
 /// A message after its flag and its length.
@@ -139,8 +136,8 @@ fn framed(message: &[u8]) -> Bytes {
     framed.freeze()
 }
 
-fn trailers(end: Option<Status>) -> Part {
+fn trailers(end: Option<Status>) -> Frame<Bytes> {
     let mut trailers = HeaderMap::new();
     end.unwrap_or_else(|| Status::ok("")).add_header(&mut trailers).unwrap();
-    Ok(Frame::trailers(trailers))
+    Frame::trailers(trailers)
 }
