@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a broken test rig should stop the test")]
 
 mod clock;
+mod eventually;
 mod postgres;
 mod users;
 mod world;
 
 pub use clock::FrozenClock;
+pub use eventually::eventually;
 pub use users::{Bearer, Issuer, User};
 pub use world::{Engine, Server, World};
 
