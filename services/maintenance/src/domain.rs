@@ -1,0 +1,6 @@
+//! What the service knows, and its rules. No I/O, no wire types.
+
+pub mod comment;
+pub mod equipment;
+pub mod maintenance;
+pub mod task;

@@ -1,0 +1,161 @@
+//! Records of work, and what makes one credible.
+
+use std::time::Duration;
+
+use kit::{Error, Result, Timestamp};
+
+use super::{
+    equipment::EquipmentId,
+    task::{Task, TaskId},
+};
+
+/// How far ahead of ours a worker's clock may be.
+const AHEAD: Duration = Duration::from_mins(10);
+
+kit::id!(
+    /// Names one maintenance record.
+    MaintenanceId
+);
+
+kit::names! {
+    /// Why the work was done (EN 13306).
+    pub enum Kind {
+        /// After a fault was recognised.
+        Corrective = "CORRECTIVE",
+        /// Before a fault, by plan or by condition.
+        Preventive = "PREVENTIVE",
+        /// Looking, measuring, testing.
+        Inspection = "INSPECTION",
+    }
+}
+
+/// What was done, as whoever did it tells.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[expect(clippy::struct_field_names, reason = "the contract's names")]
+pub struct Work {
+    /// Why it was done.
+    pub kind: Kind,
+    /// For people.
+    pub work_done: String,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// For people.
+    pub parts_used: String,
+}
+
+/// Work that was actually done, on one piece of equipment.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Maintenance {
+    /// Never reused.
+    pub id: MaintenanceId,
+    /// What was worked on.
+    pub equipment_id: EquipmentId,
+    /// The task that the work completed.
+    pub task_id: Option<TaskId>,
+    /// Which completion of the task it was.
+    pub completion: Option<i64>,
+    /// The user who did it.
+    pub technician_id: String,
+    /// What was done.
+    #[sqlx(flatten)]
+    pub work: Work,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes.
+    pub revision: i64,
+}
+
+impl Work {
+    /// Checks the times, whose fields the request has below `path` (`record.`).
+    pub fn check_times(&self, path: &str, now: Timestamp) -> Result<()> {
+        let times = [("started_at", self.started_at), ("finished_at", self.finished_at)];
+        for (field, at) in times {
+            if at.is_some_and(|at| now.plus(AHEAD) < at) {
+                return Err(Error::invalid(format!("{path}{field}"), "lies in the future"));
+            }
+        }
+        match (self.started_at, self.finished_at) {
+            (Some(started_at), Some(finished_at)) if finished_at < started_at => {
+                Err(Error::invalid(format!("{path}finished_at"), "lies before started_at"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Maintenance {
+    /// The record of `work` by `technician_id`, and of the `task` that it completed.
+    pub fn new(
+        work: Work,
+        technician_id: String,
+        equipment_id: EquipmentId,
+        task: Option<&Task>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id: MaintenanceId::new(),
+            equipment_id,
+            task_id: task.map(|task| task.id),
+            completion: task.map(|task| task.completions),
+            technician_id,
+            work,
+            created_at: now,
+            updated_at: now,
+            revision: 1,
+        }
+    }
+}
+
+/// What was worked on: the task's equipment if it has some, else what the record `named`.
+pub fn equipment_of(named: Option<EquipmentId>, task: Option<&Task>) -> Result<EquipmentId> {
+    let refuse = |problem: &str| Error::invalid("record.equipment_id", problem);
+    match (named, task.and_then(|task| task.equipment_id)) {
+        (Some(named), Some(own)) if named != own => Err(refuse("is not the task's equipment")),
+        (_, Some(own)) => Ok(own),
+        (Some(named), None) => Ok(named),
+        (None, None) => Err(refuse("is required, unless the task has one")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The field that is refused, for work between these minutes from now.
+    fn refused(started: Option<i64>, finished: Option<i64>) -> Option<String> {
+        let now = Timestamp::from_micros(1_000_000_000_000);
+        let at = |minutes: i64| Timestamp::from_micros(now.micros() + minutes * 60_000_000);
+        let work = Work {
+            kind: Kind::Corrective,
+            work_done: String::new(),
+            started_at: started.map(at),
+            finished_at: finished.map(at),
+            parts_used: String::new(),
+        };
+        match work.check_times("record.", now) {
+            Err(Error::Invalid { field, .. }) => Some(field),
+            other => other.map(|()| None).unwrap(),
+        }
+    }
+
+    #[test]
+    fn work_ends_after_it_began_and_not_in_the_future() {
+        let (started, finished) = (Some("record.started_at"), Some("record.finished_at"));
+        for (from, to, field) in [
+            (None, None, None),
+            (Some(-2), Some(-1), None),
+            (Some(-1), Some(-1), None),
+            (Some(-1), Some(-2), finished),
+            (Some(10), None, None),
+            (None, Some(10), None),
+            (Some(11), None, started),
+            (None, Some(11), finished),
+        ] {
+            assert_eq!(refused(from, to).as_deref(), field, "{from:?} {to:?}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The wire: each method reads a request, asks `domain` and `store`, and writes an answer.
+
+mod comment;
+mod equipment;
+mod maintenance;
+mod task;
+
+use kit::{Db, Suite};
+use proto::maintenance::v1::{
+    self as pb, maintenance_service_server::MaintenanceService as MaintenanceRpc,
+    task_service_server::TaskService as TaskRpc,
+};
+use tonic::{Request, Response, Status};
+
+/// What every method has at hand.
+pub struct Service {
+    pub db: Db,
+    pub suite: Suite,
+}
+
+/// The table of contents. Every line is the same, so that only the bodies need reading.
+#[tonic::async_trait]
+impl TaskRpc for Service {
+    async fn create_task(
+        &self,
+        request: Request<pb::CreateTaskRequest>,
+    ) -> Result<Response<pb::Task>, Status> {
+        Ok(task::create(self, request.into()).await?)
+    }
+
+    async fn get_task(
+        &self,
+        request: Request<pb::GetTaskRequest>,
+    ) -> Result<Response<pb::Task>, Status> {
+        Ok(task::get(self, request.into()).await?.into())
+    }
+
+    async fn list_tasks(
+        &self,
+        request: Request<pb::ListTasksRequest>,
+    ) -> Result<Response<pb::ListTasksResponse>, Status> {
+        Ok(task::list(self, request.into()).await?.into())
+    }
+
+    async fn claim_task(
+        &self,
+        request: Request<pb::ClaimTaskRequest>,
+    ) -> Result<Response<pb::Task>, Status> {
+        Ok(task::claim(self, request.into()).await?.into())
+    }
+
+    async fn complete_task(
+        &self,
+        request: Request<pb::CompleteTaskRequest>,
+    ) -> Result<Response<pb::Task>, Status> {
+        Ok(task::complete(self, request.into()).await?)
+    }
+
+    async fn create_comment(
+        &self,
+        request: Request<pb::CreateCommentRequest>,
+    ) -> Result<Response<pb::Comment>, Status> {
+        Ok(comment::create(self, request.into()).await?)
+    }
+
+    async fn list_comments(
+        &self,
+        request: Request<pb::ListCommentsRequest>,
+    ) -> Result<Response<pb::ListCommentsResponse>, Status> {
+        Ok(comment::list(self, request.into()).await?.into())
+    }
+}
+
+#[tonic::async_trait]
+impl MaintenanceRpc for Service {
+    async fn record_maintenance(
+        &self,
+        request: Request<pb::RecordMaintenanceRequest>,
+    ) -> Result<Response<pb::MaintenanceRecord>, Status> {
+        Ok(maintenance::record(self, request.into()).await?)
+    }
+
+    async fn get_maintenance(
+        &self,
+        request: Request<pb::GetMaintenanceRequest>,
+    ) -> Result<Response<pb::MaintenanceRecord>, Status> {
+        Ok(maintenance::get(self, request.into()).await?.into())
+    }
+
+    async fn list_maintenance(
+        &self,
+        request: Request<pb::ListMaintenanceRequest>,
+    ) -> Result<Response<pb::ListMaintenanceResponse>, Status> {
+        Ok(maintenance::list(self, request.into()).await?.into())
+    }
+}

@@ -1,0 +1,59 @@
+//! What the register says of equipment. A call, so it is made before a transaction begins, never inside one. Whoever
+//! repeats a request asks again, and still gets the first answer: handlers look at what the register said only after
+//! the recall, which keeps the recall and the work in one transaction.
+
+use kit::{Caller, Error, Result};
+use proto::equipment::v1::{
+    self as pb, equipment::Status, equipment_service_client::EquipmentServiceClient,
+};
+use tonic::Code;
+
+use super::Service;
+use crate::domain::equipment::EquipmentId;
+
+/// Reads an id of equipment that came in as `field`.
+pub fn parse(field: &str, text: Option<&str>) -> Result<Option<EquipmentId>> {
+    text.map(|text| EquipmentId::parse(field, text)).transpose()
+}
+
+/// Checks that the equipment, which came in as `field`, may be given new work.
+pub async fn check_in_service(
+    service: &Service,
+    caller: &Caller,
+    field: &str,
+    id: Option<EquipmentId>,
+) -> Result<()> {
+    let Some(id) = id else { return Ok(()) };
+    match find(service, caller, field, id).await?.status() {
+        Status::Decommissioned => Err(Error::invalid(field, "is decommissioned")),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that the equipment, which came in as `field`, is or was in the register: work is recorded afterwards.
+pub async fn check_exists(
+    service: &Service,
+    caller: &Caller,
+    field: &str,
+    id: Option<EquipmentId>,
+) -> Result<()> {
+    let Some(id) = id else { return Ok(()) };
+    find(service, caller, field, id).await.map(drop)
+}
+
+async fn find(
+    service: &Service,
+    caller: &Caller,
+    field: &str,
+    id: EquipmentId,
+) -> Result<pb::Equipment> {
+    let mut register = EquipmentServiceClient::new(service.suite.peers.equipment.clone());
+    let request = caller.request(pb::GetEquipmentRequest { id: id.to_string() });
+    match register.get_equipment(request).await {
+        Ok(equipment) => Ok(equipment.into_inner()),
+        Err(status) if status.code() == Code::NotFound => {
+            Err(Error::invalid(field, "there is no such equipment"))
+        }
+        Err(status) => Err(status.into()),
+    }
+}

@@ -1,0 +1,5 @@
+//! SQL, and nothing else. Functions take a connection, so that the caller picks the transaction.
+
+pub mod comment;
+pub mod maintenance;
+pub mod task;

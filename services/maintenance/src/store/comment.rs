@@ -1,0 +1,42 @@
+use kit::{
+    Page, Result,
+    db::{Conn, Tx},
+    on,
+};
+use sqlx::QueryBuilder;
+
+use crate::domain::{
+    comment::{Comment, CommentId},
+    task::TaskId,
+};
+
+pub async fn insert(tx: &mut Tx, comment: &Comment) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "insert into comments (id, task_id, author_id, text, created_at)
+             values ($1, $2, $3, $4, $5)",
+        )
+        .bind(comment.id)
+        .bind(comment.task_id)
+        .bind(&comment.author_id)
+        .bind(&comment.text)
+        .bind(comment.created_at)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// By id, which is by age.
+pub async fn list(db: &mut Conn, task_id: TaskId, page: &Page<CommentId>) -> Result<Vec<Comment>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(
+            "select id, task_id, author_id, text, created_at
+             from comments
+             where task_id = ",
+        );
+        query.push_bind(task_id);
+        if let Some(after) = page.after {
+            query.push(" and id > ").push_bind(after);
+        }
+        query.push(" order by id limit ").push_bind(page.limit());
+        query.build_query_as().fetch_all(c).await
+    })?)
+}

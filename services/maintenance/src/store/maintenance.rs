@@ -1,0 +1,92 @@
+use kit::{
+    Error, Page, Result,
+    db::{Conn, Tx},
+    error::OnConstraint,
+    on,
+};
+use sqlx::QueryBuilder;
+
+use crate::domain::{
+    equipment::EquipmentId,
+    maintenance::{Maintenance, MaintenanceId},
+    task::TaskId,
+};
+
+/// Which records to list.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "the contract's names")]
+pub struct Filter {
+    pub equipment_id: Option<EquipmentId>,
+    pub task_id: Option<TaskId>,
+    pub technician_id: Option<String>,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select id, equipment_id, task_id, completion, technician_id,
+                    kind, work_done, started_at, finished_at, parts_used,
+                    created_at, updated_at, revision
+             from maintenance_records ",
+            $rest
+        )
+    };
+}
+
+pub async fn insert(tx: &mut Tx, record: &Maintenance) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "insert into maintenance_records (
+                 id, equipment_id, task_id, completion, technician_id,
+                 kind, work_done, started_at, finished_at, parts_used,
+                 created_at, updated_at, revision
+             )
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        )
+        .bind(record.id)
+        .bind(record.equipment_id)
+        .bind(record.task_id)
+        .bind(record.completion)
+        .bind(&record.technician_id)
+        .bind(record.work.kind)
+        .bind(&record.work.work_done)
+        .bind(record.work.started_at)
+        .bind(record.work.finished_at)
+        .bind(&record.work.parts_used)
+        .bind(record.created_at)
+        .bind(record.updated_at)
+        .bind(record.revision)
+        .execute(c).await.map(drop))
+    .on_constraint(
+        "maintenance_records_task_id_completion_key",
+        Error::AlreadyExists("the work is recorded already"),
+    )
+}
+
+pub async fn find(db: &mut Conn, id: MaintenanceId) -> Result<Option<Maintenance>> {
+    Ok(on!(db, c => sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await)?)
+}
+
+/// By id, which is by age.
+pub async fn list(
+    db: &mut Conn,
+    filter: &Filter,
+    page: &Page<MaintenanceId>,
+) -> Result<Vec<Maintenance>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(select!("where true"));
+        if let Some(equipment_id) = filter.equipment_id {
+            query.push(" and equipment_id = ").push_bind(equipment_id);
+        }
+        if let Some(task_id) = filter.task_id {
+            query.push(" and task_id = ").push_bind(task_id);
+        }
+        if let Some(technician_id) = &filter.technician_id {
+            query.push(" and technician_id = ").push_bind(technician_id);
+        }
+        if let Some(after) = page.after {
+            query.push(" and id > ").push_bind(after);
+        }
+        query.push(" order by id limit ").push_bind(page.limit());
+        query.build_query_as().fetch_all(c).await
+    })?)
+}

@@ -1,0 +1,142 @@
+use kit::{
+    Page, Result,
+    db::{Conn, Engine, Tx},
+    on,
+};
+use sqlx::QueryBuilder;
+
+use crate::domain::{
+    equipment::EquipmentId,
+    task::{Priority, Status, Task, TaskId},
+};
+
+/// Which tasks to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Text in the title, without regard to case.
+    pub title: Option<String>,
+    pub status: Option<Status>,
+    pub priority: Option<Priority>,
+    pub equipment_id: Option<EquipmentId>,
+    pub assignee_id: Option<String>,
+}
+
+macro_rules! columns {
+    () => {
+        "id, title, description, equipment_id, status, priority, due_date, assignee_id,
+         created_by, source, alert_id, completions, completed_at, completed_by,
+         created_at, updated_at, revision"
+    };
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("select ", columns!(), " from tasks ", $rest)
+    };
+}
+
+/// Answers the task, or the one that its alert has already. That one is touched so that it is answered, and not
+/// changed.
+pub async fn insert(tx: &mut Tx, task: &Task) -> Result<Task> {
+    Ok(on!(tx, c => sqlx::query_as(concat!(
+            "insert into tasks (", columns!(), ")
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+             on conflict (alert_id) do update set alert_id = excluded.alert_id
+             returning ", columns!(),
+        ))
+        .bind(task.id)
+        .bind(&task.title)
+        .bind(&task.description)
+        .bind(task.equipment_id)
+        .bind(task.status)
+        .bind(task.priority)
+        .bind(&task.due_date)
+        .bind(&task.assignee_id)
+        .bind(&task.created_by)
+        .bind(task.source)
+        .bind(task.alert_id)
+        .bind(task.completions)
+        .bind(task.completed_at)
+        .bind(&task.completed_by)
+        .bind(task.created_at)
+        .bind(task.updated_at)
+        .bind(task.revision)
+        .fetch_one(c).await)?)
+}
+
+pub async fn find(db: &mut Conn, id: TaskId) -> Result<Option<Task>> {
+    Ok(on!(db, c => sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await)?)
+}
+
+/// Nobody else changes the task until the transaction ends.
+pub async fn lock(tx: &mut Tx, id: TaskId) -> Result<Option<Task>> {
+    let task = match tx.engine() {
+        // The transaction is the only one that writes.
+        Engine::Sqlite(c) => {
+            sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await?
+        }
+        Engine::Postgres(c) => {
+            sqlx::query_as(select!("where id = $1 for update")).bind(id).fetch_optional(c).await?
+        }
+    };
+    Ok(task)
+}
+
+pub async fn update(tx: &mut Tx, task: &Task) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update tasks
+             set status = $2,
+                 assignee_id = $3,
+                 completions = $4,
+                 completed_at = $5,
+                 completed_by = $6,
+                 updated_at = $7,
+                 revision = $8
+             where id = $1",
+        )
+        .bind(task.id)
+        .bind(task.status)
+        .bind(&task.assignee_id)
+        .bind(task.completions)
+        .bind(task.completed_at)
+        .bind(&task.completed_by)
+        .bind(task.updated_at)
+        .bind(task.revision)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// By id, which is by age.
+pub async fn list(db: &mut Conn, filter: &Filter, page: &Page<TaskId>) -> Result<Vec<Task>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(select!("where true"));
+        if let Some(title) = &filter.title {
+            // The engine lowers both: SQLite knows the case of ASCII alone, and would lower only one of them otherwise.
+            query.push(" and lower(title) like lower(").push_bind(contains(title));
+            query.push(") escape '\\'");
+        }
+        if let Some(status) = filter.status {
+            query.push(" and status = ").push_bind(status);
+        }
+        if let Some(priority) = filter.priority {
+            query.push(" and priority = ").push_bind(priority);
+        }
+        if let Some(equipment_id) = filter.equipment_id {
+            query.push(" and equipment_id = ").push_bind(equipment_id);
+        }
+        if let Some(assignee_id) = &filter.assignee_id {
+            query.push(" and assignee_id = ").push_bind(assignee_id);
+        }
+        if let Some(after) = page.after {
+            query.push(" and id > ").push_bind(after);
+        }
+        query.push(" order by id limit ").push_bind(page.limit());
+        query.build_query_as().fetch_all(c).await
+    })?)
+}
+
+/// A pattern that matches whatever contains `text` itself.
+fn contains(text: &str) -> String {
+    let text = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+    format!("%{text}%")
+}

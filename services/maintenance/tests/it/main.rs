@@ -1,0 +1,136 @@
+//! The maintenance service, seen through its API, with the real register of equipment beside it.
+#![expect(clippy::unwrap_used, reason = "what a test doesn't expect should stop it")]
+
+mod claim;
+mod comment;
+mod complete;
+mod lists;
+mod maintenance;
+mod register;
+mod task;
+
+use kit::{
+    Db,
+    access::Role,
+    changes::{Position, Reader},
+    peer::Place,
+    sqlx::migrate::Migrator,
+};
+use proto::{
+    equipment::v1::{
+        CreateEquipmentRequest, Equipment, equipment::Status,
+        equipment_service_client::EquipmentServiceClient,
+    },
+    maintenance::v1::{
+        CreateTaskRequest, ListMaintenanceRequest, MaintenanceRecord, Task,
+        maintenance_service_client::MaintenanceServiceClient,
+        task_service_client::TaskServiceClient,
+    },
+};
+use testkit::{Bearer, Server, User, World};
+use tonic::{
+    Code,
+    service::{Routes, interceptor::InterceptedService},
+    transport::Channel,
+};
+use tonic_types::StatusExt;
+
+type Tasks = TaskServiceClient<InterceptedService<Channel, Bearer>>;
+type Records = MaintenanceServiceClient<InterceptedService<Channel, Bearer>>;
+
+/// What nothing has.
+const NO_ID: &str = "018f0000-0000-7000-8000-000000000000";
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The service under test and its neighbour.
+struct Suite {
+    maintenance: Server,
+    equipment: Server,
+}
+
+async fn start(world: &World) -> Suite {
+    let place = &world.places.equipment;
+    Suite { equipment: start_equipment(world, place).await, maintenance: start_alone(world).await }
+}
+
+/// Without the neighbour.
+async fn start_alone(world: &World) -> Server {
+    let mut routes = Routes::builder();
+    ::maintenance::start(&world.db, &world.suite, &mut routes).await.unwrap();
+    world.serve(routes.routes(), &world.places.maintenance).await
+}
+
+async fn start_equipment(world: &World, place: &Place) -> Server {
+    let mut routes = Routes::builder();
+    ::equipment::start(&world.db, &world.suite, &mut routes).await.unwrap();
+    world.serve(routes.routes(), place).await
+}
+
+/// The id of a new piece of equipment.
+async fn equipment(world: &World, register: &Server, status: Status) -> String {
+    let mut admin = EquipmentServiceClient::new(register.by(&world.user(Role::Admin)));
+    let status = status.into();
+    let equipment = Equipment { name: "Pump".into(), status, ..Default::default() };
+    let request = CreateEquipmentRequest { equipment: Some(equipment), ..Default::default() };
+    admin.create_equipment(request).await.unwrap().into_inner().id
+}
+
+async fn pump(world: &World, suite: &Suite) -> String {
+    equipment(world, &suite.equipment, Status::Operational).await
+}
+
+fn tasks(suite: &Suite, user: &User) -> Tasks {
+    TaskServiceClient::new(suite.maintenance.by(user))
+}
+
+fn records(suite: &Suite, user: &User) -> Records {
+    MaintenanceServiceClient::new(suite.maintenance.by(user))
+}
+
+fn titled(title: &str) -> Task {
+    Task { title: title.into(), ..Default::default() }
+}
+
+async fn create(client: &mut Tasks, task: Task) -> Result<Task, tonic::Status> {
+    let request = CreateTaskRequest { task: Some(task), ..Default::default() };
+    Ok(client.create_task(request).await?.into_inner())
+}
+
+/// A new task for that equipment, by somebody else than the caller.
+async fn task_for(world: &World, suite: &Suite, equipment_id: &str) -> Task {
+    let mut admin = tasks(suite, &world.user(Role::Admin));
+    let equipment_id = Some(equipment_id.to_owned());
+    create(&mut admin, Task { equipment_id, ..titled("Leaks") }).await.unwrap()
+}
+
+/// All records there are.
+async fn all_records(world: &World, suite: &Suite) -> Vec<MaintenanceRecord> {
+    let mut viewer = records(suite, &world.user(Role::Viewer));
+    let answer = viewer.list_maintenance(ListMaintenanceRequest::default()).await;
+    answer.unwrap().into_inner().records
+}
+
+/// The field that the request was refused for.
+fn field(error: &tonic::Status) -> String {
+    assert_eq!(error.code(), Code::InvalidArgument, "{error:?}");
+    error.get_details_bad_request().unwrap().field_violations.remove(0).field
+}
+
+/// Why it was refused, and who holds the task.
+fn refusal(error: &tonic::Status) -> (String, Option<String>) {
+    assert_eq!(error.code(), Code::FailedPrecondition, "{error:?}");
+    let mut info = error.get_details_error_info().unwrap();
+    (info.reason, info.metadata.remove("holder_id"))
+}
+
+/// The kinds in the change log up to the first `last`, waiting for it.
+async fn changes(world: &World, last: &str) -> Vec<String> {
+    let db = Db::open(&world.db, "maintenance", &MIGRATIONS).await.unwrap();
+    let mut reader = Reader::new(&db, Position::default());
+    let mut kinds = Vec::new();
+    while kinds.last().is_none_or(|kind| kind != last) {
+        kinds.extend(reader.next().await.unwrap().into_iter().map(|change| change.kind));
+    }
+    kinds
+}
