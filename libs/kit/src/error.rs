@@ -178,24 +178,33 @@ impl From<sqlx::Error> for Error {
 }
 
 /// Gives a constraint violation its meaning.
-pub trait OnConstraint<T> {
+pub trait OnConstraint<T>: Sized {
     /// Answers `meaning` if the database refused because of the constraint `name`.
     ///
     /// # Errors
     ///
     /// `meaning`, or whatever else went wrong.
-    fn on_constraint(self, name: &str, meaning: Error) -> Result<T>;
+    fn on_constraint(self, name: &str, meaning: Error) -> Result<T> {
+        self.on_constraints([(name, meaning)])
+    }
+
+    /// Answers the meaning that stands beside the name of the constraint because of which the database refused.
+    ///
+    /// # Errors
+    ///
+    /// That meaning, or whatever else went wrong.
+    fn on_constraints<const N: usize>(self, meanings: [(&str, Error); N]) -> Result<T>;
 }
 
 impl<T> OnConstraint<T> for sqlx::Result<T> {
-    fn on_constraint(self, name: &str, meaning: Error) -> Result<T> {
-        self.map_err(|error| match &error {
-            sqlx::Error::Database(database)
-                if constraint(database.as_ref()).as_deref() == Some(name) =>
-            {
-                meaning
-            }
-            _ => error.into(),
+    fn on_constraints<const N: usize>(self, meanings: [(&str, Error); N]) -> Result<T> {
+        self.map_err(|error| {
+            let broken = match &error {
+                sqlx::Error::Database(database) => constraint(database.as_ref()),
+                _ => None,
+            };
+            let meaning = meanings.into_iter().find(|(name, _)| broken.as_deref() == Some(*name));
+            meaning.map_or_else(|| error.into(), |(_, meaning)| meaning)
         })
     }
 }

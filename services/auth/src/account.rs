@@ -1,0 +1,205 @@
+//! Accounts that are not made over the wire: the first admin, further admins, and those that a demo sets up.
+
+use anyhow::ensure;
+use kit::{Clock, Db, Result, Timestamp, access::Role, db::Tx};
+use proto::auth::v1 as pb;
+
+use crate::{
+    Config, MIGRATIONS, Secret,
+    domain::{
+        password::{Password, PasswordHash},
+        user::{Account, User, check_name},
+    },
+    hashing::Hashing,
+    rpc::user::tell,
+    store,
+};
+
+/// The admin who was made at the first start.
+#[derive(Clone, Debug)]
+pub struct FirstAdmin {
+    /// Who they are.
+    pub username: String,
+    /// Their password, if it was generated: to be shown once.
+    pub password: Option<Secret>,
+}
+
+/// An admin to be made.
+#[derive(Clone, Debug)]
+pub struct NewAdmin {
+    /// Who they are.
+    pub username: String,
+    /// None: `<username>@localhost`.
+    pub email: Option<String>,
+    /// How people write the name.
+    pub full_name: String,
+    /// None: one is generated.
+    pub password: Option<Secret>,
+}
+
+/// An account as it shall be.
+#[derive(Clone, Debug)]
+pub struct UserSetup {
+    /// Who it is: the account that has this username is changed, or else made.
+    pub username: String,
+    /// Used when the account is made.
+    pub email: String,
+    /// How people write the name.
+    pub full_name: String,
+    /// What they are trusted with.
+    pub role: Role,
+    /// What they log in with.
+    pub password: Secret,
+}
+
+/// Makes an admin. Answers the password, if it was generated.
+///
+/// # Errors
+///
+/// The username or e-mail address is taken, a field breaks a rule, or the database can't be reached.
+pub async fn create_admin(
+    db: &kit::db::Config,
+    clock: &Clock,
+    new: NewAdmin,
+) -> anyhow::Result<Option<Secret>> {
+    let db = Db::open(db, "auth", &MIGRATIONS).await?;
+    let (account, generated) = admin(new, &Hashing::new().await?, clock.now()).await?;
+
+    let mut tx = db.begin("create admin").await?;
+    store::user::insert(&mut tx, &account).await?;
+    tell(&mut tx, account.user.clone(), clock.now()).await?;
+    tx.commit().await?;
+    db.close().await;
+
+    Ok(generated)
+}
+
+/// Makes the first admin, if there is nobody.
+pub async fn create_first_admin(
+    db: &Db,
+    clock: &Clock,
+    config: &Config,
+    hashing: &Hashing,
+) -> anyhow::Result<Option<FirstAdmin>> {
+    if store::user::any(&mut db.read().await?).await? {
+        return Ok(None);
+    }
+    let new = NewAdmin {
+        username: config.admin_username.clone(),
+        email: None,
+        full_name: String::new(),
+        password: config.admin_password.clone(),
+    };
+    let (account, password) = admin(new, hashing, clock.now()).await?;
+
+    let mut tx = db.begin("create first admin").await?;
+    store::user::lock_all(&mut tx).await?;
+    // Another replica may have been faster.
+    if store::user::any(&mut tx).await? {
+        return Ok(None);
+    }
+    store::user::insert(&mut tx, &account).await?;
+    tell(&mut tx, account.user.clone(), clock.now()).await?;
+    tx.commit().await?;
+
+    Ok(Some(FirstAdmin { username: account.user.username, password }))
+}
+
+/// Sees to it that there is an account with this password and role. Sessions end when the password changes.
+///
+/// # Errors
+///
+/// The e-mail address is taken, a field breaks a rule, or the database can't be reached.
+pub async fn set_up_user(
+    db: &kit::db::Config,
+    clock: &Clock,
+    setup: UserSetup,
+) -> anyhow::Result<()> {
+    let is_person = matches!(setup.role, Role::Admin | Role::Technician | Role::Viewer);
+    ensure!(is_person, "{} is no role of a person", setup.role.name());
+    let password = checked(&setup.username, &setup.email, &setup.full_name, &setup.password)?;
+    let db = Db::open(db, "auth", &MIGRATIONS).await?;
+    let (hashing, now) = (Hashing::new().await?, clock.now());
+
+    let found = store::user::find_account(&mut db.read().await?, &setup.username).await?;
+    let kept = found.as_ref().map(|account| account.password_hash.clone());
+    let password_hash = match hashing.check(password.clone(), kept).await? {
+        Some(hash) => hash,
+        None => hashing.hash(password).await?,
+    };
+
+    let mut tx = db.begin("set up user").await?;
+    match found {
+        None => {
+            let UserSetup { username, email, full_name, role, .. } = setup;
+            let user = User::new(username, email, full_name, role, now);
+            let account = Account { user, password_hash };
+            store::user::insert(&mut tx, &account).await?;
+            tell(&mut tx, account.user, now).await?;
+        }
+        Some(account) => change(&mut tx, account, &setup, password_hash, now).await?,
+    }
+    tx.commit().await?;
+    db.close().await;
+
+    Ok(())
+}
+
+/// A new admin's account, and the password if it was generated.
+async fn admin(
+    new: NewAdmin,
+    hashing: &Hashing,
+    now: Timestamp,
+) -> anyhow::Result<(Account, Option<Secret>)> {
+    let NewAdmin { username, email, full_name, password } = new;
+    let email = email.unwrap_or_else(|| format!("{username}@localhost"));
+    let (chosen, generated) = if let Some(password) = password {
+        (password, None)
+    } else {
+        let password = Secret::random()?;
+        (password.clone(), Some(password))
+    };
+    let password_hash = hashing.hash(checked(&username, &email, &full_name, &chosen)?).await?;
+    let user = User::new(username, email, full_name, Role::Admin, now);
+    Ok((Account { user, password_hash }, generated))
+}
+
+/// Holds an account to the rules of the contract, which calls are held to while they are decoded.
+fn checked(
+    username: &str,
+    email: &str,
+    full_name: &str,
+    password: &Secret,
+) -> anyhow::Result<Password> {
+    let request = pb::RegisterRequest {
+        username: username.to_owned(),
+        email: email.to_owned(),
+        password: password.reveal().to_owned(),
+        full_name: full_name.to_owned(),
+    };
+    proto::validate::validate(&request).map_err(kit::Error::from)?;
+    check_name("full_name", full_name)?;
+    Ok(Password::chosen("password", password.reveal())?)
+}
+
+/// Makes an account what `setup` says, if it isn't.
+async fn change(
+    tx: &mut Tx,
+    account: Account,
+    setup: &UserSetup,
+    password_hash: PasswordHash,
+    now: Timestamp,
+) -> Result<()> {
+    let Account { mut user, password_hash: old } = account;
+    if password_hash != old {
+        store::session::end_all(tx, user.id, now).await?;
+    } else if user.role == setup.role && user.full_name == setup.full_name {
+        return Ok(());
+    }
+    user.role = setup.role;
+    user.full_name.clone_from(&setup.full_name);
+    user.touch(now);
+    let account = Account { user, password_hash };
+    store::user::update(tx, &account).await?;
+    tell(tx, account.user, now).await.map(drop)
+}

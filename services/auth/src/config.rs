@@ -1,0 +1,71 @@
+//! Settings.
+
+use crate::Secret;
+
+/// Who may come, and who comes first.
+#[derive(Clone, Debug, clap::Args)]
+// Every part's settings are called `Config`; clap would take the name for one and the same group.
+#[group(skip)]
+pub struct Config {
+    /// Username of the first admin, who is made when there is nobody yet.
+    #[arg(long, env = "FLIGHTLINE_ADMIN_USERNAME", default_value = "admin")]
+    pub admin_username: String,
+
+    /// Password of the first admin. None: one is made and printed once.
+    #[arg(long, env = "FLIGHTLINE_ADMIN_PASSWORD", hide_env_values = true)]
+    pub admin_password: Option<Secret>,
+
+    /// Whether people may register themselves.
+    #[arg(long, env = "FLIGHTLINE_REGISTRATION", value_enum, default_value_t = Registration::Open)]
+    pub registration: Registration,
+}
+
+/// Whether people may register themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Registration {
+    /// Anybody becomes a technician.
+    Open,
+    /// An admin makes the accounts.
+    Closed,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        auth: Config,
+        #[command(flatten)]
+        _db: kit::db::Config,
+    }
+
+    #[test]
+    fn the_settings_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn anybody_may_register_unless_told_otherwise() {
+        let auth = Cli::try_parse_from(["flightline"]).unwrap().auth;
+        assert_eq!(
+            (auth.admin_username.as_str(), auth.registration),
+            ("admin", Registration::Open)
+        );
+        assert!(auth.admin_password.is_none());
+
+        let closed = Cli::try_parse_from(["flightline", "--registration", "closed"]).unwrap();
+        assert_eq!(closed.auth.registration, Registration::Closed);
+    }
+
+    #[test]
+    fn a_configured_password_is_not_shown() {
+        let arguments = ["flightline", "--admin-password", "correct horse battery"];
+        let cli = Cli::try_parse_from(arguments).unwrap();
+        assert_eq!(cli.auth.admin_password.as_ref().unwrap().reveal(), "correct horse battery");
+        assert!(!format!("{cli:?}").contains("horse"));
+    }
+}

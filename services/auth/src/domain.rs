@@ -1,0 +1,8 @@
+//! What the service knows, and its rules. No I/O, no wire types.
+
+pub mod key;
+pub mod password;
+pub mod secret;
+pub mod session;
+pub mod token;
+pub mod user;

@@ -1,0 +1,84 @@
+//! The auth service: people, their sessions, and the keys that prove who calls.
+//!
+//! A call enters through `rpc`, is decided by `domain` and is kept by `store`. Passwords are hashed in `hashing`, which
+//! bounds what that may cost. Accounts that come from the command line are made in `account`.
+
+mod account;
+mod config;
+mod domain;
+mod hashing;
+mod rpc;
+mod setup;
+mod store;
+
+use std::{sync::Arc, time::Duration};
+
+pub use account::{FirstAdmin, NewAdmin, UserSetup, create_admin, set_up_user};
+use anyhow::ensure;
+pub use config::{Config, Registration};
+pub use domain::secret::Secret;
+use kit::{Clock, Db, Result, Suite, sqlx::migrate::Migrator};
+use proto::auth::v1::{
+    auth_service_server::AuthServiceServer, user_service_server::UserServiceServer,
+};
+use tonic::service::RoutesBuilder;
+
+/// The schema that this service owns.
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Starts the service: opens its database, makes keys and the first admin if there are none, and adds its methods to
+/// `routes`. `secret` is what the parts of the deployment prove themselves with.
+///
+/// Answers the first admin when this start made them.
+///
+/// # Errors
+///
+/// The database can't be opened, or the first admin's username or password breaks a rule.
+pub async fn start(
+    config: &Config,
+    secret: &str,
+    db: &kit::db::Config,
+    suite: &Suite,
+    routes: &mut RoutesBuilder,
+) -> anyhow::Result<Option<FirstAdmin>> {
+    ensure!(!secret.is_empty(), "the secret of the services is empty");
+    let db = Db::open(db, "auth", &MIGRATIONS).await?;
+    let hashing = hashing::Hashing::new().await?;
+    let keys = setup::keys(&db, &suite.clock).await?;
+    let first_admin = account::create_first_admin(&db, &suite.clock, config, &hashing).await?;
+    suite.keep_tidy(&db);
+    forget_sessions(&db, suite);
+
+    let service = Arc::new(rpc::Service {
+        db,
+        suite: suite.clone(),
+        hashing,
+        signer: keys.signer,
+        chain_key: keys.chain_key,
+        secret: secret.into(),
+        registration: config.registration,
+    });
+    routes.add_service(AuthServiceServer::from_arc(Arc::clone(&service)));
+    routes.add_service(UserServiceServer::from_arc(service));
+    Ok(first_admin)
+}
+
+/// Drops the sessions that are long over, hourly.
+fn forget_sessions(db: &Db, suite: &Suite) {
+    let (db, clock) = (db.clone(), suite.clock.clone());
+    suite.spawn(async move {
+        let mut hourly = tokio::time::interval(Duration::from_hours(1));
+        loop {
+            hourly.tick().await;
+            if let Err(error) = forget_once(&db, &clock).await {
+                tracing::warn!(%error, "could not drop old sessions; the next hour will");
+            }
+        }
+    });
+}
+
+async fn forget_once(db: &Db, clock: &Clock) -> Result<()> {
+    let mut tx = db.begin("forget sessions").await?;
+    store::session::forget(&mut tx, clock.now().minus(domain::session::LIFE)).await?;
+    tx.commit().await
+}

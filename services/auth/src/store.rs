@@ -1,0 +1,7 @@
+//! SQL, and nothing else. Functions take a connection, so that the caller picks the transaction.
+
+pub mod key;
+pub mod refresh_token;
+pub mod secret;
+pub mod session;
+pub mod user;

@@ -1,0 +1,42 @@
+use kit::{
+    Result, Timestamp,
+    db::{Conn, Tx},
+    on,
+};
+
+use crate::domain::session::{KeptToken, TokenHash};
+
+pub async fn insert(tx: &mut Tx, token: &KeptToken) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "insert into refresh_tokens (hash, session_id, issued_at, spent_at)
+             values ($1, $2, $3, $4)",
+        )
+        .bind(&token.hash)
+        .bind(token.session_id)
+        .bind(token.issued_at)
+        .bind(token.spent_at)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+pub async fn find(db: &mut Conn, hash: &TokenHash) -> Result<Option<KeptToken>> {
+    Ok(on!(db, c => sqlx::query_as(
+            "select hash, session_id, issued_at, spent_at
+             from refresh_tokens
+             where hash = $1",
+        )
+        .bind(hash)
+        .fetch_optional(c).await)?)
+}
+
+pub async fn spend(tx: &mut Tx, hash: &TokenHash, now: Timestamp) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update refresh_tokens
+             set spent_at = $2
+             where hash = $1",
+        )
+        .bind(hash)
+        .bind(now)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}

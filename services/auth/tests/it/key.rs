@@ -1,0 +1,99 @@
+use kit::access::Role;
+use proto::auth::v1::{CreateServiceTokenRequest, ListPublicKeysRequest, PublicKey, ServiceToken};
+use testkit::{Engine, Server, World};
+use tonic::{Code, Status, service::Routes};
+
+use super::{
+    Anon, PASSWORD, SECRET, ana, anon, config, log_in, refresh, register, session::verifier, start,
+    start_with,
+};
+
+async fn keys(server: &Server) -> Vec<PublicKey> {
+    anon(server).list_public_keys(ListPublicKeysRequest {}).await.unwrap().into_inner().keys
+}
+
+async fn service_token(
+    anon: &mut Anon,
+    service: &str,
+    secret: &str,
+) -> Result<ServiceToken, Status> {
+    let request = CreateServiceTokenRequest { service: service.into(), secret: secret.into() };
+    Ok(anon.create_service_token(request).await?.into_inner())
+}
+
+testkit::both! {
+    async fn the_public_key_is_a_json_web_key(world: World) {
+        let server = start(&world).await;
+
+        let [key] = <[PublicKey; 1]>::try_from(keys(&server).await).unwrap();
+
+        let parts = [&key.kty, &key.crv, &key.r#use, &key.alg].map(String::as_str);
+        assert_eq!(parts, ["OKP", "Ed25519", "sig", "EdDSA"]);
+        assert_eq!(key.x.len(), 43);
+        assert!(!key.kid.is_empty());
+    }
+
+    async fn a_second_start_keeps_keys_sessions_and_the_one_admin(world: World) {
+        let (server, first_admin) = start_with(&world, &config()).await;
+        let before = keys(&server).await;
+        register(&mut anon(&server), ana()).await.unwrap();
+        let pair = log_in(&mut anon(&server), "ana", PASSWORD).await.unwrap();
+        let next = refresh(&mut anon(&server), &pair.refresh).await.unwrap();
+
+        let (again, second_admin) = start_with(&world, &config()).await;
+
+        assert!(first_admin.is_some());
+        assert!(second_admin.is_none());
+        assert_eq!(keys(&again).await, before);
+        verifier(&world, &again).verify(&pair.access).await.unwrap();
+        let repeated = refresh(&mut anon(&again), &pair.refresh).await.unwrap();
+        assert_eq!(repeated.refresh, next.refresh);
+    }
+
+    async fn a_service_proves_itself_with_the_secret(world: World) {
+        let server = start(&world).await;
+
+        let token = service_token(&mut anon(&server), "telemetry", SECRET).await.unwrap();
+
+        assert_eq!(token.expires_in, 300);
+        let (claims, role) = verifier(&world, &server).verify(&token.access).await.unwrap();
+        assert_eq!((claims.sub.as_str(), role), ("service:telemetry", Role::Service));
+        assert_eq!(claims.exp - claims.iat, 300);
+    }
+
+    async fn a_wrong_secret_proves_nothing(world: World) {
+        let server = start(&world).await;
+
+        for secret in [&SECRET[1..], &SECRET[..5], &SECRET.to_uppercase(), "x"] {
+            let error = service_token(&mut anon(&server), "telemetry", secret).await.unwrap_err();
+            assert_eq!(error.code(), Code::Unauthenticated, "{secret:?}");
+        }
+    }
+
+    async fn without_a_secret_of_the_services_nothing_starts(world: World) {
+        let mut routes = Routes::builder();
+        let started = auth::start(&config(), "", &world.db, &world.suite, &mut routes).await;
+        assert!(started.is_err());
+    }
+}
+
+/// On PostgreSQL alone: one process has the embedded database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_that_start_at_once_share_keys_and_one_admin() {
+    let world = World::new(Engine::Postgres).await;
+    let start = async || {
+        let mut routes = Routes::builder();
+        let admin = auth::start(&config(), SECRET, &world.db, &world.suite, &mut routes).await;
+        (routes.routes(), admin.unwrap())
+    };
+    let (one, two, three, four) = tokio::join!(start(), start(), start(), start());
+    let (routes, admins): (Vec<_>, Vec<_>) = [one, two, three, four].into_iter().unzip();
+
+    assert_eq!(admins.iter().flatten().count(), 1);
+    let mut seen = Vec::new();
+    for routes in routes {
+        seen.push(keys(&world.serve(routes, &world.places.auth).await).await);
+    }
+    assert_eq!(seen[0].len(), 1);
+    assert!(seen.iter().all(|keys| *keys == seen[0]));
+}

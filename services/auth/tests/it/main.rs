@@ -1,0 +1,89 @@
+//! The auth service, seen through its API.
+#![expect(clippy::unwrap_used, reason = "what a test doesn't expect should stop it")]
+
+mod access;
+mod account;
+mod key;
+mod password;
+mod session;
+mod user;
+
+use auth::{Config, FirstAdmin, Registration};
+use kit::access::Role;
+use proto::auth::v1::{
+    CreateTokenRequest, RefreshTokenRequest, RegisterRequest, TokenPair, User,
+    auth_service_client::AuthServiceClient, user_service_client::UserServiceClient,
+};
+use testkit::{Bearer, Server, World};
+use tonic::{
+    Status,
+    service::{Routes, interceptor::InterceptedService},
+    transport::Channel,
+};
+
+type Anon = AuthServiceClient<Channel>;
+type Users = UserServiceClient<InterceptedService<Channel, Bearer>>;
+
+const SECRET: &str = "what the parts of this suite share";
+const PASSWORD: &str = "correct horse battery";
+
+fn config() -> Config {
+    Config {
+        admin_username: "admin".into(),
+        admin_password: Some("the first password".into()),
+        registration: Registration::Open,
+    }
+}
+
+/// The service under test.
+async fn start(world: &World) -> Server {
+    start_with(world, &config()).await.0
+}
+
+async fn start_with(world: &World, config: &Config) -> (Server, Option<FirstAdmin>) {
+    let mut routes = Routes::builder();
+    let started = auth::start(config, SECRET, &world.db, &world.suite, &mut routes).await;
+    (world.serve(routes.routes(), &world.places.auth).await, started.unwrap())
+}
+
+/// Somebody without a token.
+fn anon(server: &Server) -> Anon {
+    AuthServiceClient::new(server.channel.clone())
+}
+
+/// Somebody with `role`, known to the service or not.
+fn by(server: &Server, world: &World, id: &str, role: Role) -> Users {
+    let token = world.issuer.sign(&world.issuer.claims(id, role));
+    UserServiceClient::new(server.by(&testkit::User { id: id.into(), token }))
+}
+
+fn ana() -> RegisterRequest {
+    person("Ana")
+}
+
+fn person(username: &str) -> RegisterRequest {
+    RegisterRequest {
+        username: username.into(),
+        email: format!("{username}@Example.org"),
+        password: PASSWORD.into(),
+        full_name: String::new(),
+    }
+}
+
+async fn register(anon: &mut Anon, request: RegisterRequest) -> Result<User, Status> {
+    Ok(anon.register(request).await?.into_inner())
+}
+
+async fn log_in(anon: &mut Anon, username: &str, password: &str) -> Result<TokenPair, Status> {
+    let request = CreateTokenRequest { username: username.into(), password: password.into() };
+    Ok(anon.create_token(request).await?.into_inner())
+}
+
+async fn refresh(anon: &mut Anon, token: &str) -> Result<TokenPair, Status> {
+    Ok(anon.refresh_token(RefreshTokenRequest { refresh: token.into() }).await?.into_inner())
+}
+
+/// The service's own database, to see what a client can't.
+async fn database(world: &World) -> kit::Db {
+    kit::Db::open(&world.db, "auth", &sqlx::migrate!()).await.unwrap()
+}

@@ -1,0 +1,153 @@
+use auth::{Config, Registration};
+use kit::{access::Role, changes};
+use proto::auth::v1::{GetUserRequest, ListUsersRequest, RegisterRequest, User, user};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use super::{Users, ana, anon, by, config, database, person, register, start, start_with};
+
+const NOBODY: &str = "018f0000-0000-7000-8000-000000000000";
+
+async fn get(users: &mut Users, id: &str) -> Result<User, Status> {
+    Ok(users.get_user(GetUserRequest { id: id.into() }).await?.into_inner())
+}
+
+async fn names(users: &mut Users, request: ListUsersRequest) -> (Vec<String>, String) {
+    let page = users.list_users(request).await.unwrap().into_inner();
+    (page.users.into_iter().map(|user| user.username).collect(), page.next_page_token)
+}
+
+testkit::both! {
+    async fn who_registers_is_a_technician_and_read_back_whole(world: World) {
+        let server = start(&world).await;
+        let request = RegisterRequest { full_name: "Ana  Núñez '; --".into(), ..ana() };
+
+        let created = register(&mut anon(&server), request).await.unwrap();
+
+        let expected = User {
+            id: created.id.clone(),
+            username: "Ana".into(),
+            email: "Ana@Example.org".into(),
+            full_name: "Ana  Núñez '; --".into(),
+            role: user::Role::Technician.into(),
+            created_at: Some(world.clock.now().into()),
+            updated_at: Some(world.clock.now().into()),
+            etag: created.etag.clone(),
+        };
+        assert_eq!(created, expected);
+        assert!(!created.etag.is_empty());
+        let mut viewer = by(&server, &world, NOBODY, Role::Viewer);
+        assert_eq!(get(&mut viewer, &created.id).await.unwrap(), expected);
+    }
+
+    async fn a_username_and_an_address_are_taken_once_in_whatever_case(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+
+        for (username, email, taken) in [
+            ("aNA", "other@example.org", "username is taken"),
+            ("other", "ANA@eXample.ORG", "email is taken"),
+        ] {
+            let request = RegisterRequest {
+                username: username.into(), email: email.into(), ..ana()
+            };
+            let error = register(&mut anon, request).await.unwrap_err();
+            assert_eq!((error.code(), error.message()), (Code::AlreadyExists, taken));
+        }
+        let mut viewer = by(&server, &world, NOBODY, Role::Viewer);
+        assert_eq!(names(&mut viewer, ListUsersRequest::default()).await.0, ["admin", "Ana"]);
+    }
+
+    async fn bad_input_is_named_by_field(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+
+        for (request, field) in [
+            (RegisterRequest { username: "two words".into(), ..ana() }, "username"),
+            (RegisterRequest { email: "nowhere".into(), ..ana() }, "email"),
+            (RegisterRequest { full_name: "A\0na".into(), ..ana() }, "full_name"),
+            (RegisterRequest { password: "elevenchars".into(), ..ana() }, "password"),
+            (RegisterRequest { password: "e\u{301}".repeat(6), ..ana() }, "password"),
+            (RegisterRequest { password: "\u{fdfa}".repeat(100), ..ana() }, "password"),
+        ] {
+            let error = register(&mut anon, request).await.unwrap_err();
+            let violations = error.get_details_bad_request().unwrap().field_violations;
+            assert_eq!((error.code(), violations[0].field.as_str()), (Code::InvalidArgument, field));
+        }
+    }
+
+    async fn who_registers_is_news(world: World) {
+        let server = start(&world).await;
+        let db = database(&world).await;
+        let end = changes::end(&mut db.read().await.unwrap()).await.unwrap();
+
+        let created = register(&mut anon(&server), ana()).await.unwrap();
+
+        let news = changes::after(&mut db.read().await.unwrap(), end, 10).await.unwrap();
+        assert_eq!(news.len(), 1);
+        assert_eq!((news[0].kind.as_str(), news[0].id.to_string()), ("user", created.id.clone()));
+        assert_eq!(news[0].decode::<User>().unwrap(), created);
+    }
+
+    async fn a_closed_registration_lets_nobody_in(world: World) {
+        let config = Config { registration: Registration::Closed, ..config() };
+        let (server, _) = start_with(&world, &config).await;
+
+        let error = register(&mut anon(&server), ana()).await.unwrap_err();
+
+        assert_eq!(error.code(), Code::PermissionDenied);
+        let mut viewer = by(&server, &world, NOBODY, Role::Viewer);
+        assert_eq!(names(&mut viewer, ListUsersRequest::default()).await.0, ["admin"]);
+    }
+
+    async fn me_is_the_caller(world: World) {
+        let server = start(&world).await;
+        let created = register(&mut anon(&server), ana()).await.unwrap();
+
+        let mut caller = by(&server, &world, &created.id, Role::Technician);
+
+        assert_eq!(get(&mut caller, "me").await.unwrap(), created);
+    }
+
+    async fn who_is_not_there_is_not_found(world: World) {
+        let server = start(&world).await;
+
+        for (id, role, asked, code) in [
+            (NOBODY, Role::Viewer, NOBODY, Code::NotFound),
+            (NOBODY, Role::Viewer, "me", Code::NotFound),
+            ("service:test", Role::Service, "me", Code::NotFound),
+            (NOBODY, Role::Viewer, "7", Code::InvalidArgument),
+        ] {
+            let error = get(&mut by(&server, &world, id, role), asked).await.unwrap_err();
+            assert_eq!(error.code(), code, "{role:?} asks for {asked}");
+        }
+    }
+
+    async fn a_list_is_filtered_and_paged_by_username_in_whatever_case(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        for username in ["Dora", "bert", "carl", "Ana"] {
+            register(&mut anon, person(username)).await.unwrap();
+        }
+        let mut viewer = by(&server, &world, NOBODY, Role::Viewer);
+        let technicians = ListUsersRequest {
+            role: user::Role::Technician.into(), page_size: 3, ..Default::default()
+        };
+
+        let (first, token) = names(&mut viewer, technicians.clone()).await;
+        register(&mut anon, person("aaron")).await.unwrap();
+        let next = ListUsersRequest { page_token: token.clone(), ..technicians.clone() };
+        let (second, end) = names(&mut viewer, next).await;
+        let other = ListUsersRequest {
+            page_token: token, role: user::Role::Admin.into(), ..technicians
+        };
+        let refused = viewer.list_users(other).await.unwrap_err();
+
+        assert_eq!(first, ["Ana", "bert", "carl"]);
+        assert_eq!((second, end.as_str()), (vec!["Dora".to_owned()], ""));
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        let admins = ListUsersRequest { role: user::Role::Admin.into(), ..Default::default() };
+        assert_eq!(names(&mut viewer, admins).await.0, ["admin"]);
+    }
+}
