@@ -20,6 +20,8 @@ const DRAIN: Duration = Duration::from_secs(25);
 
 /// Where the gRPC server listens.
 #[derive(Clone, Debug, clap::Args)]
+// Every part's settings are called `Config`; clap would take the name for one and the same group.
+#[group(skip)]
 pub struct Config {
     /// Address of the gRPC port; all services of this process share it.
     #[arg(long, env = "FLIGHTLINE_GRPC_LISTEN", default_value = "0.0.0.0:50051")]

@@ -77,9 +77,9 @@ impl Ingest {
         let room = Arc::clone(&self.room).try_acquire_many_owned(values);
         let room = room.map_err(|_| Error::Exhausted("too many readings are waiting"))?;
         let (done, written) = oneshot::channel();
-        let ended = |_| Error::Unavailable("the writer has ended");
-        self.jobs.send(Job { readings, single, done, _room: room }).map_err(|_| ended(()))?;
-        written.await.map_err(|_| ended(()))?
+        let ended = || Error::Unavailable("the writer has ended");
+        self.jobs.send(Job { readings, single, done, _room: room }).map_err(|_| ended())?;
+        written.await.map_err(|_| ended())?
     }
 }
 

@@ -23,6 +23,8 @@ const READERS: u32 = 4;
 
 /// Where the databases are.
 #[derive(Clone, Debug, clap::Args)]
+// Every part's settings are called `Config`; clap would take the name for one and the same group.
+#[group(skip)]
 pub struct Config {
     /// Folder of the embedded databases, one file a service. Not used with a database server.
     #[arg(long, env = "FLIGHTLINE_DATA_DIR", default_value = "./data")]

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use kit::{
     Call, Error, Page, Result, Timestamp,
@@ -113,7 +113,7 @@ async fn collect(
         // The first `limit` times of all series are among the first `limit` of each.
         let mut by_time = BTreeMap::<Timestamp, BTreeMap<String, f64>>::new();
         for series in series {
-            for sample in store::reading::range(db, series.series_id, (from, to), limit).await? {
+            for sample in store::reading::range(db, series.id, (from, to), limit).await? {
                 by_time.entry(sample.at).or_default().insert(series.metric.clone(), sample.value);
             }
         }
@@ -148,10 +148,11 @@ async fn read_known(
 ) -> Result<Reading> {
     let reading = read(wire, now)?;
     let id = reading.key.equipment_id;
-    if !known.contains_key(&id) {
-        known.insert(id, service.register.find(id).await?);
-    }
-    check_equipment(known.get(&id).and_then(Option::as_ref))?;
+    let entry = match known.entry(id) {
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(place) => place.insert(service.register.find(id).await?),
+    };
+    check_equipment(entry.as_ref())?;
     Ok(reading)
 }
 

@@ -16,7 +16,8 @@ const ROWS: usize = 500;
 /// One metric of one piece of equipment.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Series {
-    pub series_id: i64,
+    #[sqlx(rename = "series_id")]
+    pub id: i64,
     pub equipment_id: EquipmentId,
     pub metric: String,
 }
