@@ -1,0 +1,109 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use kit::process::shutdown_on_signal;
+
+use crate::{Config, Part, Running, admin, banner, demo, import::Import};
+
+/// Equipment register, work orders and telemetry.
+#[derive(Parser)]
+#[command(name = "flightline", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole suite in this process, or one part of it
+    Serve {
+        /// The only part to run
+        part: Option<Part>,
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Look after the accounts
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    Import(Import),
+    /// Run the whole suite with a small living fleet: machines that fail, people who repair them
+    Demo {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+///
+/// Whatever kept it from being done, for people to read.
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Serve { part, config } => serve(*config, part).await?,
+        Command::Admin(admin) => admin.run().await?,
+        Command::Import(import) => return import.run().await,
+        Command::Demo { config } => demo::run(*config, shutdown_on_signal()?).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: Config, part: Option<Part>) -> anyhow::Result<()> {
+    let shutdown = shutdown_on_signal()?;
+    let running = Running::start(config.clone(), part, shutdown).await?;
+    banner::print(&config, &running);
+    running.wait().await
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_has_the_name_that_is_documented() {
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        let settings: Vec<_> =
+            serve.get_arguments().filter_map(|argument| argument.get_env()).collect();
+
+        for name in [
+            "FLIGHTLINE_HTTP_LISTEN",
+            "PORT",
+            "FLIGHTLINE_GRPC_LISTEN",
+            "FLIGHTLINE_DATA_DIR",
+            "DATABASE_URL",
+            "FLIGHTLINE_AUTH_URL",
+            "FLIGHTLINE_EQUIPMENT_URL",
+            "FLIGHTLINE_MAINTENANCE_URL",
+            "FLIGHTLINE_TELEMETRY_URL",
+            "FLIGHTLINE_SERVICE_SECRET",
+            "FLIGHTLINE_ADMIN_USERNAME",
+            "FLIGHTLINE_ADMIN_PASSWORD",
+        ] {
+            assert!(settings.iter().any(|setting| *setting == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_secret_setting_shows_its_value_in_the_help() {
+        let command = Cli::command();
+        for command in command.get_subcommands() {
+            for argument in command.get_arguments() {
+                let name = argument.get_id().as_str();
+                let is_secret =
+                    ["password", "secret", "database_url"].iter().any(|word| name.contains(word));
+                let is_hidden = argument.is_hide_env_values_set() || argument.is_hide_set();
+                assert!(!is_secret || is_hidden, "{name}");
+            }
+        }
+    }
+}

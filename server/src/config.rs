@@ -1,0 +1,209 @@
+//! Settings.
+
+use anyhow::Context;
+use auth::Secret;
+use kit::peer::{self, Peer, Peers, Places};
+
+use crate::Part;
+
+/// The shortest secret that is not to be guessed.
+const SECRET_LENGTH: usize = 16;
+
+/// What the suite, or one part of it, is started with.
+#[derive(Clone, clap::Args)]
+#[group(skip)]
+pub struct Config {
+    /// The REST port.
+    #[command(flatten)]
+    pub gateway: gateway::Config,
+    /// The gRPC port.
+    #[command(flatten)]
+    pub grpc: kit::process::Config,
+    /// The databases.
+    #[command(flatten)]
+    pub db: kit::db::Config,
+    /// Who may come.
+    #[command(flatten)]
+    pub auth: auth::Config,
+    /// The other parts.
+    #[command(flatten)]
+    pub neighbours: Neighbours,
+}
+
+/// Where a part that runs alone finds the others, and how it proves itself to them.
+#[derive(Clone, Default, clap::Args)]
+#[group(skip)]
+pub struct Neighbours {
+    /// Where a part that runs alone finds auth.
+    #[arg(long, env = "FLIGHTLINE_AUTH_URL", value_name = "URL", value_parser = url)]
+    pub auth_url: Option<String>,
+
+    /// Where a part that runs alone finds equipment.
+    #[arg(long, env = "FLIGHTLINE_EQUIPMENT_URL", value_name = "URL", value_parser = url)]
+    pub equipment_url: Option<String>,
+
+    /// Where a part that runs alone finds maintenance.
+    #[arg(long, env = "FLIGHTLINE_MAINTENANCE_URL", value_name = "URL", value_parser = url)]
+    pub maintenance_url: Option<String>,
+
+    /// Where a part that runs alone finds telemetry.
+    #[arg(long, env = "FLIGHTLINE_TELEMETRY_URL", value_name = "URL", value_parser = url)]
+    pub telemetry_url: Option<String>,
+
+    /// Secret by which parts that run alone prove themselves to each other. Other users of this machine can see
+    /// arguments, so set the variable.
+    #[arg(
+        long,
+        env = "FLIGHTLINE_SERVICE_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET",
+        value_parser = secret
+    )]
+    pub service_secret: Option<Secret>,
+}
+
+impl Neighbours {
+    /// The parts around `part`, which runs alone.
+    ///
+    /// # Errors
+    ///
+    /// The address of one that it calls is missing.
+    pub(crate) fn peers(&self, part: Part, places: &Places) -> anyhow::Result<Peers> {
+        let of = |other| self.peer(part, other, places);
+        Ok(Peers {
+            auth: of(Part::Auth)?,
+            equipment: of(Part::Equipment)?,
+            maintenance: of(Part::Maintenance)?,
+            telemetry: of(Part::Telemetry)?,
+        })
+    }
+
+    fn peer(&self, part: Part, other: Part, places: &Places) -> anyhow::Result<Peer> {
+        let (url, variable) = self.url(other);
+        match url {
+            Some(url) if part != other => {
+                peer::remote(url).with_context(|| format!("{variable} is no URL"))
+            }
+            None if part.calls(other) => {
+                anyhow::bail!("{part} needs {other}: set {variable}, as in http://{other}:50051")
+            }
+            // Itself, or one that it doesn't call.
+            _ => Ok(other.place(places).cloned().unwrap_or_default().peer()),
+        }
+    }
+
+    /// The address of a part, and the variable that sets it.
+    fn url(&self, part: Part) -> (Option<&str>, &'static str) {
+        let (url, variable) = match part {
+            Part::Auth => (&self.auth_url, "FLIGHTLINE_AUTH_URL"),
+            Part::Equipment => (&self.equipment_url, "FLIGHTLINE_EQUIPMENT_URL"),
+            Part::Maintenance => (&self.maintenance_url, "FLIGHTLINE_MAINTENANCE_URL"),
+            Part::Telemetry => (&self.telemetry_url, "FLIGHTLINE_TELEMETRY_URL"),
+            Part::Gateway => (&None, ""),
+        };
+        (url.as_deref(), variable)
+    }
+
+    /// Variables that name another process while everything runs in this one.
+    pub(crate) fn unused(&self) -> Vec<&'static str> {
+        let urls = Part::SERVICES.map(|part| self.url(part));
+        urls.into_iter().filter_map(|(url, variable)| url.map(|_| variable)).collect()
+    }
+
+    /// What proves the services of this process: one of its own if it runs them all.
+    ///
+    /// # Errors
+    ///
+    /// A service that runs alone has none.
+    pub(crate) fn secret(&self, part: Option<Part>) -> anyhow::Result<Secret> {
+        match (&self.service_secret, part) {
+            (Some(secret), _) => Ok(secret.clone()),
+            // The gateway calls in its callers' names alone.
+            (None, None | Some(Part::Gateway)) => Ok(Secret::random()?),
+            (None, Some(part)) => anyhow::bail!(
+                "{part} must prove itself to the other parts: set FLIGHTLINE_SERVICE_SECRET to the same secret for all"
+            ),
+        }
+    }
+}
+
+fn url(text: &str) -> Result<String, &'static str> {
+    if text.contains(',') {
+        return Err("several addresses are not supported yet: give one");
+    }
+    match text.strip_prefix("http://") {
+        Some(host) if !host.is_empty() => Ok(text.to_owned()),
+        _ => Err("must be an address, as in http://127.0.0.1:50051"),
+    }
+}
+
+fn secret(text: &str) -> Result<Secret, String> {
+    if text.chars().count() < SECRET_LENGTH {
+        return Err(format!("must have at least {SECRET_LENGTH} characters"));
+    }
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn neighbours() -> Neighbours {
+        let at = |port| Some(format!("http://127.0.0.1:{port}"));
+        Neighbours {
+            auth_url: at(1),
+            equipment_url: at(2),
+            maintenance_url: at(3),
+            telemetry_url: at(4),
+            service_secret: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_runs_alone_names_the_address_that_it_lacks() {
+        let without = Neighbours { maintenance_url: None, ..neighbours() };
+        let error = without.peers(Part::Telemetry, &Places::default()).err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "telemetry needs maintenance: set FLIGHTLINE_MAINTENANCE_URL, as in http://maintenance:50051"
+        );
+        assert!(without.peers(Part::Gateway, &Places::default()).is_err());
+        assert!(neighbours().peers(Part::Gateway, &Places::default()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_part_needs_no_address_of_its_own_nor_of_those_it_does_not_call() {
+        let alone = Neighbours::default();
+        assert!(alone.peers(Part::Auth, &Places::default()).is_ok());
+        let with_auth = Neighbours { auth_url: neighbours().auth_url, ..alone };
+        assert!(with_auth.peers(Part::Equipment, &Places::default()).is_ok());
+    }
+
+    #[test]
+    fn a_service_that_runs_alone_needs_the_secret() {
+        let error = neighbours().secret(Some(Part::Telemetry)).unwrap_err();
+        assert!(error.to_string().contains("FLIGHTLINE_SERVICE_SECRET"), "{error}");
+        assert!(neighbours().secret(Some(Part::Gateway)).is_ok());
+    }
+
+    #[test]
+    fn every_start_of_the_whole_suite_has_a_secret_of_its_own() {
+        let [one, other] = [(); 2].map(|()| neighbours().secret(None).unwrap());
+        assert_ne!(one.reveal(), other.reveal());
+    }
+
+    #[test]
+    fn an_address_is_one_address() {
+        assert!(url("http://equipment:50051").is_ok());
+        assert!(url("http://a:1,http://b:1").unwrap_err().contains("several"));
+        for nonsense in ["", "equipment:50051", "https://equipment", "http://"] {
+            assert!(url(nonsense).is_err(), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_can_be_guessed_is_refused() {
+        assert!(secret("secret").is_err());
+        assert!(secret("correct horse battery").is_ok());
+    }
+}

@@ -1,0 +1,39 @@
+//! `flightline demo`: the whole suite, and a small fleet that lives in it. Machines measure, fail and are repaired by
+//! three technicians; all of them are clients with tokens of their own, and all that is told is what the services say.
+//!
+//! Only equipment that carries the demo's own attribute is touched, so the demo may run beside real data.
+
+mod assets;
+mod events;
+mod fleet;
+mod kind;
+mod machine;
+mod people;
+mod play;
+mod story;
+mod technician;
+
+use kit::Clock;
+use tokio_util::sync::CancellationToken;
+
+use self::{people::People, play::Play, story::Story};
+use crate::{Config, Running, banner};
+
+/// Runs the suite and its fleet until `shutdown` is cancelled.
+///
+/// # Errors
+///
+/// The suite can't start or ends by itself, or the fleet can't be set up in it.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let running = Running::start(config.clone(), None, shutdown).await?;
+    banner::print(&config, &running);
+
+    let story = Story::new(clock.clone());
+    let people = People::set_up(&config.db, &clock, running.peers()).await?;
+    let play = Play::set_up(people, running.peers().clone(), clock, story).await?;
+    tokio::select! {
+        ended = running.wait() => ended,
+        never = play.run() => match never {},
+    }
+}

@@ -1,0 +1,60 @@
+//! How the services of this process know callers, and prove themselves to each other.
+
+use std::time::Duration;
+
+use auth::Secret;
+use kit::{
+    Clock, Result,
+    access::Rules,
+    peer::{Peer, Peers},
+    stack::Guard,
+    token::{PublicKey, ServiceToken, Verifier},
+};
+use proto::auth::v1::{
+    CreateServiceTokenRequest, ListPublicKeysRequest, auth_service_client::AuthServiceClient,
+};
+use tonic::Request;
+
+use crate::Part;
+
+/// How long auth may take to answer another service.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The layers around every service: rules from the contract, keys from auth.
+///
+/// # Errors
+///
+/// The contract names a role that this library doesn't know.
+pub fn guard(clock: &Clock, peers: &Peers) -> anyhow::Result<Guard> {
+    let methods = proto::METHODS.iter().map(|method| (method.path, method.public, method.roles));
+    let auth = peers.auth.clone();
+    let verifier = Verifier::new(clock.clone(), move || Box::pin(public_keys(auth.clone())));
+    Ok(Guard::new(Rules::new(methods)?, verifier))
+}
+
+async fn public_keys(auth: Peer) -> Result<Vec<PublicKey>> {
+    let request = patient(ListPublicKeysRequest {});
+    let answer = AuthServiceClient::new(auth).list_public_keys(request).await?.into_inner();
+    Ok(answer.keys.into_iter().map(|key| PublicKey { kid: key.kid, x: key.x }).collect())
+}
+
+/// The token of `service` in work that no person asked for.
+pub fn of(service: Part, secret: &Secret, clock: &Clock, peers: &Peers) -> ServiceToken {
+    let (auth, secret) = (peers.auth.clone(), secret.clone());
+    ServiceToken::new(clock.clone(), move || {
+        Box::pin(service_token(auth.clone(), service, secret.clone()))
+    })
+}
+
+async fn service_token(auth: Peer, service: Part, secret: Secret) -> Result<(String, i32)> {
+    let (service, secret) = (service.name().to_owned(), secret.reveal().to_owned());
+    let request = patient(CreateServiceTokenRequest { service, secret });
+    let answer = AuthServiceClient::new(auth).create_service_token(request).await?.into_inner();
+    Ok((answer.access, answer.expires_in))
+}
+
+fn patient<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(PATIENCE);
+    request
+}

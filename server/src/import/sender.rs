@@ -1,0 +1,85 @@
+//! Sends readings, as often as it takes.
+
+use std::time::Duration;
+
+use kit::peer::Peer;
+use proto::telemetry::v1::{
+    BatchCreateReadingsRequest, BatchCreateReadingsResponse, Reading, RefusedReading,
+    telemetry_service_client::TelemetryServiceClient,
+};
+use tonic::{Code, Status};
+
+use super::rows::{Columns, Problem, Row};
+use crate::session::Session;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// After half a minute of pauses, the service is not coming back for us.
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
+
+/// Sends rows as readings of one metric of one piece of equipment.
+pub struct Sender {
+    pub telemetry: TelemetryServiceClient<Peer>,
+    pub session: Session,
+    pub equipment_id: String,
+    pub metric: String,
+    pub columns: Columns,
+}
+
+impl Sender {
+    /// Sends `rows` until the service has answered; what it refused comes back as problems of their lines. A reading
+    /// that is sent again doubles nothing.
+    ///
+    /// # Errors
+    ///
+    /// The service refuses the whole, or was away too long.
+    pub async fn send(&mut self, rows: &[Row]) -> Result<Vec<Problem>, Status> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.try_send(rows).await {
+                Err(status) if will_pass(&status) && pause <= LONGEST_PAUSE => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                answer => return Ok(self.problems(rows, answer?)),
+            }
+        }
+    }
+
+    async fn try_send(&mut self, rows: &[Row]) -> Result<BatchCreateReadingsResponse, Status> {
+        let readings = rows.iter().map(|row| self.reading(row)).collect();
+        let request = self.session.request(BatchCreateReadingsRequest { readings }).await?;
+        Ok(self.telemetry.batch_create_readings(request).await?.into_inner())
+    }
+
+    fn reading(&self, row: &Row) -> Reading {
+        Reading {
+            id: String::new(),
+            equipment_id: self.equipment_id.clone(),
+            recorded_at: Some(row.at.into()),
+            metrics: [(self.metric.clone(), row.value)].into(),
+        }
+    }
+
+    fn problems(&self, rows: &[Row], answer: BatchCreateReadingsResponse) -> Vec<Problem> {
+        let line = |index| Some(rows.get(usize::try_from(index).ok()?)?.line);
+        let problem = |refused: RefusedReading| Problem {
+            line: line(refused.index).unwrap_or_default(),
+            column: self.column(&refused.field).to_owned(),
+            reason: refused.message,
+        };
+        answer.refused.into_iter().map(problem).collect()
+    }
+
+    /// The column that a reading's field came from; the field, if from none.
+    fn column<'a>(&'a self, field: &'a str) -> &'a str {
+        match field {
+            "recorded_at" => &self.columns.time,
+            _ if field.starts_with("metrics") => &self.columns.value,
+            _ => field,
+        }
+    }
+}
+
+fn will_pass(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded)
+}

@@ -1,0 +1,20 @@
+//! The binary `flightline` as a library: the whole suite in one process or one part of it, its administration, import
+//! and demo.
+//!
+//! [`Running::start`] is what `flightline serve` calls, and whatever else needs a suite at work.
+
+mod admin;
+mod banner;
+mod cli;
+mod config;
+mod demo;
+mod identity;
+mod import;
+mod part;
+mod serve;
+mod session;
+
+pub use cli::{Cli, run};
+pub use config::{Config, Neighbours};
+pub use part::Part;
+pub use serve::Running;

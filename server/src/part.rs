@@ -1,0 +1,88 @@
+//! The parts of the suite.
+
+use std::fmt;
+
+use kit::peer::{Place, Places};
+
+/// A part of the suite that can run in a process of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Identity.
+    Auth,
+    /// The register.
+    Equipment,
+    /// Tasks and records.
+    Maintenance,
+    /// Readings, rules and alerts.
+    Telemetry,
+    /// The REST surface.
+    Gateway,
+}
+
+impl Part {
+    /// Those that serve gRPC, each after those that it calls.
+    pub(crate) const SERVICES: [Self; 4] =
+        [Self::Auth, Self::Equipment, Self::Maintenance, Self::Telemetry];
+
+    /// As the command line has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Equipment => "equipment",
+            Self::Maintenance => "maintenance",
+            Self::Telemetry => "telemetry",
+            Self::Gateway => "gateway",
+        }
+    }
+
+    /// Whether it calls `other`.
+    pub(crate) fn calls(self, other: Self) -> bool {
+        match self {
+            Self::Auth => false,
+            Self::Equipment => matches!(other, Self::Auth),
+            Self::Maintenance => matches!(other, Self::Auth | Self::Equipment),
+            Self::Telemetry => matches!(other, Self::Auth | Self::Equipment | Self::Maintenance),
+            Self::Gateway => other != Self::Gateway,
+        }
+    }
+
+    /// Its place in the suite; the gateway is called by nobody and has none.
+    pub(crate) fn place(self, places: &Places) -> Option<&Place> {
+        match self {
+            Self::Auth => Some(&places.auth),
+            Self::Equipment => Some(&places.equipment),
+            Self::Maintenance => Some(&places.maintenance),
+            Self::Telemetry => Some(&places.telemetry),
+            Self::Gateway => None,
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_knows_every_part_by_its_name() {
+        for part in Part::value_variants() {
+            assert_eq!(Part::from_str(part.name(), false), Ok(*part));
+        }
+    }
+
+    #[test]
+    fn services_start_after_those_that_they_call() {
+        for (index, service) in Part::SERVICES.iter().enumerate() {
+            for later in &Part::SERVICES[index..] {
+                assert!(!service.calls(*later), "{service} calls {later}");
+            }
+        }
+    }
+}

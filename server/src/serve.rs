@@ -1,0 +1,232 @@
+//! The suite, or one part of it, at work.
+
+use std::{net::SocketAddr, time::Duration};
+
+use auth::FirstAdmin;
+use kit::{
+    Clock, Suite,
+    peer::{Peers, Places},
+    process,
+    stack::Guard,
+};
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, JoinSet},
+};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+use tonic::service::{Routes, RoutesBuilder};
+use tower::Layer;
+
+use crate::{Config, Part, identity};
+
+/// How long work beside the calls may take to end.
+const TASKS_END: Duration = Duration::from_secs(5);
+
+/// The suite, or one part of it, at work. Dropping it stops it, without waiting.
+pub struct Running {
+    part: Option<Part>,
+    http: Option<SocketAddr>,
+    grpc: Option<SocketAddr>,
+    first_admin: Option<FirstAdmin>,
+    peers: Peers,
+    shutdown: CancellationToken,
+    servers: JoinHandle<anyhow::Result<()>>,
+    _stop: DropGuard,
+}
+
+impl Running {
+    /// Starts `part`, or everything. Both ports take calls when this answers; port 0 in `config` means any free one.
+    /// It runs until `shutdown` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// An address is taken, a database can't be opened, or a setting that this part needs is missing.
+    pub async fn start(
+        config: Config,
+        part: Option<Part>,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        // Of its own: what runs here may end without whoever started it.
+        let shutdown = shutdown.child_token();
+        let stop = shutdown.clone().drop_guard();
+        let ports = Ports::bind(&config, part).await?;
+        let (http, grpc) = (address(ports.http.as_ref())?, address(ports.grpc.as_ref())?);
+        let services = Services::start(&config, part, &shutdown).await?;
+
+        let Services { routes, guard, peers, tasks, first_admin } = services;
+        let mut servers = JoinSet::new();
+        if let Some(listener) = ports.grpc {
+            let (routes, shutdown) = (routes.routes(), shutdown.clone());
+            servers.spawn(process::serve(listener, routes, guard, proto::DESCRIPTORS, shutdown));
+        }
+        if let Some(listener) = ports.http {
+            servers.spawn(gateway::run(config.gateway, peers.clone(), listener, shutdown.clone()));
+        }
+        let servers = tokio::spawn(supervise(servers, tasks, shutdown.clone()));
+        Ok(Self { part, http, grpc, first_admin, peers, shutdown, servers, _stop: stop })
+    }
+
+    /// The part that runs; none: everything.
+    pub fn part(&self) -> Option<Part> {
+        self.part
+    }
+
+    /// Where the REST surface is: `http://127.0.0.1:…`. None for a part without one.
+    pub fn http_url(&self) -> Option<String> {
+        self.http.map(url)
+    }
+
+    /// Where the gRPC port is: `http://127.0.0.1:…`. None for a part without one.
+    pub fn grpc_url(&self) -> Option<String> {
+        self.grpc.map(url)
+    }
+
+    /// The first admin, if this start made them.
+    pub fn first_admin(&self) -> Option<&FirstAdmin> {
+        self.first_admin.as_ref()
+    }
+
+    /// Calls the services as a client, without a socket where they run here.
+    pub fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// Waits until it ends.
+    ///
+    /// # Errors
+    ///
+    /// What made it end, if not its shutdown.
+    pub async fn wait(self) -> anyhow::Result<()> {
+        self.servers.await?
+    }
+
+    /// Ends it: calls in progress finish first.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong at the end or before.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        self.wait().await
+    }
+}
+
+/// The ports, before anything else starts: a process that can't have them touches no database.
+struct Ports {
+    http: Option<TcpListener>,
+    grpc: Option<TcpListener>,
+}
+
+impl Ports {
+    async fn bind(config: &Config, part: Option<Part>) -> anyhow::Result<Self> {
+        let (mut http, mut grpc) = (None, None);
+        if matches!(part, None | Some(Part::Gateway)) {
+            http = Some(process::listen(config.gateway.listen_addr()).await?);
+        }
+        if part != Some(Part::Gateway) {
+            grpc = Some(process::listen(config.grpc.grpc_listen).await?);
+        }
+        Ok(Self { http, grpc })
+    }
+}
+
+fn address(listener: Option<&TcpListener>) -> anyhow::Result<Option<SocketAddr>> {
+    Ok(listener.map(TcpListener::local_addr).transpose()?)
+}
+
+/// Where a client on this machine finds a listener.
+fn url(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip([127, 0, 0, 1].into());
+    }
+    format!("http://{address}")
+}
+
+/// The services of this process, started, and what they share.
+struct Services {
+    routes: RoutesBuilder,
+    guard: Guard,
+    peers: Peers,
+    tasks: TaskTracker,
+    first_admin: Option<FirstAdmin>,
+}
+
+impl Services {
+    async fn start(
+        config: &Config,
+        part: Option<Part>,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let (clock, places) = (Clock::system(), Places::default());
+        let peers = peers(config, part, &places)?;
+        let secret = config.neighbours.secret(part)?;
+        let guard = identity::guard(&clock, &peers)?;
+        let tasks = TaskTracker::new();
+
+        let mut routes = RoutesBuilder::default();
+        let mut first_admin = None;
+        let runs = |service: &Part| part.is_none_or(|part| part == *service);
+        for service in Part::SERVICES.into_iter().filter(runs) {
+            let suite = Suite {
+                clock: clock.clone(),
+                peers: peers.clone(),
+                identity: identity::of(service, &secret, &clock, &peers),
+                tasks: tasks.clone(),
+                shutdown: shutdown.clone(),
+            };
+            let (db, routes) = (&config.db, &mut routes);
+            match service {
+                Part::Auth => {
+                    let secret = secret.reveal();
+                    first_admin = auth::start(&config.auth, secret, db, &suite, routes).await?;
+                }
+                Part::Equipment => equipment::start(db, &suite, routes).await?,
+                Part::Maintenance => maintenance::start(db, &suite, routes).await?,
+                Part::Telemetry => telemetry::start(db, &suite, routes).await?,
+                Part::Gateway => {}
+            }
+            if let Some(place) = service.place(&places) {
+                place.fill(guard.layer(local(routes).prepare()));
+            }
+        }
+        Ok(Self { routes, guard, peers, tasks, first_admin })
+    }
+}
+
+fn peers(config: &Config, part: Option<Part>, places: &Places) -> anyhow::Result<Peers> {
+    let Some(part) = part else {
+        let unused = config.neighbours.unused();
+        if !unused.is_empty() {
+            tracing::warn!(?unused, "not looked at: every part runs in this process");
+        }
+        return Ok(places.peers());
+    };
+    config.neighbours.peers(part, places)
+}
+
+/// The services started so far, as others in this process call them: they ask for health, too.
+fn local(routes: &RoutesBuilder) -> Routes {
+    let (_, health) = tonic_health::server::health_reporter();
+    routes.clone().routes().add_service(health)
+}
+
+/// Waits for the servers: when one ends, for whatever reason, all do.
+async fn supervise(
+    mut servers: JoinSet<anyhow::Result<()>>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut result = Ok(());
+    while let Some(ended) = servers.join_next().await {
+        shutdown.cancel();
+        result = result.and(ended.map_err(anyhow::Error::from).flatten());
+    }
+    tasks.close();
+    if tokio::time::timeout(TASKS_END, tasks.wait()).await.is_err() {
+        tracing::warn!(tasks = tasks.len(), "work beside the calls did not end and is cut");
+    }
+    result
+}

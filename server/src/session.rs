@@ -1,0 +1,85 @@
+//! Somebody who is logged in and stays so.
+
+use std::time::Duration;
+
+use kit::peer::Peer;
+use proto::auth::v1::{
+    CreateTokenRequest, RefreshTokenRequest, TokenPair, auth_service_client::AuthServiceClient,
+};
+use tokio::time::Instant;
+use tonic::{Code, Request, Status, metadata::MetadataValue};
+
+/// The longest that a call may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Keeps an access token that is good for a while yet.
+pub struct Session {
+    auth: AuthServiceClient<Peer>,
+    credentials: Credentials,
+    tokens: TokenPair,
+    renew_at: Instant,
+}
+
+/// What a person knows.
+#[derive(Clone)]
+pub struct Credentials {
+    pub username: String,
+    pub password: String,
+}
+
+impl Session {
+    /// Logs in at the service behind `auth`.
+    pub async fn log_in(auth: Peer, credentials: Credentials) -> Result<Self, Status> {
+        let mut auth = AuthServiceClient::new(auth);
+        let tokens = create_token(&mut auth, &credentials).await?;
+        let renew_at = half_of_life(&tokens);
+        Ok(Self { auth, credentials, tokens, renew_at })
+    }
+
+    /// A request in this person's name, with a token that lasts.
+    pub async fn request<T>(&mut self, message: T) -> Result<Request<T>, Status> {
+        if self.renew_at <= Instant::now() {
+            self.renew().await?;
+        }
+        let mut request = patient(message);
+        let bearer = MetadataValue::try_from(format!("Bearer {}", self.tokens.access))
+            .map_err(|_| Status::internal("the access token can't be sent"))?;
+        request.metadata_mut().insert("authorization", bearer);
+        Ok(request)
+    }
+
+    async fn renew(&mut self) -> Result<(), Status> {
+        let request = RefreshTokenRequest { refresh: self.tokens.refresh.clone() };
+        self.tokens = match self.auth.refresh_token(patient(request)).await {
+            // The session was ended, or slept through its life.
+            Err(status) if status.code() == Code::Unauthenticated => {
+                create_token(&mut self.auth, &self.credentials).await?
+            }
+            answer => answer?.into_inner(),
+        };
+        self.renew_at = half_of_life(&self.tokens);
+        Ok(())
+    }
+}
+
+async fn create_token(
+    auth: &mut AuthServiceClient<Peer>,
+    credentials: &Credentials,
+) -> Result<TokenPair, Status> {
+    let Credentials { username, password } = credentials.clone();
+    let request = CreateTokenRequest { username, password };
+    Ok(auth.create_token(patient(request)).await?.into_inner())
+}
+
+/// When to renew: never at the end, where a slow call would come too late.
+fn half_of_life(tokens: &TokenPair) -> Instant {
+    let seconds = u64::try_from(tokens.expires_in).unwrap_or_default();
+    Instant::now() + Duration::from_secs(seconds / 2)
+}
+
+/// A request that is not waited for for ever.
+pub fn patient<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(PATIENCE);
+    request
+}
