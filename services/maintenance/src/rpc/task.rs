@@ -39,6 +39,7 @@ pub async fn create(
     if kept.id != task.id {
         return Ok(replayed(kept.into()));
     }
+    // Refused, the transaction is dropped, and the task with it.
     in_service?;
     let answer = tell(&mut tx, &task, now).await?;
     once.remember(&mut tx, &answer).await?;
