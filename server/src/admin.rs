@@ -43,11 +43,13 @@ impl Admin {
     pub async fn run(self) -> anyhow::Result<()> {
         let Self::Create { username, email, full_name, password_stdin, db } = self;
         let password = password_stdin.then(first_line).transpose()?;
-        let new = NewAdmin { username: username.clone(), email, full_name, password };
+        let email = email.unwrap_or_else(|| format!("{username}@localhost"));
+        let who = format!("{username} <{email}>");
+        let new = NewAdmin { username: username.clone(), email: Some(email), full_name, password };
 
         let generated = auth::create_admin(&db, &Clock::system(), new)
             .await
-            .with_context(|| format!("can't make the admin {username}"))?;
+            .with_context(|| format!("can't make the admin {who}"))?;
         tell(&username, generated.as_ref());
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! Settings.
 
+use std::ffi::OsString;
+
 use anyhow::Context;
 use auth::Secret;
+use clap::{Args, Command, FromArgMatches};
 use kit::peer::{self, Peer, Peers, Places};
 
 use crate::Part;
@@ -60,6 +63,24 @@ pub struct Neighbours {
         value_parser = secret
     )]
     pub service_secret: Option<Secret>,
+}
+
+impl Config {
+    /// Settings as on the command line (`["--data-dir", "/srv/flightline"]`), whatever the environment says: for tests
+    /// and tools that start a suite of their own.
+    ///
+    /// # Errors
+    ///
+    /// The command line would refuse them, too.
+    pub fn from_arguments<I, T>(arguments: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        let command = Self::augment_args(Command::new("flightline")).no_binary_name(true);
+        let command = command.mut_args(|argument| argument.env(None::<&str>));
+        Self::from_arg_matches(&command.try_get_matches_from(arguments)?)
+    }
 }
 
 impl Neighbours {

@@ -13,6 +13,8 @@ mod play;
 mod story;
 mod technician;
 
+use std::pin::pin;
+
 use kit::Clock;
 use tokio_util::sync::CancellationToken;
 
@@ -26,14 +28,17 @@ use crate::{Config, Running, banner};
 /// The suite can't start or ends by itself, or the fleet can't be set up in it.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let clock = Clock::system();
-    let running = Running::start(config.clone(), None, shutdown).await?;
+    let running = Running::start(config.clone(), None, shutdown.clone()).await?;
     banner::print(&config, &running);
 
     let story = Story::new(clock.clone());
     let people = People::set_up(&config.db, &clock, running.peers()).await?;
     let play = Play::set_up(people, running.peers().clone(), clock, story).await?;
+    let mut suite = pin!(running.wait());
     tokio::select! {
-        ended = running.wait() => ended,
+        ended = &mut suite => return ended,
         never = play.run() => match never {},
+        () = shutdown.cancelled() => {}
     }
+    suite.await
 }

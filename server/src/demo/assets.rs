@@ -154,3 +154,64 @@ fn rule(asset: &Asset) -> Rule {
         ..Default::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kit::Clock;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{Config, Running, demo::people::People};
+
+    async fn suite() -> (Running, Config, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().display().to_string();
+        let ports = ["--http-listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0"];
+        let arguments = ["--data-dir", &data];
+        let config = Config::from_arguments(ports.iter().chain(&arguments)).unwrap();
+        let running = Running::start(config.clone(), None, CancellationToken::new()).await;
+        (running.unwrap(), config, folder)
+    }
+
+    async fn chief(running: &Running, config: &Config) -> Session {
+        let people = People::set_up(&config.db, &Clock::system(), running.peers()).await;
+        people.unwrap().chief
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn another_start_finds_its_machines_and_rules() {
+        let (running, config, _folder) = suite().await;
+        let peers = running.peers();
+        let ids = |assets: Vec<Asset>| assets.into_iter().map(|asset| asset.id).collect::<Vec<_>>();
+
+        let first = ids(set_up(&mut chief(&running, &config).await, peers).await.unwrap());
+        let mut chief = chief(&running, &config).await;
+        let second = ids(set_up(&mut chief, peers).await.unwrap());
+
+        assert_eq!((first.len(), &first), (MODELS.len(), &second));
+        assert_eq!(rules(&mut chief, peers).await.unwrap().len(), MODELS.len());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn equipment_without_the_demos_mark_is_left_alone() {
+        let (running, config, _folder) = suite().await;
+        let peers = running.peers();
+        let mut chief = chief(&running, &config).await;
+        let real = Equipment {
+            name: "Not a toy".into(),
+            serial_number: MODELS[0].serial_number.into(),
+            ..Default::default()
+        };
+        let message = CreateEquipmentRequest { equipment: Some(real), request_id: String::new() };
+        let request = chief.request(message).await.unwrap();
+        let mut client = EquipmentServiceClient::new(peers.equipment.clone());
+        let real = client.create_equipment(request).await.unwrap().into_inner();
+
+        let assets = set_up(&mut chief, peers).await.unwrap();
+
+        assert_eq!(assets.len(), MODELS.len() - 1);
+        assert!(!assets.iter().any(|asset| asset.id == real.id));
+        let rules = rules(&mut chief, peers).await.unwrap();
+        assert!(!rules.iter().any(|rule| rule.equipment_id() == real.id));
+    }
+}

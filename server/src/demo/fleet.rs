@@ -10,7 +10,7 @@ use super::{
 /// Damage of the first machine at the start, so that a newcomer needn't wait long for the first alert.
 const HEAD_START: f64 = 0.36;
 /// Seconds of peace between two failures, from and to.
-const PEACE: std::ops::Range<f64> = 45.0..120.0;
+const PEACE: std::ops::Range<f64> = 30.0..90.0;
 
 /// The machines, in the order of [`MODELS`].
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Fleet {
         if let Some(first) = machines.first_mut() {
             first.fail_from(HEAD_START);
         }
-        Self { machines, peace: PEACE.end, random: StdRng::seed_from_u64(seed) }
+        Self { machines, peace: PEACE.start, random: StdRng::seed_from_u64(seed) }
     }
 
     /// Stops the failure of the machine at `index`.

@@ -1,0 +1,118 @@
+use std::fs;
+
+use flightline::{Part, Running};
+use proto::telemetry::v1::{
+    CreateReadingRequest, Reading, telemetry_service_client::TelemetryServiceClient,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+
+use super::{PASSWORD, as_user, config, over_the_wire, register, start, suite, token};
+
+/// The head of the answer to a request without a body.
+async fn get(http_url: &str, path: &str) -> String {
+    let address = http_url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_whole_suite_answers_on_both_ports_until_it_is_stopped() {
+    let (suite, _folder) = suite().await;
+
+    let ready = get(&suite.http_url().unwrap(), "/readyz").await;
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    let peer = over_the_wire(&suite);
+    let admin = token(peer.clone(), "admin", PASSWORD).await.unwrap();
+    let pump = register(peer.clone(), &admin).await.unwrap();
+    assert_eq!(pump.name, "Pump");
+
+    suite.stop().await.unwrap();
+    assert_eq!(token(peer, "admin", PASSWORD).await.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_kept_is_there_after_another_start() {
+    let (suite, folder) = suite().await;
+    assert_eq!(suite.first_admin().unwrap().username, "admin");
+    suite.stop().await.unwrap();
+
+    let again = start(config(folder.path(), &[]), None).await;
+
+    assert!(again.first_admin().is_none());
+    assert!(token(over_the_wire(&again), "admin", PASSWORD).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_in_processes_of_their_own_make_one_suite() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = vec!["--service-secret".to_owned(), "shared by all parts".to_owned()];
+    let mut parts = Vec::new();
+    for (part, flag) in [
+        (Part::Auth, "--auth-url"),
+        (Part::Equipment, "--equipment-url"),
+        (Part::Maintenance, "--maintenance-url"),
+        (Part::Telemetry, "--telemetry-url"),
+        (Part::Gateway, ""),
+    ] {
+        let more: Vec<_> = settings.iter().map(String::as_str).collect();
+        let running = start(config(folder.path(), &more), Some(part)).await;
+        assert_eq!(running.grpc_url().is_some(), part != Part::Gateway);
+        assert_eq!(running.http_url().is_some(), part == Part::Gateway);
+        settings.extend(running.grpc_url().into_iter().flat_map(|url| [flag.to_owned(), url]));
+        parts.push(running);
+    }
+    let [auth, equipment, _, telemetry, gateway] = &parts[..] else { panic!("five parts") };
+
+    let ready = get(&gateway.http_url().unwrap(), "/readyz").await;
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    let admin = token(over_the_wire(auth), "admin", PASSWORD).await.unwrap();
+    let pump = register(over_the_wire(equipment), &admin).await.unwrap();
+    // Telemetry asks equipment in its own name, by a token from auth.
+    let reading = Reading {
+        equipment_id: pump.id,
+        metrics: [("temperature".to_owned(), 71.2)].into(),
+        ..Default::default()
+    };
+    let message = CreateReadingRequest { reading: Some(reading), request_id: String::new() };
+    let mut client = TelemetryServiceClient::new(over_the_wire(telemetry));
+    client.create_reading(as_user(&admin, message)).await.unwrap();
+
+    for part in parts.into_iter().rev() {
+        part.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_cannot_have_its_port_touches_no_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let config = config(folder.path(), &["--service-secret", "shared by all parts"]);
+    let mut config = config;
+    config.grpc.grpc_listen = taken.local_addr().unwrap();
+
+    let error = Running::start(config, None, CancellationToken::new()).await.err().unwrap();
+
+    assert!(format!("{error:#}").contains(&address), "{error:#}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_ends_when_whoever_started_it_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let shutdown = CancellationToken::new();
+    let running = Running::start(config(folder.path(), &[]), None, shutdown.clone()).await.unwrap();
+
+    shutdown.cancel();
+
+    running.wait().await.unwrap();
+}
