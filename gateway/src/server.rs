@@ -140,13 +140,7 @@ impl Server {
         let service = TowerToHyperService::new(service);
         let mut connection = pin!(self.protocol.serve_connection(TokioIo::new(stream), service));
 
-        let first_request = async {
-            sleep(self.first_request_within).await;
-            if has_spoken.load(Ordering::Relaxed) {
-                std::future::pending::<()>().await;
-            }
-        };
-        let mut first_request = pin!(first_request);
+        let mut silence = pin!(silence(&has_spoken, self.first_request_within));
         let mut is_stopping = false;
         loop {
             tokio::select! {
@@ -156,8 +150,7 @@ impl Server {
                     }
                     return;
                 }
-                // Before it knows the protocol, the header timeout doesn't run.
-                () = first_request.as_mut() => return,
+                () = silence.as_mut() => return,
                 () = self.force.cancelled() => return,
                 () = self.shutdown.cancelled(), if !is_stopping => {
                     is_stopping = true;
@@ -165,5 +158,14 @@ impl Server {
                 }
             }
         }
+    }
+}
+
+/// Ends when no request has come in time; never once there was one. The protocol's own timeout does not run before the
+/// first bytes have told which protocol it is.
+async fn silence(has_spoken: &AtomicBool, within: Duration) {
+    sleep(within).await;
+    if has_spoken.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
 }

@@ -109,6 +109,20 @@ async fn a_client_that_dawdles_over_its_request_is_cut() {
 }
 
 #[tokio::test]
+async fn a_connection_that_lies_idle_is_cut() {
+    let port = port(impatient(), json!({}).into()).await;
+
+    for next in ["", "GET /healthz HTTP/1.1\r\n"] {
+        let mut stream = port.connect().await;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        until(&mut stream, "ok\n").await;
+        stream.write_all(next.as_bytes()).await.unwrap();
+
+        assert_eq!(rest(&mut stream).await, "", "{next:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_dawdles_over_its_body_is_told_so_and_cut() {
     let port = port(impatient(), json!({}).into()).await;
     let mut stream = port.connect().await;
