@@ -1,11 +1,13 @@
-use kit::access::Role;
+use std::pin::pin;
+
+use kit::{access::Role, on};
 use proto::auth::v1::{CreateServiceTokenRequest, ListPublicKeysRequest, PublicKey, ServiceToken};
 use testkit::{Engine, Server, World};
 use tonic::{Code, Status, service::Routes};
 
 use super::{
-    Anon, PASSWORD, SECRET, ana, anon, config, log_in, refresh, register, session::verifier, start,
-    start_with,
+    Anon, PASSWORD, SECRET, ana, anon, config, database, log_in, refresh, register,
+    session::verifier, start, start_with,
 };
 
 async fn keys(server: &Server) -> Vec<PublicKey> {
@@ -96,4 +98,42 @@ async fn replicas_that_start_at_once_share_keys_and_one_admin() {
     }
     assert_eq!(seen[0].len(), 1);
     assert!(seen.iter().all(|keys| *keys == seen[0]));
+}
+
+/// On PostgreSQL alone: the embedded database has one writer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_while_the_first_start_runs_is_seen_by_it() {
+    let world = World::new(Engine::Postgres).await;
+    let (db, config) = (database(&world).await, config());
+    let mut tx = db.begin("come").await.unwrap();
+    on!(&mut tx, c => sqlx::query(
+            "insert into users
+             values (gen_random_uuid(), 'a', 'a', 'b', 'b', '', 'ADMIN', '', 0, 0, 1)",
+        )
+        .execute(c).await.map(drop))
+    .unwrap();
+
+    let mut start = pin!(start_with(&world, &config));
+    loop {
+        tokio::select! {
+            _ = &mut start => panic!("it did not wait for who was about to come"),
+            waits = waits_for_a_lock(&db) => if waits { break },
+        }
+    }
+    tx.commit().await.unwrap();
+    let (_, first_admin) = start.await;
+
+    assert!(first_admin.is_none());
+}
+
+async fn waits_for_a_lock(db: &kit::Db) -> bool {
+    let mut db = db.read().await.unwrap();
+    on!(&mut db, c => sqlx::query_scalar(
+            "select exists (
+                 select 1 from pg_locks join pg_database on pg_database.oid = pg_locks.database
+                 where datname = current_database() and not granted
+             )",
+        )
+        .fetch_one(c).await)
+    .unwrap()
 }
