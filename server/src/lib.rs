@@ -13,6 +13,8 @@ mod import;
 mod part;
 mod serve;
 mod session;
+#[cfg(test)]
+mod testing;
 
 pub use cli::{Cli, run};
 pub use config::{Config, Neighbours};

@@ -83,3 +83,40 @@ pub fn patient<T>(message: T) -> Request<T> {
     request.set_timeout(PATIENCE);
     request
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    /// The token that the next request carries.
+    async fn sent(session: &mut Session) -> String {
+        let request = session.request(()).await.unwrap();
+        request.metadata().get("authorization").unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_token_is_kept_until_half_of_its_life_and_renewed_then() {
+        let (suite, _, _folder) = testing::suite().await;
+        let mut session = testing::admin(suite.peers().auth.clone()).await;
+        let (first, second) = (sent(&mut session).await, sent(&mut session).await);
+        assert_eq!(first, second);
+
+        session.renew_at = Instant::now();
+
+        assert_ne!(sent(&mut session).await, first);
+        assert!(Instant::now() < session.renew_at);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_session_that_was_ended_is_begun_anew() {
+        let (suite, _, _folder) = testing::suite().await;
+        let mut session = testing::admin(suite.peers().auth.clone()).await;
+        let first = sent(&mut session).await;
+
+        session.renew_at = Instant::now();
+        session.tokens.refresh = "spent long ago".into();
+
+        assert_ne!(sent(&mut session).await, first);
+    }
+}

@@ -158,20 +158,9 @@ fn rule(asset: &Asset) -> Rule {
 #[cfg(test)]
 mod tests {
     use kit::Clock;
-    use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::{Config, Running, demo::people::People};
-
-    async fn suite() -> (Running, Config, tempfile::TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().display().to_string();
-        let ports = ["--http-listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0"];
-        let arguments = ["--data-dir", &data];
-        let config = Config::from_arguments(ports.iter().chain(&arguments)).unwrap();
-        let running = Running::start(config.clone(), None, CancellationToken::new()).await;
-        (running.unwrap(), config, folder)
-    }
+    use crate::{Config, Running, demo::people::People, testing::suite};
 
     async fn chief(running: &Running, config: &Config) -> Session {
         let people = People::set_up(&config.db, &Clock::system(), running.peers()).await;

@@ -7,8 +7,11 @@ use kit::{
     Clock,
     peer::{Peer, Peers},
 };
-use proto::telemetry::v1::{
-    BatchCreateReadingsRequest, Reading, telemetry_service_client::TelemetryServiceClient,
+use proto::{
+    maintenance::v1::Task,
+    telemetry::v1::{
+        BatchCreateReadingsRequest, Reading, telemetry_service_client::TelemetryServiceClient,
+    },
 };
 use tokio::{
     sync::watch,
@@ -38,7 +41,7 @@ pub struct Play {
     telemetry: TelemetryServiceClient<Peer>,
     events: Events,
     /// What the technicians go by.
-    open_tasks: watch::Sender<Vec<proto::maintenance::v1::Task>>,
+    open_tasks: watch::Sender<Vec<Task>>,
     names: HashMap<String, &'static str>,
     clock: Clock,
     story: Story,
@@ -109,7 +112,7 @@ impl Play {
         self.send(&step).await?;
         for asset in Arc::clone(&self.assets).iter() {
             for event in self.events.look(&mut self.chief, asset).await? {
-                self.story.event(asset, &event, |id| self.name(id));
+                self.story.event(asset, &event, |id| self.names.get(id).copied());
                 if matches!(event, Event::Ended(_)) {
                     self.fleet.repair(asset.index);
                 }
@@ -150,10 +153,5 @@ impl Play {
             );
         }
         Ok(())
-    }
-
-    /// Whoever isn't of the demo is at the console or a client.
-    fn name(&self, id: &str) -> String {
-        self.names.get(id).map_or_else(|| "somebody else".to_owned(), |name| (*name).to_owned())
     }
 }

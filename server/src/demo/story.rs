@@ -31,17 +31,19 @@ impl Story {
         self.say(&format!("{:<16} {text}", asset.model.name));
     }
 
-    /// An event in words; `name` knows the people.
-    pub fn event(&self, asset: &Asset, event: &Event, name: impl Fn(&str) -> String) {
+    /// An event in words; `name` knows the demo's own people.
+    pub fn event(&self, asset: &Asset, event: &Event, name: impl Fn(&str) -> Option<&'static str>) {
+        // Whoever isn't of the demo is at the console or a client.
+        let who = |id: &str| name(id).unwrap_or("somebody else");
         let text = match event {
             Event::Raised(alert) => format!("ALERT {}", breach(asset, alert)),
             Event::Acknowledged(alert) => {
-                format!("alert acknowledged by {}", name(alert.acknowledged_by()))
+                format!("alert acknowledged by {}", who(alert.acknowledged_by()))
             }
             Event::Cleared(alert) => format!("alert cleared: {} is back", alert.metric),
             Event::Opened(task) => format!("task opened: {}", task.title),
-            Event::Claimed(task) => format!("task claimed by {}", name(task.assignee_id())),
-            Event::Ended(task) => ended(asset, task, name),
+            Event::Claimed(task) => format!("task claimed by {}", who(task.assignee_id())),
+            Event::Ended(task) => ended(asset, task, name(task.completed_by())),
         };
         self.tell(asset, &text);
     }
@@ -52,12 +54,12 @@ fn breach(asset: &Asset, alert: &Alert) -> String {
     format!("{} {:.1} is {direction} {:.1}", alert.metric, alert.value, alert.threshold)
 }
 
-fn ended(asset: &Asset, task: &Task, name: impl Fn(&str) -> String) -> String {
-    match task.status() {
-        task::Status::Completed => {
-            let (who, what) = (name(task.completed_by()), asset.model.kind.work_done);
-            format!("task completed by {who}: {what}")
+fn ended(asset: &Asset, task: &Task, by: Option<&str>) -> String {
+    match (task.status(), by) {
+        (task::Status::Completed, Some(name)) => {
+            format!("task completed by {name}: {}", asset.model.kind.work_done)
         }
+        (task::Status::Completed, None) => "task completed by somebody else".to_owned(),
         _ => "task cancelled; the machine is restored".to_owned(),
     }
 }

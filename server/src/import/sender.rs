@@ -83,3 +83,80 @@ impl Sender {
 fn will_pass(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use kit::Timestamp;
+    use proto::equipment::v1::{
+        CreateEquipmentRequest, Equipment, equipment_service_client::EquipmentServiceClient,
+    };
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::testing;
+
+    /// Answers `status` to the first calls and leaves the others to `peer`.
+    fn away(peer: &Peer, calls: usize, status: Code) -> (Peer, Arc<AtomicUsize>) {
+        let (peer, count) = (peer.clone(), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&count);
+        let service = tower::service_fn(move |request| {
+            let (peer, call) = (peer.clone(), counted.fetch_add(1, Ordering::SeqCst));
+            async move {
+                if call < calls {
+                    return Err(Status::new(status, "away"));
+                }
+                peer.oneshot(request).await
+            }
+        });
+        (Peer::new(service), count)
+    }
+
+    async fn sender(suite: &crate::Running, telemetry: Peer) -> Sender {
+        let mut session = testing::admin(suite.peers().auth.clone()).await;
+        let pump = Some(Equipment { name: "Pump".into(), ..Default::default() });
+        let message = CreateEquipmentRequest { equipment: pump, request_id: String::new() };
+        let request = session.request(message).await.unwrap();
+        let mut client = EquipmentServiceClient::new(suite.peers().equipment.clone());
+        let equipment_id = client.create_equipment(request).await.unwrap().into_inner().id;
+        Sender {
+            telemetry: TelemetryServiceClient::new(telemetry),
+            session,
+            equipment_id,
+            metric: "temperature".into(),
+            columns: Columns { time: "time".into(), value: "value".into() },
+        }
+    }
+
+    fn row() -> Row {
+        Row { line: 2, at: Timestamp::from_micros(0), value: 1.0 }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn rows_are_sent_again_while_the_service_is_away_or_full() {
+        for status in [Code::Unavailable, Code::ResourceExhausted] {
+            let (suite, _, _folder) = testing::suite().await;
+            let (telemetry, count) = away(&suite.peers().telemetry, 2, status);
+            let mut sender = sender(&suite, telemetry).await;
+
+            assert_eq!(sender.send(&[row()]).await.unwrap(), []);
+            assert_eq!(count.load(Ordering::SeqCst), 3);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn rows_that_are_refused_as_a_whole_are_not_sent_again() {
+        let (suite, _, _folder) = testing::suite().await;
+        let (telemetry, count) = away(&suite.peers().telemetry, 1, Code::PermissionDenied);
+        let mut sender = sender(&suite, telemetry).await;
+
+        let status = sender.send(&[row()]).await.unwrap_err();
+
+        assert_eq!(status.code(), Code::PermissionDenied);
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+}
