@@ -1,8 +1,11 @@
 //! Answers that go on.
 
+use std::time::Duration;
+
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use tonic::Status;
 use tower::ServiceExt;
 
@@ -109,5 +112,6 @@ async fn a_stream_ends_when_the_process_stops() {
 
     world.shutdown.cancel();
 
-    assert!(body.frame().await.is_none());
+    let end = timeout(Duration::from_secs(5), body.frame()).await;
+    assert!(end.expect("the stream ends").is_none());
 }
