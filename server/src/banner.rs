@@ -29,7 +29,7 @@ fn text(config: &Config, running: &Running) -> String {
         line("gRPC", bare(&url));
     }
     if running.part() != Some(Part::Gateway) {
-        let (name, value) = storage(config);
+        let (name, value) = storage(&config.db);
         line(name, &value);
     }
     if matches!(running.part(), None | Some(Part::Auth)) {
@@ -42,9 +42,9 @@ fn text(config: &Config, running: &Running) -> String {
 }
 
 /// Where the data is; of a server, nothing that is secret.
-fn storage(config: &Config) -> (&'static str, String) {
-    let Some(url) = &config.db.database_url else {
-        return ("Data", config.db.data_dir.display().to_string());
+fn storage(db: &kit::db::Config) -> (&'static str, String) {
+    let Some(url) = &db.database_url else {
+        return ("Data", db.data_dir.display().to_string());
     };
     let described = url.parse::<PgConnectOptions>().map(|options| {
         let (host, port) = (options.get_host(), options.get_port());
@@ -86,4 +86,37 @@ Try it:
 
 fn bare(url: &str) -> &str {
     url.trim_start_matches("http://")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_password_that_was_set_is_not_shown() {
+        let (running, config, _folder) = testing::suite().await;
+
+        let text = text(&config, &running);
+
+        for part in [running.http_url(), running.grpc_url()] {
+            assert!(text.contains(bare(&part.unwrap())), "{text}");
+        }
+        assert!(text.contains("admin, with the password that was set"), "{text}");
+        assert!(!text.contains(config.auth.admin_password.unwrap().reveal()), "{text}");
+    }
+
+    #[test]
+    fn of_a_database_server_nothing_secret_is_shown() {
+        for url in [
+            "postgres://flightline:s3cret@db.example:5433/plant",
+            "postgres://db.example:5433/plant?user=flightline&password=s3cret",
+        ] {
+            let database_url = Some(url.to_owned());
+            let db =
+                kit::db::Config { data_dir: "data".into(), database_url, database_connections: 1 };
+            let expected = ("Database", "plant on db.example:5433".to_owned());
+            assert_eq!(storage(&db), expected);
+        }
+    }
 }

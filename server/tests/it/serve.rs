@@ -4,6 +4,7 @@ use flightline::{Part, Running};
 use proto::telemetry::v1::{
     CreateReadingRequest, Reading, telemetry_service_client::TelemetryServiceClient,
 };
+use testkit::{Engine, World};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -52,6 +53,21 @@ async fn what_was_kept_is_there_after_another_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_services_share_one_postgresql_server() {
+    let world = World::new(Engine::Postgres).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path(), &[]);
+    config.db = world.db.clone();
+
+    start(config.clone(), None).await.stop().await.unwrap();
+    let again = start(config, None).await;
+
+    let admin = token(over_the_wire(&again), "admin", PASSWORD).await.unwrap();
+    assert!(register(over_the_wire(&again), &admin).await.is_ok());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parts_in_processes_of_their_own_make_one_suite() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = vec!["--service-secret".to_owned(), "shared by all parts".to_owned()];
@@ -96,8 +112,7 @@ async fn a_process_that_cannot_have_its_port_touches_no_database() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let config = config(folder.path(), &["--service-secret", "shared by all parts"]);
-    let mut config = config;
+    let mut config = config(folder.path(), &[]);
     config.grpc.grpc_listen = taken.local_addr().unwrap();
 
     let error = Running::start(config, None, CancellationToken::new()).await.err().unwrap();
