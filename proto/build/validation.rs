@@ -119,6 +119,9 @@ fn scalar_checks(field: &FieldDescriptor, rules: &DynamicMessage) -> Result<Stri
     let mut checks = String::new();
     for (kind, rules) in rules.fields() {
         let Some(rules) = rules.as_message() else { continue };
+        if kind.name() == "string" {
+            checks.push_str("checker.text(value);");
+        }
         for (rule, value) in rules.fields() {
             checks.push_str(&check(field, kind.name(), rule.name(), value)?);
         }

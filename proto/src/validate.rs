@@ -123,6 +123,13 @@ impl Checker {
         }
     }
 
+    /// Text that is kept has no NUL: PostgreSQL can't hold one, and SQLite would hide what follows it.
+    fn text(&mut self, value: &str) {
+        if value.contains('\0') {
+            self.refuse("must not contain the character NUL");
+        }
+    }
+
     fn pattern(&mut self, value: &str, pattern: &Pattern) {
         if !pattern.is_match(value) {
             self.refuse(format!("must match {}", pattern.text));
@@ -288,6 +295,24 @@ mod tests {
     fn a_missing_resource_is_named() {
         let request = equipment::CreateEquipmentRequest::default();
         assert_eq!(problems(&request), ["equipment is required"]);
+    }
+
+    #[test]
+    fn text_with_a_nul_is_refused() {
+        let equipment = equipment::Equipment {
+            name: "Pump\0".into(),
+            attributes: [("colour".to_owned(), "\0".to_owned())].into(),
+            ..Default::default()
+        };
+        let request =
+            equipment::CreateEquipmentRequest { equipment: Some(equipment), ..Default::default() };
+        assert_eq!(
+            problems(&request),
+            [
+                "equipment.name must not contain the character NUL",
+                "equipment.attributes[\"colour\"] must not contain the character NUL",
+            ]
+        );
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //! and real servers on free ports.
 #![expect(clippy::unwrap_used, reason = "a broken test rig should stop the test")]
 
+mod access;
 mod clock;
 mod eventually;
 mod postgres;
 mod users;
 mod world;
 
+pub use access::assert_access;
 pub use clock::FrozenClock;
 pub use eventually::eventually;
 pub use users::{Bearer, Issuer, User};

@@ -22,7 +22,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const READERS: u32 = 4;
 
 /// Where the databases are.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, clap::Args)]
 // Every part's settings are called `Config`; clap would take the name for one and the same group.
 #[group(skip)]
 pub struct Config {

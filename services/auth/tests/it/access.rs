@@ -5,6 +5,11 @@ use tonic::Code;
 use super::{ana, anon, by, register, start};
 
 testkit::both! {
+    async fn every_method_lets_in_the_roles_of_its_rule_alone(world: World) {
+        let server = start(&world).await;
+        testkit::assert_access(&world, &server, "flightline.auth.v1").await;
+    }
+
     async fn people_are_read_by_the_roles_that_the_contract_names(world: World) {
         let server = start(&world).await;
         let user = register(&mut anon(&server), ana()).await.unwrap();

@@ -1,6 +1,7 @@
 //! The equipment service, seen through its API.
 #![expect(clippy::unwrap_used, reason = "what a test doesn't expect should stop it")]
 
+mod access;
 mod equipment;
 mod watch;
 

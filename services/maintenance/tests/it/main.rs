@@ -1,6 +1,7 @@
 //! The maintenance service, seen through its API, with the real register of equipment beside it.
 #![expect(clippy::unwrap_used, reason = "what a test doesn't expect should stop it")]
 
+mod access;
 mod claim;
 mod comment;
 mod complete;

@@ -1,6 +1,7 @@
 //! The telemetry service, seen through its API, with its real neighbours.
 #![expect(clippy::unwrap_used, reason = "what a test doesn't expect should stop it")]
 
+mod access;
 mod alert;
 mod history;
 mod reading;

@@ -1,0 +1,11 @@
+//! The suite from outside.
+#![expect(clippy::unwrap_used, reason = "what a test doesn't expect should stop it")]
+
+mod access;
+mod errors;
+mod first_loop;
+mod grpcurl;
+mod history;
+mod readme;
+mod rest;
+mod site;

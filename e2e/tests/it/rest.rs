@@ -1,0 +1,92 @@
+//! A plain REST client.
+
+use reqwest::{Client, Method, StatusCode, header::HeaderMap};
+use serde_json::{Value, json};
+
+/// Speaks to the gateway as somebody.
+#[derive(Clone)]
+pub struct Rest {
+    client: Client,
+    url: String,
+    token: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// Null when there is none.
+    pub body: Value,
+}
+
+impl Rest {
+    /// Nobody yet.
+    pub fn new(url: &str) -> Self {
+        Self { client: Client::new(), url: url.to_owned(), token: None }
+    }
+
+    pub async fn login(&self, username: &str, password: &str) -> Self {
+        let body = json!({ "username": username, "password": password });
+        let answer = self.post("/api/token", &body).await.ok();
+        Self { token: Some(answer["access"].as_str().unwrap().to_owned()), ..self.clone() }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None, &[]).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, Some(body), &[]).await
+    }
+
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Answer { status, headers, body }
+    }
+
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap()
+    }
+}
+
+impl Answer {
+    pub fn ok(self) -> Value {
+        self.with(StatusCode::OK)
+    }
+
+    pub fn created(self) -> Value {
+        assert!(self.headers.contains_key("location"), "{self:?}");
+        self.with(StatusCode::CREATED)
+    }
+
+    /// The body of an answer with `status`.
+    pub fn with(self, status: StatusCode) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+}
+
+/// The text at `field`.
+pub fn text(value: &Value, field: &str) -> String {
+    value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}")).to_owned()
+}

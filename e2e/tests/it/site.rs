@@ -1,0 +1,127 @@
+//! A suite at work: in one process, or every part on its own.
+
+use clap::Parser;
+use flightline::{Config, Part, Running};
+use testkit::World;
+use tokio_util::sync::CancellationToken;
+
+use crate::rest::Rest;
+
+/// The first admin's password.
+pub const PASSWORD: &str = "correct horse battery staple";
+/// What parts that run alone prove themselves with.
+const SECRET: &str = "a secret of the whole deployment";
+
+/// The suite on a database of the test's own.
+pub struct Site {
+    /// The REST surface.
+    pub http: String,
+    /// The gRPC port of each service, or of all.
+    pub grpc: Vec<String>,
+    /// What runs; stopped when dropped.
+    _running: Vec<Running>,
+    _world: World,
+}
+
+#[derive(Parser)]
+struct Settings {
+    #[command(flatten)]
+    config: Config,
+}
+
+/// The settings of a part that finds the others at `neighbours`.
+fn config(world: &World, neighbours: &[(Part, String)]) -> Config {
+    let mut arguments = ["e2e", "--http-listen=127.0.0.1:0", "--grpc-listen=127.0.0.1:0"]
+        .map(str::to_owned)
+        .to_vec();
+    arguments.push(format!("--admin-password={PASSWORD}"));
+    arguments.push(format!("--service-secret={SECRET}"));
+    arguments.push(format!("--data-dir={}", world.db.data_dir.display()));
+    if let Some(url) = &world.db.database_url {
+        arguments.push(format!("--database-url={url}"));
+    }
+    for (part, url) in neighbours {
+        arguments.push(format!("--{part}-url={url}"));
+    }
+    Settings::parse_from(arguments).config
+}
+
+impl Site {
+    /// Everything in one process.
+    pub async fn whole(world: World) -> Self {
+        let running =
+            Running::start(config(&world, &[]), None, CancellationToken::new()).await.unwrap();
+        let (http, grpc) = (running.http_url().unwrap(), running.grpc_url().unwrap());
+        Self { _running: vec![running], http, grpc: vec![grpc], _world: world }
+    }
+
+    /// Every part on its own, each finding the others over the network.
+    pub async fn parts(world: World) -> Self {
+        let mut neighbours = Vec::new();
+        let mut running = Vec::new();
+        for part in [Part::Auth, Part::Equipment, Part::Maintenance, Part::Telemetry, Part::Gateway]
+        {
+            let config = config(&world, &neighbours);
+            let started =
+                Running::start(config, Some(part), CancellationToken::new()).await.unwrap();
+            if let Some(url) = started.grpc_url() {
+                neighbours.push((part, url));
+            }
+            running.push(started);
+        }
+        let http = running.last().and_then(Running::http_url).unwrap();
+        let grpc = neighbours.into_iter().map(|(_, url)| url).collect();
+        Self { _running: running, http, grpc, _world: world }
+    }
+
+    /// Speaks REST as the first admin.
+    pub async fn admin(&self) -> Rest {
+        Rest::new(&self.http).login("admin", PASSWORD).await
+    }
+
+    /// Speaks REST as a new technician.
+    pub async fn technician(&self, name: &str) -> Rest {
+        let body = serde_json::json!({
+            "username": name,
+            "email": format!("{name}@example.org"),
+            "password": PASSWORD,
+        });
+        let anybody = Rest::new(&self.http);
+        anybody.post("/api/register", &body).await.created();
+        anybody.login(name, PASSWORD).await
+    }
+}
+
+/// Defines tests that run on each engine, in one process and in parts: `<name>::sqlite`, `::postgres`,
+/// `::sqlite_parts` and `::postgres_parts`.
+#[macro_export]
+macro_rules! everywhere {
+    ($(async fn $name:ident($site:ident: Site) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+            use testkit::{Engine, World};
+
+            async fn run($site: $crate::site::Site) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                run($crate::site::Site::whole(World::new(Engine::Sqlite).await).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                run($crate::site::Site::whole(World::new(Engine::Postgres).await).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite_parts() {
+                run($crate::site::Site::parts(World::new(Engine::Sqlite).await).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres_parts() {
+                run($crate::site::Site::parts(World::new(Engine::Postgres).await).await).await;
+            }
+        }
+    )+};
+}

@@ -1,0 +1,8 @@
+use super::start_alone;
+
+testkit::both! {
+    async fn every_method_lets_in_the_roles_of_its_rule_alone(world: World) {
+        let server = start_alone(&world).await;
+        testkit::assert_access(&world, &server, "flightline.maintenance.v1").await;
+    }
+}
