@@ -57,7 +57,7 @@ crate::everywhere! {
             })
             .collect();
         let named = complaints.iter().any(|text| {
-            text.contains("InvalidArgument") && text.contains("\"field\": \"equipment.name\"")
+            text.contains("InvalidArgument") && text.contains("\"field\":\"equipment.name\"")
         });
         assert!(named, "{complaints:?}");
     }
