@@ -3,14 +3,12 @@
 //! The implementations of [`Validate`] are generated from `buf.validate` options. Only requests are checked: the same
 //! codec decodes answers at the client, where a rule would be the wrong side's business.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Write,
-    marker::PhantomData,
-    sync::OnceLock,
-};
+mod checker;
 
-use regex::Regex;
+use std::{collections::HashMap, marker::PhantomData};
+
+pub use checker::Checker;
+use checker::Pattern;
 use tonic::{
     Code, Status,
     codec::{Codec, DecodeBuf, Decoder},
@@ -53,165 +51,6 @@ fn invalid(violations: Vec<FieldViolation>) -> Status {
     let mut details = ErrorDetails::with_bad_request(violations);
     details.set_error_info("INVALID_FIELD", "flightline", HashMap::new());
     Status::with_error_details(Code::InvalidArgument, message, details)
-}
-
-/// Collects what is wrong with a message, by field path: `title`, `tags[1]`, `owner.email`.
-#[derive(Default)]
-pub struct Checker {
-    path: String,
-    violations: Vec<FieldViolation>,
-}
-
-impl Checker {
-    /// Runs `check` one step further down: inside the field `name`.
-    fn field(&mut self, name: &str, check: impl FnOnce(&mut Self)) {
-        let parent = self.path.len();
-        if parent != 0 {
-            self.path.push('.');
-        }
-        self.path.push_str(name);
-        check(self);
-        self.path.truncate(parent);
-    }
-
-    /// Runs `check` one step further down: at an index or a key.
-    fn at(&mut self, place: impl std::fmt::Debug, check: impl FnOnce(&mut Self)) {
-        let parent = self.path.len();
-        // Writing to a String cannot fail.
-        let _ = write!(self.path, "[{place:?}]");
-        check(self);
-        self.path.truncate(parent);
-    }
-
-    fn items<M: Validate>(&mut self, items: &[M]) {
-        for (index, item) in items.iter().enumerate() {
-            self.at(index, |checker| item.check(checker));
-        }
-    }
-
-    fn keys<V>(&mut self, map: &BTreeMap<String, V>, check: impl Fn(&mut Self, &String)) {
-        for key in map.keys() {
-            self.at(key, |checker| check(checker, key));
-        }
-    }
-
-    fn values<V>(&mut self, map: &BTreeMap<String, V>, check: impl Fn(&mut Self, &V)) {
-        for (key, value) in map {
-            self.at(key, |checker| check(checker, value));
-        }
-    }
-
-    fn refuse(&mut self, problem: impl Into<String>) {
-        self.violations.push(FieldViolation::new(self.path.clone(), problem));
-    }
-
-    fn required(&mut self) {
-        self.refuse("is required");
-    }
-
-    fn at_least(&mut self, count: usize, least: usize, what: &str) {
-        if count == 0 && least == 1 {
-            self.refuse("must not be empty");
-        } else if count < least {
-            self.refuse(format!("must have at least {least} {what}"));
-        }
-    }
-
-    fn at_most(&mut self, count: usize, most: usize, what: &str) {
-        if most < count {
-            self.refuse(format!("must have at most {most} {what}"));
-        }
-    }
-
-    /// Text that is kept has no NUL: PostgreSQL can't hold one, and SQLite would hide what follows it.
-    fn text(&mut self, value: &str) {
-        if value.contains('\0') {
-            self.refuse("must not contain the character NUL");
-        }
-    }
-
-    fn pattern(&mut self, value: &str, pattern: &Pattern) {
-        if !pattern.is_match(value) {
-            self.refuse(format!("must match {}", pattern.text));
-        }
-    }
-
-    fn uuid(&mut self, value: &str) {
-        let is_uuid = value.len() == 36
-            && value.bytes().enumerate().all(|(index, byte)| match index {
-                8 | 13 | 18 | 23 => byte == b'-',
-                _ => byte.is_ascii_hexdigit(),
-            });
-        if !is_uuid {
-            self.refuse("must be an id (a UUID)");
-        }
-    }
-
-    /// Something before and a domain after one `@`: more than that, only the mail server knows.
-    fn email(&mut self, value: &str) {
-        let is_address = value.split_once('@').is_some_and(|(local, domain)| {
-            let plain = |text: &str| {
-                !text.is_empty()
-                    && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@')
-            };
-            plain(local) && plain(domain) && !domain.starts_with('.') && !domain.ends_with('.')
-        });
-        if !is_address {
-            self.refuse("must be an e-mail address");
-        }
-    }
-
-    fn one_of(&mut self, number: i32, known: &[i32]) {
-        if !known.contains(&number) {
-            self.refuse(format!("{number} is not a known value"));
-        }
-    }
-
-    fn specified(&mut self, number: i32) {
-        if number == 0 {
-            self.required();
-        }
-    }
-
-    fn finite(&mut self, value: f64) {
-        if !value.is_finite() {
-            self.refuse("must be a finite number");
-        }
-    }
-
-    fn gte<T: PartialOrd + std::fmt::Display>(&mut self, value: T, least: T) {
-        if value < least {
-            self.refuse(format!("must be at least {least}"));
-        }
-    }
-
-    fn duration_gte(&mut self, value: &prost_types::Duration, least_seconds: i64) {
-        if value.seconds < least_seconds || value.nanos < 0 {
-            self.refuse(format!("must be at least {least_seconds}s"));
-        }
-    }
-
-    fn duration_lte(&mut self, value: &prost_types::Duration, most_seconds: i64) {
-        if (most_seconds, 0) < (value.seconds, value.nanos) {
-            self.refuse(format!("must be at most {most_seconds}s"));
-        }
-    }
-}
-
-/// A regular expression that is compiled at its first use.
-struct Pattern {
-    text: &'static str,
-    regex: OnceLock<Regex>,
-}
-
-impl Pattern {
-    const fn new(text: &'static str) -> Self {
-        Self { text, regex: OnceLock::new() }
-    }
-
-    fn is_match(&self, value: &str) -> bool {
-        self.regex.get_or_init(|| Regex::new(self.text).expect("a valid pattern")).is_match(value)
-    }
 }
 
 /// Decodes as prost does and refuses a request that breaks its rules.
