@@ -17,7 +17,7 @@ pub enum Admin {
         #[arg(long, value_name = "NAME")]
         username: String,
 
-        /// E-mail address [default: <username>@localhost]
+        /// E-mail address [default: the name, at localhost]
         #[arg(long, value_name = "ADDRESS")]
         email: Option<String>,
 

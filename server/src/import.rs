@@ -34,8 +34,10 @@ use crate::session::Session;
 /// What the process answers when it sent the file but some lines stayed behind.
 const SOME_REFUSED: u8 = 2;
 
-/// Sends readings from a CSV file to a running suite. Answers 0 if every line went in, 2 if some were refused, 1 if it
-/// had to stop.
+/// Send readings from a CSV file to a running suite
+///
+/// Lines that are no reading are named on standard error, and the rest goes in. Answers 0 if every line went in, 2 if
+/// some were refused, 1 if it had to stop.
 #[derive(clap::Args)]
 pub struct Import {
     /// CSV file with a header line; `-` reads standard input
