@@ -1,6 +1,6 @@
 //! Opening a service's database and bringing its schema up to date.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use sqlx::{
@@ -37,6 +37,19 @@ pub struct Config {
     /// Most connections that each service holds open to the database server.
     #[arg(long, env = "FLIGHTLINE_DATABASE_CONNECTIONS", default_value_t = 8)]
     pub database_connections: u32,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL may hold a password.
+        let engine = if self.database_url.is_some() { "PostgreSQL" } else { "SQLite" };
+        let Self { data_dir, database_connections, .. } = self;
+        f.debug_struct("Config")
+            .field("engine", &engine)
+            .field("data_dir", data_dir)
+            .field("database_connections", database_connections)
+            .finish()
+    }
 }
 
 impl Db {
