@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::{Request, Response};
-use tonic::{Status, body::Body, transport::Endpoint};
+use tonic::{Code, Status, body::Body, transport::Endpoint};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
 /// Carries calls to one service; give it to a generated client.
@@ -43,7 +43,16 @@ pub fn remote(url: &str) -> anyhow::Result<Peer> {
         .keep_alive_while_idle(true)
         .tcp_nodelay(true);
     let channel = endpoint.connect_lazy();
-    Ok(BoxCloneSyncService::new(channel.map_err(|error| Status::from_error(error.into()))))
+    Ok(BoxCloneSyncService::new(channel.map_err(|error| away(Status::from_error(error.into())))))
+}
+
+/// A connection that breaks under a call has no status of its own, and tonic calls that `UNKNOWN`; to whoever called,
+/// the service is away, as it is when there is no connection to begin with.
+fn away(status: Status) -> Status {
+    match status.code() {
+        Code::Unknown => Status::unavailable("the connection broke"),
+        _ => status,
+    }
 }
 
 /// A service that will run in this process. Parts refer to each other in circles, so each gets the others' places
@@ -106,5 +115,37 @@ impl Places {
             maintenance: self.maintenance.peer(),
             telemetry: self.telemetry.peer(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_dies_under_a_call_is_away() {
+        /// An empty SETTINGS frame: what an HTTP/2 server says first.
+        const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.write_all(&SETTINGS).await.unwrap();
+                // Takes what comes first, and is gone before it answers.
+                stream.read_buf(&mut Vec::new()).await.unwrap();
+            }
+        });
+
+        let mut client = HealthClient::new(remote(&url).unwrap());
+        let status = client.check(HealthCheckRequest::default()).await.unwrap_err();
+
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
     }
 }
