@@ -51,6 +51,10 @@ pub struct Caller {
     pub id: String,
     /// What they are trusted with.
     pub role: Role,
+    /// The session that their token belongs to; empty for who has none.
+    pub session_id: String,
+    /// Where they call from, as far as that is known; else empty.
+    pub address: String,
     /// Their token, to call other services in their name.
     token: Option<Arc<str>>,
     /// Follows the request through services and logs.
@@ -61,13 +65,28 @@ pub struct Caller {
 
 impl Caller {
     /// A caller with a verified token.
-    pub(crate) fn new(id: String, role: Role, token: Arc<str>, request_id: String) -> Self {
-        Self { id, role, token: Some(token), request_id, deadline: None }
+    pub(crate) fn new(
+        id: String,
+        role: Role,
+        session_id: String,
+        token: Arc<str>,
+        request_id: String,
+    ) -> Self {
+        let address = String::new();
+        Self { id, role, session_id, address, token: Some(token), request_id, deadline: None }
     }
 
     /// A caller without a token: only public methods let them through, and those ask no role.
     pub(crate) fn nobody(request_id: String) -> Self {
-        Self { id: String::new(), role: Role::Viewer, token: None, request_id, deadline: None }
+        Self {
+            id: String::new(),
+            role: Role::Viewer,
+            session_id: String::new(),
+            address: String::new(),
+            token: None,
+            request_id,
+            deadline: None,
+        }
     }
 
     /// Whether this is the commanding officer.

@@ -3,6 +3,7 @@
 
 use std::{
     convert::Infallible,
+    net::IpAddr,
     panic::AssertUnwindSafe,
     sync::Arc,
     task::{Context, Poll},
@@ -12,7 +13,7 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, Request, Response};
 use tokio::{sync::Semaphore, time::Instant};
-use tonic::{Status, body::Body};
+use tonic::{Status, body::Body, transport::server::TcpConnectInfo};
 use tower::{Layer, Service, ServiceExt};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -80,6 +81,7 @@ impl Guard {
         };
         rule.check(&caller)?;
         caller.deadline = Some(deadline);
+        caller.address = address(request).map(|address| address.to_string()).unwrap_or_default();
         request.extensions_mut().insert(Admitted { caller, method });
         Ok(())
     }
@@ -87,13 +89,20 @@ impl Guard {
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
         let token = bearer(headers).ok_or(Error::Unauthenticated("an access token is required"))?;
         let (claims, role) = self.verifier.verify(token).await?;
-        Ok(Caller::new(claims.sub, role, token.into(), request_id(headers)))
+        Ok(Caller::new(claims.sub, role, claims.sid, token.into(), request_id(headers)))
     }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get("authorization")?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// Where the request comes from: what the gateway says, or else the other end of the connection.
+fn address(request: &Request<Body>) -> Option<IpAddr> {
+    let told = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    let connection = || request.extensions().get::<TcpConnectInfo>()?.remote_addr();
+    told.and_then(|told| told.parse().ok()).or_else(|| Some(connection()?.ip()))
 }
 
 /// The id that the request came with, or a new one.

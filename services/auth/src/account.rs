@@ -11,7 +11,7 @@ use crate::{
         user::{Account, User, check_name},
     },
     hashing::Hashing,
-    rpc::user::tell,
+    rpc::{session, user::tell, watch},
     store,
 };
 
@@ -192,7 +192,7 @@ async fn change(
 ) -> Result<()> {
     let Account { mut user, password_hash: old } = account;
     if password_hash != old {
-        store::session::end_all(tx, user.id, now).await?;
+        session::end_all(tx, user.id, None, now).await?;
     } else if user.role == setup.role && user.full_name == setup.full_name {
         return Ok(());
     }
@@ -201,5 +201,6 @@ async fn change(
     user.touch(now);
     let account = Account { user, password_hash };
     store::user::update(tx, &account).await?;
+    watch::tell_changed(tx, &account.user, now).await?;
     tell(tx, account.user, now).await.map(drop)
 }

@@ -4,5 +4,6 @@ pub mod key;
 pub mod password;
 pub mod secret;
 pub mod session;
+pub mod signing_key;
 pub mod token;
 pub mod user;

@@ -19,7 +19,8 @@ pub use config::{Config, Registration};
 pub use domain::secret::Secret;
 use kit::{Clock, Db, Result, Suite, sqlx::migrate::Migrator};
 use proto::auth::v1::{
-    auth_service_server::AuthServiceServer, user_service_server::UserServiceServer,
+    auth_service_server::AuthServiceServer, session_service_server::SessionServiceServer,
+    user_service_server::UserServiceServer,
 };
 use tonic::service::RoutesBuilder;
 
@@ -59,6 +60,7 @@ pub async fn start(
         registration: config.registration,
     });
     routes.add_service(AuthServiceServer::from_arc(Arc::clone(&service)));
+    routes.add_service(SessionServiceServer::from_arc(Arc::clone(&service)));
     routes.add_service(UserServiceServer::from_arc(service));
     Ok(first_admin)
 }
@@ -79,6 +81,6 @@ fn forget_sessions(db: &Db, suite: &Suite) {
 
 async fn forget_once(db: &Db, clock: &Clock) -> Result<()> {
     let mut tx = db.begin("forget sessions").await?;
-    store::session::forget(&mut tx, clock.now().minus(domain::session::LIFE)).await?;
+    store::session::forget(&mut tx, clock.now().minus(domain::session::KEPT)).await?;
     tx.commit().await
 }

@@ -1,12 +1,15 @@
 //! The wire: each method reads a request, asks `domain` and `store`, and writes an answer.
 
 mod key;
-mod session;
+pub mod session;
+mod signing_key;
 pub mod user;
+pub mod watch;
 
 use kit::{Db, Suite};
 use proto::auth::v1::{
     self as pb, auth_service_server::AuthService as AuthRpc,
+    session_service_server::SessionService as SessionRpc,
     user_service_server::UserService as UserRpc,
 };
 use tonic::{Request, Response, Status};
@@ -57,14 +60,14 @@ impl AuthRpc for Service {
         &self,
         request: Request<pb::ListPublicKeysRequest>,
     ) -> Result<Response<pb::ListPublicKeysResponse>, Status> {
-        Ok(key::list(self, request.into()).await?.into())
+        Ok(signing_key::list(self, request.into()).await?.into())
     }
 
     async fn create_service_token(
         &self,
         request: Request<pb::CreateServiceTokenRequest>,
     ) -> Result<Response<pb::ServiceToken>, Status> {
-        Ok(key::create_service_token(self, request.into())?.into())
+        Ok(signing_key::create_service_token(self, request.into())?.into())
     }
 }
 
@@ -82,5 +85,31 @@ impl UserRpc for Service {
         request: Request<pb::ListUsersRequest>,
     ) -> Result<Response<pb::ListUsersResponse>, Status> {
         Ok(user::list(self, request.into()).await?.into())
+    }
+}
+
+#[tonic::async_trait]
+impl SessionRpc for Service {
+    type WatchSessionsStream = watch::WatchStream;
+
+    async fn watch_sessions(
+        &self,
+        request: Request<pb::WatchSessionsRequest>,
+    ) -> Result<Response<Self::WatchSessionsStream>, Status> {
+        Ok(watch::watch(self, request.into()).await?.into())
+    }
+
+    async fn check_session(
+        &self,
+        request: Request<pb::CheckSessionRequest>,
+    ) -> Result<Response<pb::CheckSessionResponse>, Status> {
+        Ok(session::check(self, request.into()).await?.into())
+    }
+
+    async fn check_key(
+        &self,
+        request: Request<pb::CheckKeyRequest>,
+    ) -> Result<Response<pb::CheckKeyResponse>, Status> {
+        Ok(key::check(self, request.into()).await?.into())
     }
 }

@@ -3,7 +3,7 @@
 use kit::{Clock, Db, Result, db::Tx};
 
 use crate::{
-    domain::{key::SigningKey, secret::Secret, session::ChainKey, token::Signer},
+    domain::{secret::Secret, session::ChainKey, signing_key::SigningKey, token::Signer},
     store,
 };
 
@@ -19,7 +19,7 @@ pub struct Keys {
 /// Reads the keys; makes them, if there are none.
 pub async fn keys(db: &Db, clock: &Clock) -> Result<Keys> {
     let mut tx = db.begin("read or make keys").await?;
-    store::key::lock_all(&mut tx).await?;
+    store::signing_key::lock_all(&mut tx).await?;
     let signing_key = signing_key(&mut tx, clock).await?;
     let chain_key = chain_key(&mut tx).await?;
     tx.commit().await?;
@@ -28,11 +28,11 @@ pub async fn keys(db: &Db, clock: &Clock) -> Result<Keys> {
 }
 
 async fn signing_key(tx: &mut Tx, clock: &Clock) -> Result<SigningKey> {
-    if let Some(newest) = store::key::list(tx).await?.pop() {
+    if let Some(newest) = store::signing_key::list(tx).await?.pop() {
         return Ok(newest);
     }
     let key = SigningKey::generate(clock.now())?;
-    store::key::insert(tx, &key).await?;
+    store::signing_key::insert(tx, &key).await?;
     Ok(key)
 }
 

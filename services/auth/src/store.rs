@@ -4,4 +4,5 @@ pub mod key;
 pub mod refresh_token;
 pub mod secret;
 pub mod session;
+pub mod signing_key;
 pub mod user;

@@ -1,35 +1,86 @@
-//! The keys that access tokens are signed with.
+//! Keys that machines hold.
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use kit::{Result, Timestamp};
+use uuid::Uuid;
 
-use super::secret::{Secret, encode};
+use super::secret::{Secret, encode, sha256};
 
 kit::id!(
-    /// Names one key, in the header of every token that it signed.
+    /// Names one key, for ever.
     KeyId
 );
 
-/// An Ed25519 key pair.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct SigningKey {
+/// What every secret begins with, so that people and scanners know one when they see it.
+const PREFIX: &str = "fl_";
+
+/// A machine's key.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Key {
     pub id: KeyId,
-    /// PKCS#8, base64url.
-    pub private: Secret,
-    /// `x` of the JSON Web Key.
-    pub public: String,
+    /// What people call it.
+    pub name: String,
+    pub hash: KeyHash,
+    /// The equipment that it may send data of.
+    #[sqlx(skip)]
+    pub equipment_ids: Vec<Uuid>,
+    /// The admin who made it.
+    pub created_by: String,
     pub created_at: Timestamp,
+    /// When it stops working by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Once set, it stays.
+    pub deleted_at: Option<Timestamp>,
 }
 
-impl SigningKey {
-    pub fn generate(now: Timestamp) -> Result<Self> {
-        let pair = Ed25519KeyPair::generate().map_err(anyhow::Error::from)?;
-        let private = pair.to_pkcs8v1().map_err(anyhow::Error::from)?;
-        Ok(Self {
+impl Key {
+    /// Whether it is good for anything.
+    pub fn works(&self, now: Timestamp) -> bool {
+        self.deleted_at.is_none() && self.expires_at.is_none_or(|at| now < at)
+    }
+}
+
+/// SHA-256 of a key's secret. It is random: a plain hash can't be guessed back.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct KeyHash(String);
+
+impl KeyHash {
+    pub fn of(secret: &Secret) -> Self {
+        Self(encode(sha256(secret.reveal().as_bytes()).as_ref()))
+    }
+}
+
+/// A new key's secret: `fl_` and 256 random bits.
+pub fn new_secret() -> Result<Secret> {
+    Ok(format!("{PREFIX}{}", Secret::random()?.reveal()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_767_323_045_000_000);
+
+    #[test]
+    fn a_key_works_until_it_expires_or_is_deleted() {
+        let key = Key {
             id: KeyId::new(),
-            private: encode(private.as_ref()).into(),
-            public: encode(pair.public_key().as_ref()),
-            created_at: now,
-        })
+            name: "pump house".into(),
+            hash: KeyHash::of(&"secret".into()),
+            equipment_ids: Vec::new(),
+            created_by: String::new(),
+            created_at: NOW,
+            expires_at: None,
+            deleted_at: None,
+        };
+        assert!(key.works(NOW));
+        assert!(!Key { expires_at: Some(NOW), ..key.clone() }.works(NOW));
+        assert!(!Key { deleted_at: Some(NOW), ..key }.works(NOW));
+    }
+
+    #[test]
+    fn a_secret_is_known_by_its_prefix() {
+        let secret = new_secret().unwrap();
+        assert_eq!((&secret.reveal()[..3], secret.reveal().len()), ("fl_", 46));
     }
 }

@@ -18,6 +18,8 @@ use super::{
 const IDLE_LIFE: Duration = Duration::from_hours(7 * 24);
 /// How long it lives at all.
 pub const LIFE: Duration = Duration::from_hours(30 * 24);
+/// How long it is remembered: until none of its access tokens is valid, by far.
+pub const KEPT: Duration = Duration::from_hours(30 * 24 + 1);
 /// How long the answer to a refresh may be fetched again.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -32,6 +34,10 @@ pub struct Session {
     pub id: SessionId,
     pub user_id: UserId,
     pub created_at: Timestamp,
+    /// When it was last refreshed.
+    pub used_at: Timestamp,
+    /// Where that came from, if it is known; else empty.
+    pub address: String,
     /// Once set, it stays.
     pub ended_at: Option<Timestamp>,
 }
@@ -50,8 +56,16 @@ pub enum Refresh {
 }
 
 impl Session {
-    pub fn new(user_id: UserId, now: Timestamp) -> Self {
-        Self { id: SessionId::new(), user_id, created_at: now, ended_at: None }
+    pub fn new(user_id: UserId, address: String, now: Timestamp) -> Self {
+        let (id, created_at, used_at) = (SessionId::new(), now, now);
+        Self { id, user_id, created_at, used_at, address, ended_at: None }
+    }
+
+    /// Whether it can still be refreshed, were its refresh token not too old.
+    pub fn lives(&self, now: Timestamp) -> bool {
+        self.ended_at.is_none()
+            && now < self.created_at.plus(LIFE)
+            && now < self.used_at.plus(IDLE_LIFE)
     }
 
     /// Decides about `token`, which is this session's; `successor` is what it was spent for, if it was.
@@ -145,7 +159,7 @@ mod tests {
     const START: Timestamp = Timestamp::from_micros(1_767_323_045_000_000);
 
     fn session() -> Session {
-        Session::new(UserId::new(), START)
+        Session::new(UserId::new(), String::new(), START)
     }
 
     fn token(issued_at: Timestamp, spent_at: Option<Timestamp>) -> KeptToken {

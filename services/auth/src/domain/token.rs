@@ -9,9 +9,9 @@ use kit::{
 use uuid::Uuid;
 
 use super::{
-    key::SigningKey,
     secret::{Secret, decode},
     session::Session,
+    signing_key::SigningKey,
     user::User,
 };
 

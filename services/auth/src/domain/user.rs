@@ -28,6 +28,8 @@ pub struct User {
     pub updated_at: Timestamp,
     /// Counts their changes.
     pub revision: i64,
+    /// When they were deleted. Who is gone keeps a row, so that history keeps the name.
+    pub deleted_at: Option<Timestamp>,
 }
 
 impl User {
@@ -38,8 +40,17 @@ impl User {
         role: Role,
         now: Timestamp,
     ) -> Self {
-        let (id, created_at, updated_at) = (UserId::new(), now, now);
-        Self { id, username, email, full_name, role, created_at, updated_at, revision: 1 }
+        Self {
+            id: UserId::new(),
+            username,
+            email,
+            full_name,
+            role,
+            created_at: now,
+            updated_at: now,
+            revision: 1,
+            deleted_at: None,
+        }
     }
 
     /// Notes that something about them is changing.

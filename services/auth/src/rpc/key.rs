@@ -2,40 +2,25 @@ use kit::{Call, Error, Result};
 use proto::auth::v1 as pb;
 
 use super::Service;
-use crate::{
-    domain::{key::SigningKey, token},
-    store,
-};
+use crate::{Secret, domain::key::KeyHash, store};
 
-pub async fn list(
+/// Tells another service what a key is good for.
+pub async fn check(
     service: &Service,
-    _: Call<pb::ListPublicKeysRequest>,
-) -> Result<pb::ListPublicKeysResponse> {
-    let keys = store::key::list(&mut service.db.read().await?).await?;
-    Ok(pb::ListPublicKeysResponse { keys: keys.into_iter().map(pb::PublicKey::from).collect() })
-}
+    call: Call<pb::CheckKeyRequest>,
+) -> Result<pb::CheckKeyResponse> {
+    let now = service.suite.clock.now();
+    let hash = KeyHash::of(&Secret::from(call.message.secret));
 
-pub fn create_service_token(
-    service: &Service,
-    call: Call<pb::CreateServiceTokenRequest>,
-) -> Result<pb::ServiceToken> {
-    let pb::CreateServiceTokenRequest { service: name, secret } = call.message;
-    if !service.secret.equals(&secret.into()) {
-        return Err(Error::Unauthenticated("the secret is wrong"));
-    }
-    let access = service.signer.service(&name, service.suite.clock.now())?;
-    Ok(pb::ServiceToken { access: access.reveal().to_owned(), expires_in: token::LIFE_SECONDS })
-}
+    let key = store::key::find(&mut service.db.read().await?, &hash).await?;
+    let Some(key) = key.filter(|key| key.works(now)) else {
+        return Err(Error::Unauthenticated("the key is not valid"));
+    };
 
-impl From<SigningKey> for pb::PublicKey {
-    fn from(key: SigningKey) -> Self {
-        Self {
-            kty: "OKP".to_owned(),
-            crv: "Ed25519".to_owned(),
-            x: key.public,
-            kid: key.id.to_string(),
-            r#use: "sig".to_owned(),
-            alg: "EdDSA".to_owned(),
-        }
-    }
+    Ok(pb::CheckKeyResponse {
+        key_id: key.id.to_string(),
+        name: key.name,
+        equipment_ids: key.equipment_ids.iter().map(ToString::to_string).collect(),
+        expires_at: key.expires_at.map(Into::into),
+    })
 }

@@ -1,13 +1,13 @@
-use kit::{Call, Error, Result, Timestamp};
+use kit::{Call, Error, Result, Timestamp, db::Tx};
 use proto::auth::v1 as pb;
 
-use super::Service;
+use super::{Service, watch};
 use crate::{
     domain::{
         password::Password,
-        session::{KeptToken, Refresh, RefreshToken, Session},
+        session::{KeptToken, Refresh, RefreshToken, Session, SessionId},
         token,
-        user::{User, check_name},
+        user::{User, UserId, check_name},
     },
     store,
 };
@@ -29,7 +29,7 @@ pub async fn create(
     let (Some(account), Some(kept)) = (account, kept) else {
         return Err(Error::Unauthenticated("username or password is wrong"));
     };
-    let session = Session::new(account.user.id, now);
+    let session = Session::new(account.user.id, call.caller.address, now);
     let refresh = RefreshToken::random()?;
 
     let mut tx = service.db.begin("log in").await?;
@@ -64,9 +64,10 @@ pub async fn refresh(
             let next = KeptToken::new(&successor, session.id, now);
             store::refresh_token::spend(&mut tx, &hash, now).await?;
             store::refresh_token::insert(&mut tx, &next).await?;
+            store::session::touch(&mut tx, session.id, &call.caller.address, now).await?;
         }
         Refresh::End => {
-            store::session::end(&mut tx, session.id, now).await?;
+            end(&mut tx, session.id, now).await?;
             tx.commit().await?;
             tracing::warn!(session = %session.id, "a spent refresh token came back: session ended");
             return Err(invalid());
@@ -78,6 +79,47 @@ pub async fn refresh(
     tx.commit().await?;
 
     pair(service, &user, &session, &successor, now)
+}
+
+/// Tells another service whether a session is alive.
+pub async fn check(
+    service: &Service,
+    call: Call<pb::CheckSessionRequest>,
+) -> Result<pb::CheckSessionResponse> {
+    let now = service.suite.clock.now();
+    let session_id = SessionId::parse("session_id", &call.message.session_id)?;
+    let user_id = UserId::parse("user_id", &call.message.user_id)?;
+
+    let mut db = service.db.read().await?;
+    let session = store::session::find(&mut db, session_id).await?;
+    let user = store::user::find(&mut db, user_id).await?;
+    let is_theirs = session.is_some_and(|session| session.lives(now) && session.user_id == user_id);
+    Ok(match user.filter(|user| is_theirs && user.deleted_at.is_none()) {
+        None => pb::CheckSessionResponse::default(),
+        Some(user) => {
+            let role = pb::user::Role::from_str_name(user.role.name()).unwrap_or_default();
+            pb::CheckSessionResponse { active: true, role: role.into() }
+        }
+    })
+}
+
+/// Ends a session, at every service.
+async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
+    store::session::end(tx, id, now).await?;
+    watch::tell_ended(tx, id, now).await
+}
+
+/// Ends all of a person's sessions but `spared`, at every service.
+pub async fn end_all(
+    tx: &mut Tx,
+    user_id: UserId,
+    spared: Option<SessionId>,
+    now: Timestamp,
+) -> Result<()> {
+    for id in store::session::end_all(tx, user_id, spared, now).await? {
+        watch::tell_ended(tx, id, now).await?;
+    }
+    Ok(())
 }
 
 /// One wording for every defect: a thief learns nothing from the difference.

@@ -1,8 +1,9 @@
 use kit::{
     Result, Timestamp,
-    db::{Engine, Tx},
+    db::{Conn, Engine, Tx},
     on,
 };
+use sqlx::QueryBuilder;
 
 use crate::domain::{
     session::{Session, SessionId},
@@ -11,21 +12,27 @@ use crate::domain::{
 
 macro_rules! select {
     ($rest:literal) => {
-        concat!("select id, user_id, created_at, ended_at from sessions ", $rest)
+        concat!("select id, user_id, created_at, used_at, address, ended_at from sessions ", $rest)
     };
 }
 
 pub async fn insert(tx: &mut Tx, session: &Session) -> Result<()> {
     on!(tx, c => sqlx::query(
-            "insert into sessions (id, user_id, created_at, ended_at)
-             values ($1, $2, $3, $4)",
+            "insert into sessions (id, user_id, created_at, used_at, address, ended_at)
+             values ($1, $2, $3, $4, $5, $6)",
         )
         .bind(session.id)
         .bind(session.user_id)
         .bind(session.created_at)
+        .bind(session.used_at)
+        .bind(&session.address)
         .bind(session.ended_at)
         .execute(c).await.map(drop))?;
     Ok(())
+}
+
+pub async fn find(db: &mut Conn, id: SessionId) -> Result<Option<Session>> {
+    Ok(on!(db, c => sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await)?)
 }
 
 /// Finds a session and keeps everybody else from changing it until `tx` ends.
@@ -41,6 +48,27 @@ pub async fn lock(tx: &mut Tx, id: SessionId) -> Result<Option<Session>> {
     }?)
 }
 
+/// Notes that it was refreshed.
+pub async fn touch(tx: &mut Tx, id: SessionId, address: &str, now: Timestamp) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update sessions
+             set used_at = $2, address = $3
+             where id = $1",
+        )
+        .bind(id)
+        .bind(now)
+        .bind(address)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Those that ended since `since`, and when.
+pub async fn ended(db: &mut Conn, since: Timestamp) -> Result<Vec<(SessionId, Timestamp)>> {
+    Ok(on!(db, c => sqlx::query_as("select id, ended_at from sessions where ended_at >= $1")
+        .bind(since)
+        .fetch_all(c).await)?)
+}
+
 pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
     on!(tx, c => sqlx::query(
             "update sessions
@@ -53,16 +81,22 @@ pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-pub async fn end_all(tx: &mut Tx, user_id: UserId, now: Timestamp) -> Result<()> {
-    on!(tx, c => sqlx::query(
-            "update sessions
-             set ended_at = $2
-             where user_id = $1 and ended_at is null",
-        )
-        .bind(user_id)
-        .bind(now)
-        .execute(c).await.map(drop))?;
-    Ok(())
+/// Ends all of a person's sessions but `spared`, and answers which those were.
+pub async fn end_all(
+    tx: &mut Tx,
+    user_id: UserId,
+    spared: Option<SessionId>,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
+    Ok(on!(tx, c => {
+        let mut query = QueryBuilder::new("update sessions set ended_at = ");
+        query.push_bind(now).push(" where ended_at is null and user_id = ").push_bind(user_id);
+        if let Some(spared) = spared {
+            query.push(" and id <> ").push_bind(spared);
+        }
+        query.push(" returning id");
+        query.build_query_scalar().fetch_all(c).await
+    })?)
 }
 
 /// Drops the sessions that began before `before`, with their tokens.

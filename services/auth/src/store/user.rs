@@ -1,5 +1,5 @@
 use kit::{
-    Error, Page, Result,
+    Error, Page, Result, Timestamp,
     access::Role,
     db::{Conn, Engine, Tx},
     error::OnConstraint,
@@ -15,7 +15,8 @@ use crate::domain::{
 macro_rules! select {
     ($columns:literal, $rest:literal) => {
         concat!(
-            "select id, username, email, full_name, role, created_at, updated_at, revision ",
+            "select id, username, email, full_name, role, created_at, updated_at, revision,
+                    deleted_at ",
             $columns,
             " from users ",
             $rest
@@ -129,4 +130,11 @@ pub async fn list(db: &mut Conn, role: Option<Role>, page: &Page<String>) -> Res
         query.push(" order by username_lower limit ").push_bind(page.limit());
         query.build_query_as().fetch_all(c).await
     })?)
+}
+
+/// Those who changed since `since`, and are not new.
+pub async fn changed(db: &mut Conn, since: Timestamp) -> Result<Vec<User>> {
+    Ok(on!(db, c => sqlx::query_as(select!("", "where updated_at >= $1 and revision > 1"))
+        .bind(since)
+        .fetch_all(c).await)?)
 }

@@ -3,9 +3,9 @@
 
 mod access;
 mod account;
-mod key;
 mod password;
 mod session;
+mod signing_key;
 mod user;
 
 use auth::{Config, FirstAdmin, Registration};

@@ -1,0 +1,41 @@
+use kit::{Call, Error, Result};
+use proto::auth::v1 as pb;
+
+use super::Service;
+use crate::{
+    domain::{signing_key::SigningKey, token},
+    store,
+};
+
+pub async fn list(
+    service: &Service,
+    _: Call<pb::ListPublicKeysRequest>,
+) -> Result<pb::ListPublicKeysResponse> {
+    let keys = store::signing_key::list(&mut service.db.read().await?).await?;
+    Ok(pb::ListPublicKeysResponse { keys: keys.into_iter().map(pb::PublicKey::from).collect() })
+}
+
+pub fn create_service_token(
+    service: &Service,
+    call: Call<pb::CreateServiceTokenRequest>,
+) -> Result<pb::ServiceToken> {
+    let pb::CreateServiceTokenRequest { service: name, secret } = call.message;
+    if !service.secret.equals(&secret.into()) {
+        return Err(Error::Unauthenticated("the secret is wrong"));
+    }
+    let access = service.signer.service(&name, service.suite.clock.now())?;
+    Ok(pb::ServiceToken { access: access.reveal().to_owned(), expires_in: token::LIFE_SECONDS })
+}
+
+impl From<SigningKey> for pb::PublicKey {
+    fn from(key: SigningKey) -> Self {
+        Self {
+            kty: "OKP".to_owned(),
+            crv: "Ed25519".to_owned(),
+            x: key.public,
+            kid: key.id.to_string(),
+            r#use: "sig".to_owned(),
+            alg: "EdDSA".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Tells other services which credentials are good no longer.
+
+use std::time::Duration;
+
+use kit::{
+    Call, Clock, Db, Result, Timestamp,
+    changes::{self, Position},
+    db::Tx,
+};
+use proto::auth::v1 as pb;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use uuid::Uuid;
+
+use super::Service;
+use crate::{
+    domain::{key::KeyId, session::SessionId, user::User},
+    store,
+};
+
+/// The kind of this news' entries in the change log; each is a message of the watch.
+const CHANGE: &str = "access";
+
+/// How far back news matters: twice the life of an access token.
+const MEMORY: Duration = Duration::from_mins(10);
+
+/// The pause between two looks at the log. Each look is told, news or not, so that silence means that something is
+/// wrong with the way here, with this process or with its database.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The pause after a commit that is not in sight yet: PostgreSQL shows it when all older transactions are over.
+const SHORT_PAUSE: Duration = Duration::from_millis(20);
+
+/// How much of a snapshot goes into one message.
+const CHUNK: usize = 1000;
+
+/// Messages on their way to the watcher.
+pub type WatchStream = ReceiverStream<Result<pb::WatchSessionsResponse, Status>>;
+
+type Sender = mpsc::Sender<Result<pb::WatchSessionsResponse, Status>>;
+
+pub async fn watch(service: &Service, call: Call<pb::WatchSessionsRequest>) -> Result<WatchStream> {
+    let mut db = service.db.read().await?;
+    let resumed = match call.message.resume_token.as_str() {
+        "" => None,
+        token => Some(Position::parse("resume_token", token)?),
+    };
+    let resumed = match resumed {
+        Some(position) if changes::holds(&mut db, position).await? => Some(position),
+        _ => None,
+    };
+    let start = match resumed {
+        Some(position) => position,
+        None => changes::end(&mut db).await?,
+    };
+    drop(db);
+
+    let (sender, receiver) = mpsc::channel(16);
+    let (db, clock) = (service.db.clone(), service.suite.clock.clone());
+    service.suite.spawn(async move {
+        let told = async {
+            if resumed.is_none() {
+                tell_recent(&db, &clock, &sender).await?;
+            }
+            tell(&db, &sender, start).await
+        };
+        if let Err(error) = told.await {
+            // The watcher may have gone; it resumes from the last token that it kept.
+            let _ = sender.send(Err(error.into())).await;
+        }
+    });
+    Ok(ReceiverStream::new(receiver))
+}
+
+/// Sends what happened in the last minutes.
+async fn tell_recent(db: &Db, clock: &Clock, sender: &Sender) -> Result<()> {
+    let since = clock.now().minus(MEMORY);
+    let mut db = db.read().await?;
+    let ended = store::session::ended(&mut db, since).await?;
+    let users = store::user::changed(&mut db, since).await?;
+    let keys = store::key::deleted(&mut db, since).await?;
+    drop(db);
+
+    let ended = ended.chunks(CHUNK).map(|chunk| {
+        let ended = chunk.iter().map(|(id, at)| ended_session(*id, *at)).collect();
+        pb::WatchSessionsResponse { ended, ..Default::default() }
+    });
+    let users = users.chunks(CHUNK).map(|chunk| {
+        let users = chunk.iter().map(changed_user).collect();
+        pb::WatchSessionsResponse { users, ..Default::default() }
+    });
+    let keys = keys.chunks(CHUNK).map(|chunk| {
+        let deleted_key_ids = chunk.iter().map(ToString::to_string).collect();
+        pb::WatchSessionsResponse { deleted_key_ids, ..Default::default() }
+    });
+    for message in ended.chain(users).chain(keys) {
+        // A watcher that has gone is noticed when the next news is told.
+        let _ = sender.send(Ok(message)).await;
+    }
+    Ok(())
+}
+
+/// Sends what happens after `start`, or that nothing did, until the watcher goes.
+async fn tell(db: &Db, sender: &Sender, start: Position) -> Result<()> {
+    let mut position = start;
+    let mut commits = db.commits();
+    let mut pause = PAUSE;
+    loop {
+        commits.mark_unchanged();
+        let changes = changes::after(&mut db.read().await?, position, 500).await?;
+        let mut message = pb::WatchSessionsResponse::default();
+        for change in changes.iter().filter(|change| change.kind == CHANGE) {
+            let news: pb::WatchSessionsResponse = change.decode()?;
+            message.ended.extend(news.ended);
+            message.users.extend(news.users);
+            message.deleted_key_ids.extend(news.deleted_key_ids);
+        }
+        position = changes.last().map_or(position, |last| last.position);
+        message.resume_token = position.to_string();
+        message.snapshot_complete = true;
+        if sender.send(Ok(message)).await.is_err() {
+            return Ok(());
+        }
+        if changes.is_empty() {
+            // A closed channel means that the process is going down; the pause is then right, too.
+            let woken = tokio::time::timeout(pause, commits.changed()).await.is_ok();
+            pause = if woken { SHORT_PAUSE } else { PAUSE };
+        }
+    }
+}
+
+/// Writes to the change log that a session is over.
+pub async fn tell_ended(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
+    let ended = vec![ended_session(id, now)];
+    append(tx, id.uuid(), pb::WatchSessionsResponse { ended, ..Default::default() }, now).await
+}
+
+/// Writes to the change log that somebody has another role, or is gone.
+pub async fn tell_changed(tx: &mut Tx, user: &User, now: Timestamp) -> Result<()> {
+    let users = vec![changed_user(user)];
+    append(tx, user.id.uuid(), pb::WatchSessionsResponse { users, ..Default::default() }, now).await
+}
+
+/// Writes to the change log that a key is gone.
+pub async fn tell_deleted(tx: &mut Tx, id: KeyId, now: Timestamp) -> Result<()> {
+    let deleted_key_ids = vec![id.to_string()];
+    let message = pb::WatchSessionsResponse { deleted_key_ids, ..Default::default() };
+    append(tx, id.uuid(), message, now).await
+}
+
+async fn append(
+    tx: &mut Tx,
+    id: Uuid,
+    message: pb::WatchSessionsResponse,
+    now: Timestamp,
+) -> Result<()> {
+    changes::append(tx, now, CHANGE, id, &message).await
+}
+
+fn ended_session(id: SessionId, at: Timestamp) -> pb::EndedSession {
+    pb::EndedSession { session_id: id.to_string(), ended_at: Some(at.into()) }
+}
+
+fn changed_user(user: &User) -> pb::ChangedUser {
+    let role = pb::user::Role::from_str_name(user.role.name());
+    pb::ChangedUser {
+        user_id: user.id.to_string(),
+        role: role.unwrap_or_default().into(),
+        exists: user.deleted_at.is_none(),
+        changed_at: Some(user.updated_at.into()),
+    }
+}
