@@ -40,6 +40,10 @@ audit: $(TOOLS)/installed ## Check licences, sources and banned crates
 	cargo fetch --locked
 	cargo deny --offline check --hide-inclusion-graph bans licenses sources
 
+.PHONY: bench
+bench: ## Measure what the suite costs, as ratios
+	cargo bench --locked -p benches
+
 .PHONY: fmt
 fmt: ## Format the Rust sources
 	cargo fmt

@@ -1,0 +1,107 @@
+//! What the benchmarks share: a suite at work on a folder of its own, and somebody who calls it.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use flightline::{Config, Running};
+use gateway::Gateway;
+use kit::peer::Peers;
+use proto::{
+    auth::v1::{CreateTokenRequest, auth_service_client::AuthServiceClient},
+    equipment::v1::{
+        CreateEquipmentRequest, Equipment, equipment_service_client::EquipmentServiceClient,
+    },
+};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, metadata::MetadataValue};
+
+/// The whole suite on embedded databases, called by its first admin.
+pub struct Site {
+    running: Running,
+    gateway: Gateway,
+    token: String,
+    _folder: TempDir,
+}
+
+impl Site {
+    /// Starts it on free ports.
+    ///
+    /// # Errors
+    ///
+    /// It doesn't start.
+    pub async fn start() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let data = folder.path().to_str().context("the folder has a name")?;
+        let config = Config::from_arguments([
+            "--http-listen=127.0.0.1:0",
+            "--grpc-listen=127.0.0.1:0",
+            "--admin-password=the password of a bench",
+            &format!("--data-dir={data}"),
+        ])?;
+        let running = Running::start(config, None, CancellationToken::new()).await?;
+        let login = CreateTokenRequest {
+            username: "admin".into(),
+            password: "the password of a bench".into(),
+        };
+        let mut auth = AuthServiceClient::new(running.peers().auth.clone());
+        let token = auth.create_token(login).await?.into_inner().access;
+        let gateway = gateway::service(running.peers())?;
+        Ok(Self { running, gateway, token, _folder: folder })
+    }
+
+    /// The services, without a socket.
+    pub fn peers(&self) -> &Peers {
+        self.running.peers()
+    }
+
+    /// The REST surface, without a socket.
+    pub fn gateway(&self) -> Gateway {
+        self.gateway.clone()
+    }
+
+    /// The `Authorization` of the admin.
+    pub fn authorization(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    /// A request by the admin.
+    ///
+    /// # Errors
+    ///
+    /// The token can't be sent; it always can.
+    pub fn request<T>(&self, message: T) -> anyhow::Result<Request<T>> {
+        let mut request = Request::new(message);
+        request
+            .metadata_mut()
+            .insert("authorization", MetadataValue::try_from(self.authorization())?);
+        Ok(request)
+    }
+
+    /// Registers a machine and answers its id.
+    ///
+    /// # Errors
+    ///
+    /// The call failed.
+    pub async fn machine(&self, name: &str) -> anyhow::Result<String> {
+        let equipment =
+            Equipment { name: name.into(), r#type: "pump".into(), ..Equipment::default() };
+        let request =
+            CreateEquipmentRequest { equipment: Some(equipment), request_id: String::new() };
+        let mut client = EquipmentServiceClient::new(self.peers().equipment.clone());
+        Ok(client.create_equipment(self.request(request)?).await?.into_inner().id)
+    }
+}
+
+/// CPU time that this process has used, in steps of ten milliseconds.
+///
+/// # Errors
+///
+/// There is no `/proc`.
+pub fn cpu_time() -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // After the command, which may hold spaces: fields 14 and 15, user and system, in hundredths of a second.
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+    let ticks: Vec<u64> = fields.skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
+}
