@@ -27,6 +27,13 @@ pub trait Validate {
 
 include!(concat!(env!("OUT_DIR"), "/validation.rs"));
 
+/// `google.protobuf.Empty`: the answer of methods that have nothing to tell.
+impl Validate for () {
+    const IS_REQUEST: bool = false;
+
+    fn check(&self, _: &mut Checker) {}
+}
+
 /// Checks `message` against the rules of its `.proto`.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! The one error type that crosses an RPC boundary.
 
-use std::{collections::HashMap, fmt::Display};
+use std::{collections::HashMap, fmt::Display, time::Duration};
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
@@ -54,6 +54,17 @@ pub enum Error {
     /// More than the service can take now. A retry later may work.
     #[error("{0}")]
     Exhausted(&'static str),
+    /// Somebody else changed the thing since the caller read it.
+    #[error("{0}")]
+    Stale(&'static str),
+    /// Too often. A retry may work once the time has passed.
+    #[error("{message}")]
+    TooSoon {
+        /// For people.
+        message: &'static str,
+        /// How long to wait.
+        retry_after: Duration,
+    },
     /// Something that the service needs is away. A retry later may work.
     #[error("{0}")]
     Unavailable(&'static str),
@@ -98,7 +109,8 @@ impl Error {
             Self::Refused { .. } => Code::FailedPrecondition,
             Self::Unauthenticated(_) => Code::Unauthenticated,
             Self::Forbidden(_) => Code::PermissionDenied,
-            Self::Exhausted(_) => Code::ResourceExhausted,
+            Self::Exhausted(_) | Self::TooSoon { .. } => Code::ResourceExhausted,
+            Self::Stale(_) => Code::Aborted,
             Self::Unavailable(_) => Code::Unavailable,
             Self::Upstream(status) => status.code(),
             Self::Internal(_) => Code::Internal,
@@ -114,6 +126,8 @@ impl Error {
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
             Self::Forbidden(_) => "FORBIDDEN",
             Self::Exhausted(_) => "EXHAUSTED",
+            Self::Stale(_) => "STALE",
+            Self::TooSoon { .. } => "TOO_SOON",
             Self::Unavailable(_) | Self::Upstream(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }
@@ -137,6 +151,10 @@ impl From<Error> for Status {
             }
             Error::Refused { metadata, .. } => {
                 details.set_error_info(reason, DOMAIN, metadata);
+            }
+            Error::TooSoon { retry_after, .. } => {
+                details.set_retry_info(Some(retry_after));
+                details.set_error_info(reason, DOMAIN, HashMap::new());
             }
             _ => {
                 details.set_error_info(reason, DOMAIN, HashMap::new());
