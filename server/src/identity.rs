@@ -7,6 +7,7 @@ use kit::{
     Clock, Result,
     access::Rules,
     peer::{Peer, Peers},
+    session::Sessions,
     stack::Guard,
     token::{PublicKey, ServiceToken, Verifier},
 };
@@ -25,11 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 ///
 /// The contract names a role that this library doesn't know.
-pub fn guard(clock: &Clock, peers: &Peers) -> anyhow::Result<Guard> {
+pub fn guard(clock: &Clock, peers: &Peers, sessions: &Sessions) -> anyhow::Result<Guard> {
     let methods = proto::METHODS.iter().map(|method| (method.path, method.public, method.roles));
     let auth = peers.auth.clone();
     let verifier = Verifier::new(clock.clone(), move || Box::pin(public_keys(auth.clone())));
-    Ok(Guard::new(Rules::new(methods)?, verifier))
+    Ok(Guard::new(Rules::new(methods)?, verifier, sessions.clone()))
 }
 
 async fn public_keys(auth: Peer) -> Result<Vec<PublicKey>> {

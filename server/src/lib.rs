@@ -13,6 +13,7 @@ mod import;
 mod part;
 mod serve;
 mod session;
+mod sessions;
 #[cfg(test)]
 mod testing;
 

@@ -20,7 +20,7 @@ use tokio_util::{
 use tonic::service::{Routes, RoutesBuilder};
 use tower::Layer;
 
-use crate::{Config, Part, identity};
+use crate::{Config, Part, identity, sessions};
 
 /// How long work beside the calls may take to end.
 const TASKS_END: Duration = Duration::from_secs(5);
@@ -163,7 +163,10 @@ impl Services {
         let (clock, places) = (Clock::system(), Places::default());
         let peers = peers(config, part, &places)?;
         let secret = config.neighbours.secret(part)?;
-        let guard = identity::guard(&clock, &peers)?;
+        // The guard is the process's: it asks in the name of the part that runs, or of auth for all.
+        let asking = identity::of(part.unwrap_or(Part::Auth), &secret, &clock, &peers);
+        let sessions = sessions::new(&peers, &asking);
+        let guard = identity::guard(&clock, &peers, &sessions)?;
         let tasks = TaskTracker::new();
 
         let mut routes = RoutesBuilder::default();
@@ -174,6 +177,7 @@ impl Services {
                 clock: clock.clone(),
                 peers: peers.clone(),
                 identity: identity::of(service, &secret, &clock, &peers),
+                sessions: sessions.clone(),
                 tasks: tasks.clone(),
                 shutdown: shutdown.clone(),
             };
@@ -192,6 +196,14 @@ impl Services {
                 place.fill(guard.layer(local(routes).prepare()));
             }
         }
+        sessions::follow(&Suite {
+            clock,
+            peers: peers.clone(),
+            identity: asking,
+            sessions,
+            tasks: tasks.clone(),
+            shutdown: shutdown.clone(),
+        });
         Ok(Self { routes, guard, peers, tasks, first_admin })
     }
 }

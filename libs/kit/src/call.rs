@@ -53,6 +53,8 @@ pub struct Caller {
     pub role: Role,
     /// The session that their token belongs to; empty for who has none.
     pub session_id: String,
+    /// The equipment that a machine may send data of; empty for everybody else.
+    pub equipment_ids: Arc<[String]>,
     /// Where they call from, as far as that is known; else empty.
     pub address: String,
     /// Their token, to call other services in their name.
@@ -64,16 +66,19 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A caller with a verified token.
-    pub(crate) fn new(
-        id: String,
-        role: Role,
-        session_id: String,
-        token: Arc<str>,
-        request_id: String,
-    ) -> Self {
-        let address = String::new();
-        Self { id, role, session_id, address, token: Some(token), request_id, deadline: None }
+    /// A caller with a good credential.
+    pub(crate) fn new(identity: Identity, token: Arc<str>, request_id: String) -> Self {
+        let Identity { id, role, session_id, equipment_ids } = identity;
+        Self {
+            id,
+            role,
+            session_id,
+            equipment_ids,
+            address: String::new(),
+            token: Some(token),
+            request_id,
+            deadline: None,
+        }
     }
 
     /// A caller without a token: only public methods let them through, and those ask no role.
@@ -82,6 +87,7 @@ impl Caller {
             id: String::new(),
             role: Role::Viewer,
             session_id: String::new(),
+            equipment_ids: Arc::default(),
             address: String::new(),
             token: None,
             request_id,
@@ -109,6 +115,15 @@ impl Caller {
         }
         request
     }
+}
+
+/// Whom a credential names, and what they may do now.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub id: String,
+    pub role: Role,
+    pub session_id: String,
+    pub equipment_ids: Arc<[String]>,
 }
 
 /// Puts `token` on a request.

@@ -20,8 +20,9 @@ use uuid::Uuid;
 
 use crate::{
     Caller, Error, Result,
-    access::{Rule, Rules},
-    call::Admitted,
+    access::{Role, Rule, Rules},
+    call::{Admitted, Identity},
+    session::Sessions,
     token::Verifier,
 };
 
@@ -35,13 +36,15 @@ const CALLS: usize = 1024;
 pub struct Guard {
     rules: Arc<Rules>,
     verifier: Verifier,
+    sessions: Sessions,
     permits: Arc<Semaphore>,
 }
 
 impl Guard {
-    /// Layers that let callers through by `rules` and know them by `verifier`.
-    pub fn new(rules: Rules, verifier: Verifier) -> Self {
-        Self { rules: Arc::new(rules), verifier, permits: Arc::new(Semaphore::new(CALLS)) }
+    /// Layers that let callers through by `rules`, know them by `verifier`, and by `sessions` whether they are still good.
+    pub fn new(rules: Rules, verifier: Verifier, sessions: Sessions) -> Self {
+        let permits = Arc::new(Semaphore::new(CALLS));
+        Self { rules: Arc::new(rules), verifier, sessions, permits }
     }
 
     async fn handle<S>(&self, service: S, mut request: Request<Body>) -> Response<Body>
@@ -86,12 +89,33 @@ impl Guard {
         Ok(())
     }
 
+    /// Whom a credential names, a signed token or a machine's key, and what they may do now.
+    async fn identify(&self, credential: &str) -> Result<Identity> {
+        let now = Instant::now().into_std();
+        if credential.starts_with(KEY_PREFIX) {
+            let key = self.sessions.key(credential, self.verifier.now(), now).await?;
+            return Ok(Identity {
+                id: format!("key:{}", key.id),
+                role: Role::Device,
+                session_id: String::new(),
+                equipment_ids: key.equipment_ids,
+            });
+        }
+        let (claims, role) = self.verifier.verify(credential).await?;
+        let role = self.sessions.check(&claims, role, now).await?;
+        let (id, session_id) = (claims.sub, claims.sid);
+        Ok(Identity { id, role, session_id, equipment_ids: Arc::default() })
+    }
+
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
         let token = bearer(headers).ok_or(Error::Unauthenticated("an access token is required"))?;
-        let (claims, role) = self.verifier.verify(token).await?;
-        Ok(Caller::new(claims.sub, role, claims.sid, token.into(), request_id(headers)))
+        let identity = self.identify(token).await?;
+        Ok(Caller::new(identity, token.into(), request_id(headers)))
     }
 }
+
+/// What every machine's key begins with; no signed token does.
+const KEY_PREFIX: &str = "fl_";
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get("authorization")?.to_str().ok()?.split_once(' ')?;

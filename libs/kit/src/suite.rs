@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Clock, Db, Result, changes, once, peer::Peers, token::ServiceToken};
+use crate::{
+    Clock, Db, Result, changes, once, peer::Peers, session::Sessions, token::ServiceToken,
+};
 
 /// How long the change log is kept for those who were away.
 const LOG_KEPT: Duration = Duration::from_hours(7 * 24);
@@ -18,6 +20,8 @@ pub struct Suite {
     pub peers: Peers,
     /// How this service proves itself to them, in work that no person asked for.
     pub identity: ServiceToken,
+    /// Which credentials are good no longer, as far as this process knows.
+    pub sessions: Sessions,
     /// Work beside the calls; the process waits for it at its end.
     pub tasks: TaskTracker,
     /// Cancelled when the process shall end.

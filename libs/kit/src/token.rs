@@ -2,12 +2,15 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    num::NonZeroUsize,
+    ops::DerefMut,
+    sync::{Arc, Mutex as BlockingMutex, PoisonError},
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, RwLock};
 use tonic::Request;
@@ -20,6 +23,8 @@ pub const ISSUER: &str = "flightline";
 pub const TYPE: &str = "at+jwt";
 /// How far two machines' clocks may differ.
 const LEEWAY_SECONDS: i64 = 5;
+/// Verified tokens that are remembered: verifying one costs more than most calls that it guards.
+const VERIFIED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// The shortest time between two fetches of keys, so that tokens with invented key names can't flood the issuer.
 const REFETCH: Duration = Duration::from_secs(5);
 
@@ -65,6 +70,7 @@ pub struct Verifier {
     fetch: Fetch,
     clock: Clock,
     keys: Arc<RwLock<Keys>>,
+    verified: Arc<BlockingMutex<LruCache<String, (Claims, Role)>>>,
 }
 
 #[derive(Default)]
@@ -79,15 +85,21 @@ impl Verifier {
         clock: Clock,
         fetch: impl Fn() -> BoxFuture<'static, Result<Vec<PublicKey>>> + Send + Sync + 'static,
     ) -> Self {
-        Self { fetch: Arc::new(fetch), clock, keys: Arc::default() }
+        let verified = Arc::new(BlockingMutex::new(LruCache::new(VERIFIED)));
+        Self { fetch: Arc::new(fetch), clock, keys: Arc::default(), verified }
     }
 
-    /// Checks `token` and answers whom it names and what they may do.
+    /// Checks what a token says by itself: who signed it, for whom, when and as what. Whether its session has ended is
+    /// another question.
     ///
     /// # Errors
     ///
     /// `UNAUTHENTICATED` for anything but a valid token; `UNAVAILABLE` when the issuer's keys can't be had.
     pub async fn verify(&self, token: &str) -> Result<(Claims, Role)> {
+        if let Some((claims, role)) = self.verified().get(token).cloned() {
+            self.check_times(&claims)?;
+            return Ok((claims, role));
+        }
         let header = decode_header(token).map_err(|_| invalid())?;
         if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(TYPE) {
             return Err(invalid());
@@ -96,12 +108,23 @@ impl Verifier {
         let claims = decode::<Claims>(token, &key, &validation()).map_err(|_| invalid())?.claims;
         self.check_times(&claims)?;
         let role = Role::from_name(&claims.role).ok_or_else(invalid)?;
+        self.verified().put(token.to_owned(), (claims.clone(), role));
         Ok((claims, role))
+    }
+
+    /// The time by which tokens are judged.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn verified(&self) -> impl DerefMut<Target = LruCache<String, (Claims, Role)>> {
+        // Whoever panicked while it held the lock left whole entries.
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_times(&self, claims: &Claims) -> Result<()> {
         let now = self.clock.now().micros().div_euclid(1_000_000);
-        if claims.exp + LEEWAY_SECONDS < now {
+        if claims.exp.saturating_add(LEEWAY_SECONDS) < now {
             return Err(Error::Unauthenticated("the access token has expired"));
         }
         let begins = claims.nbf.unwrap_or(claims.iat).max(claims.iat);

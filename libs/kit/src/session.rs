@@ -1,0 +1,214 @@
+//! Which credentials are good no longer: ended sessions, changed roles, deleted keys.
+//!
+//! Auth tells every service of them and beats twice a second. While the beat is heard, what was not told of is good; when it
+//! is missed, auth is asked about each credential, and when auth can't be asked, nobody is let in.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures_util::future::BoxFuture;
+
+use crate::{Error, Result, Timestamp, access::Role, token::Claims};
+
+/// For how long a beat lets silence mean that nothing ended. Less than a second, in which an ended session must be dead
+/// everywhere; more than the half second between beats.
+const BEAT: Duration = Duration::from_millis(900);
+/// For how long news is kept: longer than any access token lives.
+const KEPT: Duration = Duration::from_mins(10);
+/// Keys of machines that are remembered at once.
+const KEYS: usize = 10_000;
+
+/// What auth tells.
+#[derive(Clone, Debug, Default)]
+pub struct News {
+    /// Sessions that are over, and since when.
+    pub ended: Vec<(String, Timestamp)>,
+    /// People whose role changed, or who are gone.
+    pub users: Vec<UserNews>,
+    /// Keys that are good no longer.
+    pub deleted_keys: Vec<String>,
+    /// Whether everything older has been told.
+    pub complete: bool,
+}
+
+/// A person as they are since a change.
+#[derive(Clone, Debug)]
+pub struct UserNews {
+    /// Whom it is about.
+    pub id: String,
+    /// What they are trusted with; nothing once they are gone.
+    pub role: Option<Role>,
+    /// Since when.
+    pub changed_at: Timestamp,
+}
+
+/// What a machine's key is good for.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// Its id, which is not its secret.
+    pub id: String,
+    /// The equipment that it may send data of.
+    pub equipment_ids: Arc<[String]>,
+    /// When it stops working by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// How auth is asked about one credential.
+pub trait Ask: Send + Sync {
+    /// What the person of a verified token is trusted with, if its session is one of theirs and not over.
+    fn session(&self, claims: &Claims) -> BoxFuture<'_, Result<Option<Role>>>;
+
+    /// What a key is good for, if it is one.
+    fn key(&self, secret: String) -> BoxFuture<'_, Result<Option<Key>>>;
+}
+
+/// What this process knows of credentials.
+#[derive(Clone)]
+pub struct Sessions {
+    ask: Arc<dyn Ask>,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// When the last beat came.
+    heard_at: Option<Instant>,
+    complete: bool,
+    ended: HashMap<String, Timestamp>,
+    users: HashMap<String, UserNews>,
+    /// By secret.
+    keys: HashMap<String, Key>,
+    deleted_keys: HashSet<String>,
+}
+
+impl Sessions {
+    /// Knows nothing yet, and asks.
+    pub fn new(ask: Arc<dyn Ask>) -> Self {
+        Self { ask, known: Arc::default() }
+    }
+
+    /// Takes in news, or a beat without any, that came at `heard_at`.
+    pub fn hear(&self, news: News, now: Timestamp, heard_at: Instant) {
+        let mut known = self.known();
+        known.heard_at = Some(heard_at);
+        known.complete |= news.complete;
+        known.ended.extend(news.ended);
+        for user in news.users {
+            let is_older = |other: &UserNews| user.changed_at < other.changed_at;
+            if !known.users.get(&user.id).is_some_and(is_older) {
+                known.users.insert(user.id.clone(), user);
+            }
+        }
+        known.keys.retain(|_, key| !news.deleted_keys.contains(&key.id));
+        known.deleted_keys.extend(news.deleted_keys);
+        let old = now.minus(KEPT);
+        known.ended.retain(|_, ended_at| old < *ended_at);
+        known.users.retain(|_, user| old < user.changed_at);
+    }
+
+    /// Takes in news from this very process, at once; it is no beat.
+    pub fn note(&self, news: News) {
+        let mut known = self.known();
+        known.ended.extend(news.ended);
+        known.users.extend(news.users.into_iter().map(|user| (user.id.clone(), user)));
+        known.keys.retain(|_, key| !news.deleted_keys.contains(&key.id));
+        known.deleted_keys.extend(news.deleted_keys);
+    }
+
+    /// Whether the session of a verified token is still good, and what its person is trusted with now.
+    ///
+    /// # Errors
+    ///
+    /// `UNAUTHENTICATED` when it has ended; `UNAVAILABLE` when nobody knows.
+    pub async fn check(&self, claims: &Claims, role: Role, now: Instant) -> Result<Role> {
+        if role == Role::Service {
+            // A service has no session; its token is short.
+            return Ok(role);
+        }
+        if let Some(role) = self.recall(claims, role, now)? {
+            return Ok(role);
+        }
+        self.ask.session(claims).await.map_err(away)?.ok_or_else(ended)
+    }
+
+    /// What is known without asking; `None`: nothing.
+    fn recall(&self, claims: &Claims, role: Role, now: Instant) -> Result<Option<Role>> {
+        let known = self.known();
+        if known.ended.contains_key(&claims.sid) {
+            return Err(ended());
+        }
+        let role = match known.users.get(&claims.sub) {
+            Some(user) => user.role.ok_or_else(ended)?,
+            None => role,
+        };
+        Ok(known.is_fresh(now).then_some(role))
+    }
+
+    /// What a machine's key is good for.
+    ///
+    /// # Errors
+    ///
+    /// `UNAUTHENTICATED` when it is no key, or none any more; `UNAVAILABLE` when nobody knows.
+    pub async fn key(&self, secret: &str, clock: Timestamp, now: Instant) -> Result<Key> {
+        let key = match self.recall_key(secret, now) {
+            Some(key) => key,
+            None => self.ask_key(secret).await?,
+        };
+        if key.expires_at.is_some_and(|expires_at| expires_at <= clock) {
+            return Err(no_key());
+        }
+        Ok(key)
+    }
+
+    fn recall_key(&self, secret: &str, now: Instant) -> Option<Key> {
+        let known = self.known();
+        known.keys.get(secret).filter(|_| known.is_fresh(now)).cloned()
+    }
+
+    async fn ask_key(&self, secret: &str) -> Result<Key> {
+        let key = self.ask.key(secret.to_owned()).await.map_err(away)?.ok_or_else(no_key)?;
+        let mut known = self.known();
+        // News of its end may have come while auth was answering.
+        if known.deleted_keys.contains(&key.id) {
+            return Err(no_key());
+        }
+        if KEYS <= known.keys.len() {
+            known.keys.clear();
+        }
+        known.keys.insert(secret.to_owned(), key.clone());
+        Ok(key)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Whoever panicked while it held the lock left whole entries.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Whether silence about a credential means that it is good.
+    fn is_fresh(&self, now: Instant) -> bool {
+        let silence = |heard_at| now.saturating_duration_since(heard_at);
+        self.complete && self.heard_at.is_some_and(|heard_at| silence(heard_at) < BEAT)
+    }
+}
+
+fn ended() -> Error {
+    Error::Unauthenticated("the session has ended")
+}
+
+fn no_key() -> Error {
+    Error::Unauthenticated("the key is not valid")
+}
+
+/// The issuer's refusal is no verdict on the credential: whoever can't be asked lets nobody in.
+fn away(error: Error) -> Error {
+    tracing::warn!(%error, "auth can't be asked whether a credential is still good");
+    Error::Unavailable("it can't be found out whether the credential is still good")
+}
+
+#[cfg(test)]
+mod tests;

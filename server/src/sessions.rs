@@ -1,0 +1,136 @@
+//! How this process hears which credentials are good no longer.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::BoxFuture;
+use kit::{
+    Clock, Result, Suite, Timestamp,
+    access::Role,
+    peer::{Peer, Peers},
+    session::{Ask, Key, News, Sessions, UserNews},
+    token::{Claims, ServiceToken},
+};
+use proto::auth::v1::{
+    ChangedUser, CheckKeyRequest, CheckSessionRequest, EndedSession, WatchSessionsRequest,
+    WatchSessionsResponse, session_service_client::SessionServiceClient,
+};
+use tonic::{Code, Request, Streaming};
+
+/// How long auth may take to answer about one credential: a caller waits meanwhile.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// A watch that is silent for this long is dead: auth beats twice a second.
+const SILENCE: Duration = Duration::from_secs(2);
+/// How long to wait before auth is watched again after it failed.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What this process knows of credentials: nothing yet, so it asks auth.
+pub fn new(peers: &Peers, identity: &ServiceToken) -> Sessions {
+    Sessions::new(Arc::new(Auth { peer: peers.auth.clone(), identity: identity.clone() }))
+}
+
+/// Hears auth's news for as long as the process runs.
+pub fn follow(suite: &Suite) {
+    let auth = Auth { peer: suite.peers.auth.clone(), identity: suite.identity.clone() };
+    let (sessions, clock) = (suite.sessions.clone(), suite.clock.clone());
+    suite.spawn(async move {
+        let mut token = String::new();
+        loop {
+            if let Err(error) = auth.watch(&sessions, &clock, &mut token).await {
+                tracing::debug!(%error, "auth can't be watched");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    });
+}
+
+struct Auth {
+    peer: Peer,
+    identity: ServiceToken,
+}
+
+impl Auth {
+    fn client(&self) -> SessionServiceClient<Peer> {
+        SessionServiceClient::new(self.peer.clone())
+    }
+
+    /// A request by this process that a caller waits for.
+    async fn request<T>(&self, message: T) -> Result<Request<T>> {
+        let mut request = self.identity.request(message).await?;
+        request.set_timeout(PATIENCE);
+        Ok(request)
+    }
+
+    async fn watch(&self, sessions: &Sessions, clock: &Clock, token: &mut String) -> Result<()> {
+        let request = WatchSessionsRequest { resume_token: token.clone() };
+        let request = self.identity.request(request).await?;
+        let mut stream = self.client().watch_sessions(request).await?.into_inner();
+        while let Some(message) = next(&mut stream).await? {
+            // Taken before the message is looked at: what ended after it was sent is not in it.
+            let heard_at = Instant::now();
+            if !message.resume_token.is_empty() {
+                token.clone_from(&message.resume_token);
+            }
+            sessions.hear(news(message)?, clock.now(), heard_at);
+        }
+        Ok(())
+    }
+}
+
+/// The next message; none when the watch is over or dead.
+async fn next(
+    stream: &mut Streaming<WatchSessionsResponse>,
+) -> Result<Option<WatchSessionsResponse>> {
+    match tokio::time::timeout(SILENCE, stream.message()).await {
+        Ok(message) => Ok(message?),
+        Err(_) => Ok(None),
+    }
+}
+
+fn news(message: WatchSessionsResponse) -> Result<News> {
+    let ended = message.ended.into_iter().map(ended).collect::<Result<_>>()?;
+    let users = message.users.into_iter().map(user).collect::<Result<_>>()?;
+    let (deleted_keys, complete) = (message.deleted_key_ids, message.snapshot_complete);
+    Ok(News { ended, users, deleted_keys, complete })
+}
+
+fn ended(ended: EndedSession) -> Result<(String, Timestamp)> {
+    let at = Timestamp::parse("ended_at", &ended.ended_at.unwrap_or_default())?;
+    Ok((ended.session_id, at))
+}
+
+fn user(user: ChangedUser) -> Result<UserNews> {
+    let role = Role::from_name(user.role().as_str_name()).filter(|_| user.exists);
+    let changed_at = Timestamp::parse("changed_at", &user.changed_at.unwrap_or_default())?;
+    Ok(UserNews { id: user.user_id, role, changed_at })
+}
+
+impl Ask for Auth {
+    fn session(&self, claims: &Claims) -> BoxFuture<'_, Result<Option<Role>>> {
+        let (session_id, user_id) = (claims.sid.clone(), claims.sub.clone());
+        Box::pin(async move {
+            let request = self.request(CheckSessionRequest { session_id, user_id }).await?;
+            let answer = self.client().check_session(request).await?.into_inner();
+            Ok(Role::from_name(answer.role().as_str_name()).filter(|_| answer.active))
+        })
+    }
+
+    fn key(&self, secret: String) -> BoxFuture<'_, Result<Option<Key>>> {
+        Box::pin(async move {
+            let request = self.request(CheckKeyRequest { secret }).await?;
+            let answer = match self.client().check_key(request).await {
+                Ok(answer) => answer.into_inner(),
+                Err(status) if status.code() == Code::Unauthenticated => return Ok(None),
+                Err(status) => return Err(status.into()),
+            };
+            let expires_at = answer.expires_at.map(|at| Timestamp::parse("expires_at", &at));
+            Ok(Some(Key {
+                id: answer.key_id,
+                equipment_ids: answer.equipment_ids.into(),
+                expires_at: expires_at.transpose()?,
+            }))
+        })
+    }
+}
