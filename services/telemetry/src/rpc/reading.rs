@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use kit::{
-    Call, Error, Page, Result, Timestamp,
+    Call, Caller, Error, Page, Result, Timestamp,
+    access::Role,
     db::Conn,
     once::{Once, replayed},
 };
@@ -15,6 +16,9 @@ use crate::{
     register, store,
 };
 
+/// What a machine is told that speaks of another's equipment, there or not.
+const NOT_BOUND: &str = "the key is not bound to this equipment";
+
 pub async fn create(
     service: &Service,
     call: Call<pb::CreateReadingRequest>,
@@ -22,6 +26,9 @@ pub async fn create(
     let once = Once::new(&call, &call.message.request_id);
     let wire = call.message.reading.unwrap_or_default();
     let reading = read(wire, service.suite.clock.now()).map_err(inside_reading)?;
+    if !may_send(&call.caller, reading.key.equipment_id) {
+        return Err(Error::Forbidden(NOT_BOUND));
+    }
     let entry = service.register.find(reading.key.equipment_id).await?;
     check_equipment(entry.as_ref()).map_err(inside_reading)?;
 
@@ -42,7 +49,7 @@ pub async fn batch_create(
     let mut equipment = HashMap::new();
     let (mut readings, mut refused) = (Vec::new(), Vec::new());
     for (index, wire) in (0..).zip(call.message.readings) {
-        match read_known(service, wire, now, &mut equipment).await {
+        match read_known(service, &call.caller, wire, now, &mut equipment).await {
             Ok(reading) => readings.push(reading),
             Err(Error::Invalid { field, problem }) => {
                 refused.push(pb::RefusedReading { index, field, message: problem });
@@ -142,18 +149,28 @@ fn span(request: &pb::ListReadingsRequest) -> Result<(Timestamp, Timestamp)> {
 /// A checked reading of equipment that is there. `known` remembers what was asked for this batch.
 async fn read_known(
     service: &Service,
+    caller: &Caller,
     wire: pb::Reading,
     now: Timestamp,
     known: &mut HashMap<EquipmentId, Option<register::Entry>>,
 ) -> Result<Reading> {
     let reading = read(wire, now)?;
     let id = reading.key.equipment_id;
+    if !may_send(caller, id) {
+        return Err(Error::invalid("equipment_id", NOT_BOUND));
+    }
     let entry = match known.entry(id) {
         Entry::Occupied(entry) => entry.into_mut(),
         Entry::Vacant(place) => place.insert(service.register.find(id).await?),
     };
     check_equipment(entry.as_ref())?;
     Ok(reading)
+}
+
+/// Whether the caller may send readings of the equipment: a machine only of what its key is bound to.
+fn may_send(caller: &Caller, id: EquipmentId) -> bool {
+    let id = id.to_string();
+    caller.role != Role::Device || caller.equipment_ids.contains(&id)
 }
 
 fn check_equipment(entry: Option<&register::Entry>) -> Result<()> {
