@@ -1,12 +1,15 @@
 //! Reading the body of a request without trusting its sender.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode, header::CONTENT_TYPE};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use tokio::time::timeout;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tonic::body::Body;
 
 use crate::problem::Problem;
@@ -19,23 +22,90 @@ const DISCARDED_FOR: Duration = Duration::from_secs(10);
 /// stands still.
 const PROGRESS_BYTES: usize = 16 << 10;
 
-/// Reads at most `limit` bytes. `idle` is how long the sender may go without getting on.
-pub async fn read(body: &mut Body, limit: usize, idle: Duration) -> Result<Bytes, Problem> {
-    // What Content-Length announces is refused before it is sent.
-    if !usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced <= limit) {
-        return Err(too_large(limit));
+/// Memory for the bodies of all requests under way.
+#[derive(Clone)]
+pub struct Room(Arc<Semaphore>);
+
+impl Room {
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
-    let mut content = BytesMut::new();
-    loop {
-        match timeout(idle, read_on(body, &mut content, limit)).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false)) => return Ok(content.freeze()),
-            Ok(Err(problem)) => return Err(problem),
-            Err(_) => {
-                let detail = "The body did not arrive in time.";
-                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", detail));
+
+    /// Room for so many bytes, if there is that much; it is free again when this is dropped.
+    fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes).ok()?;
+        Arc::clone(&self.0).try_acquire_many_owned(bytes).ok()
+    }
+}
+
+/// A body, as far as it has arrived, and the room that it fills.
+pub struct Content {
+    bytes: BytesMut,
+    taken: Option<OwnedSemaphorePermit>,
+    room: Room,
+}
+
+impl Content {
+    pub fn new(room: &Room) -> Self {
+        Self { bytes: BytesMut::new(), taken: None, room: room.clone() }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Reads at most `limit` bytes. `idle` is how long the sender may go without getting on.
+    pub async fn read(
+        &mut self,
+        body: &mut Body,
+        limit: usize,
+        idle: Duration,
+    ) -> Result<(), Problem> {
+        // What Content-Length announces is refused before it is sent.
+        if !usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced <= limit) {
+            return Err(too_large(limit));
+        }
+        loop {
+            match timeout(idle, self.read_on(body, limit)).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => return Ok(()),
+                Ok(Err(problem)) => return Err(problem),
+                Err(_) => {
+                    let detail = "The body did not arrive in time.";
+                    return Err(Problem::new(
+                        StatusCode::REQUEST_TIMEOUT,
+                        "REQUEST_TIMEOUT",
+                        detail,
+                    ));
+                }
             }
         }
+    }
+
+    /// Reads until there is some progress; false when there is nothing more. Trailers have nothing to say here.
+    async fn read_on(&mut self, body: &mut Body, limit: usize) -> Result<bool, Problem> {
+        let before = self.bytes.len();
+        while self.bytes.len() - before < PROGRESS_BYTES {
+            let Some(frame) = body.frame().await else { return Ok(false) };
+            let Ok(frame) = frame else { return Err(Problem::field("", "The body broke off.")) };
+            let data = frame.into_data().unwrap_or_default();
+            if limit - self.bytes.len() < data.len() {
+                return Err(too_large(limit));
+            }
+            self.push(&data)?;
+        }
+        Ok(true)
+    }
+
+    /// Room is taken for what has come, not for what was announced: announcing costs the sender nothing.
+    fn push(&mut self, data: &[u8]) -> Result<(), Problem> {
+        let more = self.room.take(data.len()).ok_or_else(no_room)?;
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            None => self.taken = Some(more),
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
     }
 }
 
@@ -65,24 +135,14 @@ pub fn discard(mut body: Body) {
     }));
 }
 
-/// Reads until there is some progress; false when there is nothing more. Trailers have nothing to say here.
-async fn read_on(body: &mut Body, content: &mut BytesMut, limit: usize) -> Result<bool, Problem> {
-    let before = content.len();
-    while content.len() - before < PROGRESS_BYTES {
-        let Some(frame) = body.frame().await else { return Ok(false) };
-        let Ok(frame) = frame else { return Err(Problem::field("", "The body broke off.")) };
-        let data = frame.into_data().unwrap_or_default();
-        if limit - content.len() < data.len() {
-            return Err(too_large(limit));
-        }
-        content.extend_from_slice(&data);
-    }
-    Ok(true)
-}
-
 fn too_large(limit: usize) -> Problem {
     let detail = format!("The body is larger than {limit} bytes.");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", detail)
+}
+
+fn no_room() -> Problem {
+    let detail = "too many requests carry a body just now";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail)
 }
 
 fn is_json(method: &Method, headers: &HeaderMap) -> bool {

@@ -34,6 +34,10 @@ pub struct Config {
     #[arg(long, env = "FLIGHTLINE_HTTP_MAX_BODY_BYTES", default_value_t = MAX_BODY_BYTES)]
     pub http_max_body_bytes: usize,
 
+    /// Bytes of all request bodies held at a time; whoever sends more is asked to come again.
+    #[arg(long, env = "FLIGHTLINE_HTTP_BODY_MEMORY_BYTES", default_value_t = BODY_MEMORY_BYTES)]
+    pub http_body_memory_bytes: usize,
+
     /// Seconds a service may take to answer.
     #[arg(long, env = "FLIGHTLINE_HTTP_DEADLINE_SECONDS", default_value = "10", value_parser = seconds)]
     pub http_deadline_seconds: Duration,
@@ -50,6 +54,7 @@ pub struct Config {
 const PORT: u16 = 8000;
 const MAX_CONNECTIONS: usize = 1024;
 const MAX_BODY_BYTES: usize = 1 << 20;
+const BODY_MEMORY_BYTES: usize = 256 << 20;
 
 impl Config {
     /// Where to listen: the address that was given, or all addresses on `PORT`.
@@ -68,6 +73,7 @@ impl Default for Config {
             http_header_seconds: Duration::from_secs(10),
             http_body_idle_seconds: Duration::from_secs(10),
             http_max_body_bytes: MAX_BODY_BYTES,
+            http_body_memory_bytes: BODY_MEMORY_BYTES,
             http_deadline_seconds: Duration::from_secs(10),
             http_keep_alive_seconds: Duration::from_secs(15),
             http_drain_seconds: Duration::from_secs(25),

@@ -24,7 +24,8 @@ use tonic::body::Body;
 use tower::BoxError;
 
 use crate::{
-    Config, body,
+    Config,
+    body::{self, Room},
     pages::Pages,
     problem::Problem,
     request_id::{self, X_REQUEST_ID},
@@ -40,6 +41,7 @@ pub struct Gateway {
     routes: Arc<Routes>,
     pages: Arc<Pages>,
     config: Arc<Config>,
+    room: Room,
     shutdown: CancellationToken,
 }
 
@@ -61,6 +63,7 @@ impl Gateway {
         Ok(Self {
             pages: Arc::new(Pages::new(&routes, peers, shutdown.clone())),
             routes: Arc::new(routes),
+            room: Room::new(config.http_body_memory_bytes),
             config: Arc::new(config),
             shutdown,
         })
@@ -113,6 +116,7 @@ impl Gateway {
                     head: Arc::clone(head),
                     request_id: request_id.to_owned(),
                     config: Arc::clone(&self.config),
+                    room: self.room.clone(),
                     shutdown: self.shutdown.clone(),
                 };
                 exchange.run(body).await

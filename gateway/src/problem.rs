@@ -83,6 +83,12 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", detail)
     }
 
+    /// Nobody in particular, where somebody must be.
+    pub fn unauthenticated() -> Self {
+        let detail = "an access token is required";
+        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", detail)
+    }
+
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "NO_SUCH_PATH", "There is nothing at this path.")
     }

@@ -56,6 +56,8 @@ pub struct Route {
     pub path_fields: Vec<Field>,
     pub header_fields: Vec<(HeaderName, FieldDescriptor)>,
     pub body: BodyRule,
+    /// Whether it takes callers without a token.
+    pub public: bool,
     pub max_body_bytes: Option<usize>,
     pub success: StatusCode,
     pub collection: Collection,
@@ -176,6 +178,7 @@ fn route(
         path_fields: path_fields(&method.input(), &rule.template)?,
         header_fields: header_fields(&method.input()),
         body: rule.body.clone(),
+        public: conduct.public,
         max_body_bytes: conduct.max_body_bytes,
         success: conduct.success,
         collection: collections.of(&method.output(), &rule.template),

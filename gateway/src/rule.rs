@@ -27,8 +27,10 @@ pub enum BodyRule {
     Field(FieldDescriptor, MessageDescriptor),
 }
 
-/// What a method says of its answer and its limits: a `flightline.options.v1.Http`.
+/// What a method says of its callers, its answer and its limits: a `flightline.options.v1.Access` and `Http`.
 pub struct Conduct {
+    /// Whether anybody may call it, with or without a token.
+    pub public: bool,
     pub success: StatusCode,
     pub max_body_bytes: Option<usize>,
 }
@@ -36,6 +38,7 @@ pub struct Conduct {
 /// Finds the options in a set of descriptors.
 pub struct Options {
     rules: ExtensionDescriptor,
+    access: ExtensionDescriptor,
     conduct: ExtensionDescriptor,
 }
 
@@ -45,10 +48,14 @@ impl Options {
             pool.get_extension_by_name(name)
                 .with_context(|| format!("no option {name} is declared"))
         };
-        Ok(Self { rules: find("google.api.http")?, conduct: find("flightline.options.v1.http")? })
+        Ok(Self {
+            rules: find("google.api.http")?,
+            access: find("flightline.options.v1.access")?,
+            conduct: find("flightline.options.v1.http")?,
+        })
     }
 
-    /// The rules of `method`, the primary one first; none if it is not public.
+    /// The rules of `method`, the primary one first; none if it has no path.
     pub fn rules(&self, method: &MethodDescriptor) -> Result<Vec<Rule>> {
         let options = method.options();
         if !options.has_extension(&self.rules) {
@@ -69,6 +76,10 @@ impl Options {
 
     pub fn conduct(&self, method: &MethodDescriptor) -> Result<Conduct> {
         let options = method.options();
+        let access = options.get_extension(&self.access);
+        let access =
+            access.as_message().context("flightline.options.v1.access is not a message")?;
+        let public = access.get_field_by_name("public").and_then(|value| value.as_bool());
         let conduct = options.get_extension(&self.conduct);
         let conduct =
             conduct.as_message().context("flightline.options.v1.http is not a message")?;
@@ -76,6 +87,7 @@ impl Options {
         let max_body_bytes =
             conduct.get_field_by_name("max_body_bytes").and_then(|value| value.as_i64());
         Ok(Conduct {
+            public: public.unwrap_or_default(),
             success: match success.unwrap_or_default() {
                 0 => default_success(method),
                 status => StatusCode::from_u16(u16::try_from(status)?)?,

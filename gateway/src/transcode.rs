@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header::AUTHORIZATION, request::Parts};
 use prost_reflect::DynamicMessage;
 use tokio::time::timeout;
@@ -10,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, body::Body, metadata::MetadataMap};
 
 use crate::{
-    Config, accept, body,
+    Config, accept,
+    body::{self, Content, Room},
     codec::DynamicCodec,
     problem::Problem,
     request,
@@ -33,14 +33,17 @@ pub struct Exchange {
     pub head: Arc<Parts>,
     pub request_id: String,
     pub config: Arc<Config>,
+    pub room: Room,
     pub shutdown: CancellationToken,
 }
 
 impl Exchange {
     pub async fn run(self, body: &mut Body) -> Result<Response<Body>, Problem> {
+        self.check_caller()?;
         let form = self.form()?;
+        // Its room is kept until the service has answered: the request is as large in every form it takes.
         let content = self.content(body).await?;
-        let message = request::build(&self.route, &self.variables, &self.head, &content)?;
+        let message = request::build(&self.route, &self.variables, &self.head, content.bytes())?;
 
         let call = self.call(message);
         let path = self.route.grpc_path.clone();
@@ -79,6 +82,12 @@ impl Exchange {
         Problem::internal()
     }
 
+    /// Refuses before the body is read who cannot be let in after it. Who holds a token is for the service to say.
+    fn check_caller(&self) -> Result<(), Problem> {
+        let is_known = self.route.public || self.head.headers.contains_key(AUTHORIZATION);
+        if is_known { Ok(()) } else { Err(Problem::unauthenticated()) }
+    }
+
     /// How the messages of a stream will be written; none for a single one.
     fn form(&self) -> Result<Option<Form>, Problem> {
         let is_stream = self.route.method.is_server_streaming();
@@ -90,13 +99,14 @@ impl Exchange {
         Ok(is_stream.then(|| Form::of(chosen)))
     }
 
-    async fn content(&self, body: &mut Body) -> Result<Bytes, Problem> {
+    async fn content(&self, body: &mut Body) -> Result<Content, Problem> {
+        let mut content = Content::new(&self.room);
         if self.route.body == BodyRule::None {
-            return Ok(Bytes::new());
+            return Ok(content);
         }
         let limit = self.route.max_body_bytes.unwrap_or(self.config.http_max_body_bytes);
-        let content = body::read(body, limit, self.config.http_body_idle_seconds).await?;
-        body::check_type(&self.head.method, &self.head.headers, &content)?;
+        content.read(body, limit, self.config.http_body_idle_seconds).await?;
+        body::check_type(&self.head.method, &self.head.headers, content.bytes())?;
         Ok(content)
     }
 

@@ -1,13 +1,15 @@
 //! What a body says.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, pin::pin};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
+use gateway::Config;
 use http::{Method, Request, StatusCode};
 use http_body::Frame;
 use http_body_util::{Full, StreamBody};
 use serde_json::{Value, json};
+use tokio::sync::oneshot::{self, error::RecvError};
 
 use crate::world::{World, json as with_json};
 
@@ -215,4 +217,26 @@ async fn a_body_that_breaks_off_is_400() {
     let answer = world.send(request.body(StreamBody::new(broken)).unwrap()).await;
 
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn bodies_that_memory_has_no_room_for_are_asked_to_come_again() {
+    let config = Config { http_body_memory_bytes: 24, ..Config::default() };
+    let world = World::trial_with(config, |_| json!({}));
+    let (end, rest) = oneshot::channel::<Frame<Bytes>>();
+    let begin =
+        stream::iter([Ok::<_, RecvError>(Frame::data(Bytes::from("{\"name\": \"pump 7\"")))]);
+    let slow = Request::post("/trial/things").header("content-type", "application/json");
+    let slow = slow.body(StreamBody::new(begin.chain(rest.into_stream()))).unwrap();
+    let mut slow = pin!(world.send(slow));
+    assert!(slow.as_mut().now_or_never().is_none());
+
+    let refused = world.post("/trial/things", r#"{"name": "fan"}"#).await;
+    assert_eq!(refused.reason(503), "UNAVAILABLE");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+
+    end.send(Frame::data(Bytes::from("}"))).unwrap();
+    assert_eq!(slow.await.status, StatusCode::CREATED);
+    let again = world.post("/trial/things", r#"{"name": "fan"}"#).await;
+    assert_eq!(again.status, StatusCode::CREATED);
 }

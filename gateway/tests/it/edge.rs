@@ -67,7 +67,10 @@ async fn one_connection_serves_many_requests() {
     let mut stream = port.connect().await;
 
     for _ in 0..3 {
-        stream.write_all(b"GET /api/tasks/7/ HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"GET /api/tasks/7/ HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t\r\n\r\n")
+            .await
+            .unwrap();
         let answer = until(&mut stream, "\"etag\":\"\"}").await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     }
@@ -82,7 +85,8 @@ async fn http_2_is_spoken_on_the_same_port() {
         hyper::client::conn::http2::handshake(executor, stream).await.unwrap();
     tokio::spawn(connection);
 
-    let request = http::Request::get(format!("http://{}/api/tasks/7", port.address));
+    let request = http::Request::get(format!("http://{}/api/tasks/7", port.address))
+        .header("authorization", "Bearer t");
     let request = request.body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
     let response = client.send_request(request).await.unwrap();
 
@@ -127,7 +131,7 @@ async fn a_client_that_dawdles_over_its_body_is_told_so_and_cut() {
     let port = port(impatient(), json!({}).into()).await;
     let mut stream = port.connect().await;
 
-    let head = "POST /api/tasks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let head = "POST /api/tasks HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t\r\ncontent-type: application/json\r\n";
     stream.write_all(format!("{head}content-length: 9\r\n\r\n{{").as_bytes()).await.unwrap();
 
     let answer = rest(&mut stream).await;
@@ -139,7 +143,7 @@ async fn a_body_that_is_too_large_is_refused_before_it_is_sent() {
     let port = port(Config::default(), json!({}).into()).await;
     let mut stream = port.connect().await;
 
-    let head = "POST /api/tasks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let head = "POST /api/tasks HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t\r\ncontent-type: application/json\r\n";
     stream.write_all(format!("{head}content-length: 2000000\r\n\r\n").as_bytes()).await.unwrap();
 
     let answer = until(&mut stream, "BODY_TOO_LARGE").await;
@@ -151,7 +155,7 @@ async fn a_client_that_sends_too_much_gets_to_read_why() {
     let port = port(Config::default(), json!({}).into()).await;
     let mut stream = port.connect().await;
 
-    let head = "POST /api/tasks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let head = "POST /api/tasks HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t\r\ncontent-type: application/json\r\n";
     stream.write_all(format!("{head}content-length: 10000000\r\n\r\n").as_bytes()).await.unwrap();
     stream.write_all(&vec![b' '; 10_000_000]).await.unwrap();
 
@@ -180,7 +184,9 @@ async fn a_stopping_server_finishes_what_it_has_begun_and_takes_nothing_new() {
     let port = port(config, Reply::Never).await;
     let mut idle = port.connect().await;
     let mut busy = port.connect().await;
-    busy.write_all(b"GET /api/tasks/7 HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    busy.write_all(b"GET /api/tasks/7 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t\r\n\r\n")
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
 
     port.shutdown.cancel();
@@ -197,7 +203,9 @@ async fn a_stopping_server_cuts_what_does_not_end() {
     let config = Config { http_drain_seconds: Duration::from_millis(300), ..Config::default() };
     let port = port(config, Reply::Never).await;
     let mut busy = port.connect().await;
-    busy.write_all(b"GET /api/tasks/7 HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    busy.write_all(b"GET /api/tasks/7 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t\r\n\r\n")
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
 
     port.shutdown.cancel();

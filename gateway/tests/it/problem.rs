@@ -150,7 +150,8 @@ async fn a_service_that_cannot_be_reached_is_503_and_its_address_stays_inside() 
         telemetry: nowhere,
     };
     let gateway = gateway::service(&peers).unwrap();
-    let request = Request::get("/api/tasks").body(Full::<bytes::Bytes>::default()).unwrap();
+    let request = Request::get("/api/tasks").header("authorization", "Bearer token");
+    let request = request.body(Full::<bytes::Bytes>::default()).unwrap();
 
     let response = gateway.oneshot(request).await.unwrap();
 

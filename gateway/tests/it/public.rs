@@ -1,12 +1,17 @@
 //! The public surface, by its own descriptors and the generated code of its services.
 
+use std::convert::Infallible;
+
+use bytes::Bytes;
 use equipment::{
     CreateEquipmentRequest, Equipment, GetEquipmentRequest, ListEquipmentRequest,
     ListEquipmentResponse, WatchEquipmentRequest, WatchEquipmentResponse,
     equipment_service_server::{EquipmentService, EquipmentServiceServer},
 };
+use futures_util::stream;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use kit::peer::Place;
 use proto::equipment::v1 as equipment;
 use serde_json::{Value, json};
@@ -41,17 +46,18 @@ impl EquipmentService for Echo {
         Ok(Response::new(ListEquipmentResponse::default()))
     }
 
-    type WatchEquipmentStream = futures_util::stream::Empty<Result<WatchEquipmentResponse, Status>>;
+    type WatchEquipmentStream = stream::Empty<Result<WatchEquipmentResponse, Status>>;
 
     async fn watch_equipment(
         &self,
         _: tonic::Request<WatchEquipmentRequest>,
     ) -> Result<Response<Self::WatchEquipmentStream>, Status> {
-        Ok(Response::new(futures_util::stream::empty()))
+        Ok(Response::new(stream::empty()))
     }
 }
 
-async fn ask(request: Request<Full<bytes::Bytes>>) -> (StatusCode, Value) {
+async fn ask(mut request: Request<Full<Bytes>>) -> (StatusCode, Value) {
+    request.headers_mut().insert("authorization", "Bearer token".parse().unwrap());
     let place = Place::default();
     place.fill(tonic::service::Routes::new(EquipmentServiceServer::new(Echo)).prepare());
     let gateway = gateway::service(&all(&place)).unwrap();
@@ -160,5 +166,28 @@ async fn methods_without_a_rule_have_no_path() {
         "/flightline.auth.v1.AuthService/CreateServiceToken",
     ] {
         assert_eq!(world.post(path, "{}").await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_without_a_token_is_refused_before_the_body_is_read() {
+    let world = World::public(|_| json!({}));
+    let endless = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
+    let request = Request::post("/api/data/batch").header("content-type", "application/json");
+
+    let answer = world.send_as_it_is(request.body(endless).unwrap()).await;
+
+    assert_eq!(answer.reason(401), "UNAUTHENTICATED");
+    assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+    assert!(world.calls().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_open_to_everybody_needs_no_token() {
+    let world = World::public(|_| json!({}));
+
+    for path in ["/api/token", "/api/token/refresh", "/api/register"] {
+        let answer = world.send_as_it_is(with_json(http::Method::POST, path, "{}")).await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.status);
     }
 }

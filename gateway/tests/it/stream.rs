@@ -17,6 +17,7 @@ fn two_things() -> Vec<Value> {
 
 fn watch(accept: &str) -> Request<Full<bytes::Bytes>> {
     let request = Request::get("/trial/things/watch").header("accept", accept);
+    let request = request.header("authorization", "Bearer token");
     request.body(Full::default()).unwrap()
 }
 

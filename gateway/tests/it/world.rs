@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gateway::{Config, Gateway};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Full};
 use kit::peer::{Peers, Place};
 use serde_json::Value;
@@ -64,22 +64,31 @@ pub fn all(place: &Place) -> Peers {
 impl World {
     /// The trial service.
     pub fn trial<R: Into<Reply>>(reply: impl Fn(&Call) -> R + Send + Sync + 'static) -> Self {
-        Self::new(protos::trial(), reply)
+        Self::new(protos::trial(), impatient(), reply)
+    }
+
+    /// The trial service behind a gateway with other settings.
+    pub fn trial_with<R: Into<Reply>>(
+        config: Config,
+        reply: impl Fn(&Call) -> R + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(protos::trial(), config, reply)
     }
 
     /// The public surface.
     pub fn public<R: Into<Reply>>(reply: impl Fn(&Call) -> R + Send + Sync + 'static) -> Self {
-        Self::new(proto::DESCRIPTORS, reply)
+        Self::new(proto::DESCRIPTORS, impatient(), reply)
     }
 
     fn new<R: Into<Reply>>(
         descriptors: &[u8],
+        config: Config,
         reply: impl Fn(&Call) -> R + Send + Sync + 'static,
     ) -> Self {
         let neighbour = Neighbour::new(descriptors, move |call| reply(call).into());
         let shutdown = CancellationToken::new();
         let peers = peers(&neighbour);
-        let gateway = Gateway::new(descriptors, &peers, impatient(), shutdown.clone()).unwrap();
+        let gateway = Gateway::new(descriptors, &peers, config, shutdown.clone()).unwrap();
         Self { gateway, shutdown, neighbour }
     }
 
@@ -91,7 +100,18 @@ impl World {
         self.send(json(Method::POST, path, body)).await
     }
 
-    pub async fn send<B>(&self, request: Request<B>) -> Answer
+    /// Sends `request` with a token, whose worth the gateway can't judge, unless it carries one.
+    pub async fn send<B>(&self, mut request: Request<B>) -> Answer
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<tower::BoxError>,
+    {
+        let token = HeaderValue::from_static("Bearer token");
+        request.headers_mut().entry(AUTHORIZATION).or_insert(token);
+        self.send_as_it_is(request).await
+    }
+
+    pub async fn send_as_it_is<B>(&self, request: Request<B>) -> Answer
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<tower::BoxError>,
