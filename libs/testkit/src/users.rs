@@ -1,12 +1,17 @@
 //! Callers of every role, with tokens that the services accept.
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use std::sync::Arc;
+
+use aws_lc_rs::{
+    hmac,
+    signature::{Ed25519KeyPair, KeyPair},
+};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use kit::{
     access::Role,
     token::{Claims, ISSUER, PublicKey, TYPE},
 };
+use serde_json::{Value, json};
 use tonic::{Request, Status, metadata::MetadataValue, service::Interceptor};
 use uuid::Uuid;
 
@@ -15,7 +20,7 @@ use crate::FrozenClock;
 /// Signs tokens in the place of the auth service.
 #[derive(Clone)]
 pub struct Issuer {
-    key: EncodingKey,
+    pair: Arc<Ed25519KeyPair>,
     public: PublicKey,
     clock: FrozenClock,
 }
@@ -31,11 +36,10 @@ pub struct User {
 
 impl Issuer {
     pub(crate) fn new(clock: FrozenClock) -> Self {
-        let pair = Ed25519KeyPair::generate().unwrap();
-        let der = pair.to_pkcs8v1().unwrap();
+        let pair = Arc::new(Ed25519KeyPair::generate().unwrap());
         let x = BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
         let public = PublicKey { kid: "test".into(), x };
-        Self { key: EncodingKey::from_ed_der(der.as_ref()), public, clock }
+        Self { pair, public, clock }
     }
 
     /// What verifies the tokens.
@@ -75,10 +79,31 @@ impl Issuer {
     /// Signs whatever `claims` say.
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> String {
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.typ = Some(TYPE.into());
-        header.kid = Some(self.public.kid.clone());
-        encode(&header, claims, &self.key).unwrap()
+        self.forge(&self.header(), &serde_json::to_value(claims).unwrap())
+    }
+
+    /// What the header of a good token says.
+    #[must_use]
+    pub fn header(&self) -> Value {
+        json!({"typ": TYPE, "alg": "EdDSA", "kid": self.public.kid})
+    }
+
+    /// A token that says whatever `header` and `claims` do, signed as an attacker would for the header's `alg`: not at all
+    /// (`none`), with the public key for a shared secret (`HS256`); else with the private key.
+    #[must_use]
+    pub fn forge(&self, header: &Value, claims: &Value) -> String {
+        let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        let (header_json, claims) = (header.to_string(), claims.to_string());
+        let message = format!("{}.{}", encode(header_json.as_bytes()), encode(claims.as_bytes()));
+        let signature = match header["alg"].as_str() {
+            Some("none") => String::new(),
+            Some("HS256") => {
+                let secret = hmac::Key::new(hmac::HMAC_SHA256, self.pair.public_key().as_ref());
+                encode(hmac::sign(&secret, message.as_bytes()).as_ref())
+            }
+            _ => encode(self.pair.sign(message.as_bytes()).as_ref()),
+        };
+        format!("{message}.{signature}")
     }
 }
 

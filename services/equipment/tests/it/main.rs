@@ -3,6 +3,7 @@
 
 mod access;
 mod equipment;
+mod token;
 mod watch;
 
 use proto::equipment::v1::{Equipment, equipment_service_client::EquipmentServiceClient};
