@@ -1,6 +1,6 @@
 //! A call as a handler sees it: who calls, which method, and the message.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tonic::{Extensions, Request, metadata::MetadataValue};
@@ -45,7 +45,7 @@ fn admitted(extensions: &Extensions) -> (Caller, &'static str) {
 }
 
 /// Who calls, as their token proved.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Caller {
     /// The user's id, `service:<name>` for a service, empty for nobody.
     pub id: String,
@@ -63,6 +63,18 @@ pub struct Caller {
     pub request_id: String,
     /// When they stop waiting.
     pub(crate) deadline: Option<Instant>,
+}
+
+impl fmt::Debug for Caller {
+    /// Without the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, role, request_id, .. } = self;
+        f.debug_struct("Caller")
+            .field("id", id)
+            .field("role", role)
+            .field("request_id", request_id)
+            .finish()
+    }
 }
 
 impl Caller {

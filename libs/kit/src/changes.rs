@@ -1,4 +1,8 @@
-//! The change log: the one way that news of a service's data travels, in the order in which it was committed.
+//! The change log: the one way that news of a service's data travels.
+//!
+//! No reader misses an entry. On SQLite entries come in the order of their commits. On PostgreSQL they come in the order in
+//! which their transactions began to write, so of two entries about one thing the older may come last: a consumer that keeps
+//! the thing itself compares revisions.
 //!
 //! A service appends its domain events in the transaction that makes them. Watch methods stream from the log with a
 //! resume token, and consumers inside the service keep their own place in it. Readings do not go through it.
@@ -94,11 +98,17 @@ pub async fn append(
 pub async fn end(db: &mut Conn) -> Result<Position> {
     let position =
         match db.engine() {
-            Engine::Sqlite(c) => sqlx::query_as(
-                "select 0 as transaction_id, coalesce(max(sequence), 0) as sequence from changes",
-            )
-            .fetch_one(c)
-            .await?,
+            Engine::Sqlite(c) => {
+                sqlx::query_as(
+                    // What was trimmed counts: a log that is empty now does not begin again.
+                    "select 0 as transaction_id, coalesce(max(sequence), 0) as sequence
+                 from (select sequence from changes
+                       union all
+                       select sequence from cursors where name = 'trimmed') as places",
+                )
+                .fetch_one(c)
+                .await?
+            }
             // All transactions before the oldest one running are over; what the others write comes after.
             Engine::Postgres(c) => sqlx::query_as(
                 "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as transaction_id,
@@ -152,8 +162,9 @@ pub async fn holds(db: &mut Conn, position: Position) -> Result<bool> {
     Ok(trimmed.is_none_or(|trimmed| trimmed <= position))
 }
 
-/// Drops the entries older than `before` and remembers how far; none while a consumer has yet to read one of them.
-pub async fn trim(tx: &mut Tx, before: Timestamp) -> Result<()> {
+/// Drops at most `limit` of the entries older than `before` and remembers how far; none while a consumer has yet to read
+/// one of them. Says how many went.
+pub async fn trim(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
     let last: Option<Position> = match tx.engine() {
         Engine::Sqlite(c) => {
             sqlx::query_as(
@@ -174,7 +185,7 @@ pub async fn trim(tx: &mut Tx, before: Timestamp) -> Result<()> {
             .await?
         }
     };
-    let Some(last) = last else { return Ok(()) };
+    let Some(last) = last else { return Ok(0) };
     let behind = on!(tx, c => sqlx::query_scalar::<_, i64>(
             "select count(*)
              from cursors
@@ -185,12 +196,17 @@ pub async fn trim(tx: &mut Tx, before: Timestamp) -> Result<()> {
         .bind(last.sequence)
         .fetch_one(c).await)?;
     if behind != 0 {
-        return Ok(());
+        return Ok(0);
     }
-    on!(tx, c => sqlx::query("delete from changes where created_at < $1")
+    let rows = on!(tx, c => sqlx::query(
+            "delete from changes
+             where sequence in (select sequence from changes where created_at < $1 limit $2)",
+        )
         .bind(before)
-        .execute(c).await.map(drop))?;
-    set_cursor(tx, TRIMMED, last).await
+        .bind(limit)
+        .execute(c).await.map(|done| done.rows_affected()))?;
+    set_cursor(tx, TRIMMED, last).await?;
+    Ok(rows)
 }
 
 /// The cursor that says how far the log was trimmed.
@@ -208,13 +224,15 @@ pub async fn cursor(db: &mut Conn, name: &str) -> Result<Option<Position>> {
     Ok(position)
 }
 
-/// Moves the consumer `name` to `position`.
+/// Moves the consumer `name` forward to `position`; of several replicas' places the furthest counts.
 pub async fn set_cursor(tx: &mut Tx, name: &str, position: Position) -> Result<()> {
     on!(tx, c => sqlx::query(
             "insert into cursors (name, transaction_id, sequence)
              values ($1, $2, $3)
              on conflict (name) do update
-             set transaction_id = excluded.transaction_id, sequence = excluded.sequence",
+             set transaction_id = excluded.transaction_id, sequence = excluded.sequence
+             where (cursors.transaction_id, cursors.sequence)
+                 < (excluded.transaction_id, excluded.sequence)",
         )
         .bind(name)
         .bind(position.transaction_id)

@@ -65,6 +65,12 @@ pub enum Error {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// There is no such method.
+    #[error("no such method")]
+    NoMethod,
+    /// The caller's time, or the longest that any call may take, was over.
+    #[error("the call took too long")]
+    TimedOut,
     /// Something that the service needs is away. A retry later may work.
     #[error("{0}")]
     Unavailable(&'static str),
@@ -111,6 +117,8 @@ impl Error {
             Self::Forbidden(_) => Code::PermissionDenied,
             Self::Exhausted(_) | Self::TooSoon { .. } => Code::ResourceExhausted,
             Self::Stale(_) => Code::Aborted,
+            Self::NoMethod => Code::Unimplemented,
+            Self::TimedOut => Code::DeadlineExceeded,
             Self::Unavailable(_) => Code::Unavailable,
             Self::Upstream(status) => status.code(),
             Self::Internal(_) => Code::Internal,
@@ -126,6 +134,8 @@ impl Error {
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
             Self::Forbidden(_) => "FORBIDDEN",
             Self::Exhausted(_) => "EXHAUSTED",
+            Self::NoMethod => "NO_METHOD",
+            Self::TimedOut => "TIMED_OUT",
             Self::Stale(_) => "STALE",
             Self::TooSoon { .. } => "TOO_SOON",
             Self::Unavailable(_) | Self::Upstream(_) => "UNAVAILABLE",

@@ -29,6 +29,12 @@ pub struct Once {
 }
 
 impl Once {
+    /// What makes two calls one: who calls, what, and with which key. `None` without a key.
+    pub fn identity(&self) -> Option<(&str, &'static str, &str)> {
+        let is_keyed = !self.request_id.is_empty();
+        is_keyed.then_some((self.caller.as_str(), self.method, self.request_id.as_str()))
+    }
+
     /// The call, by its key `request_id`.
     pub fn new<T: Message>(call: &Call<T>, request_id: &str) -> Self {
         Self {
@@ -82,7 +88,16 @@ impl Once {
 
     /// Whether this is the first call with the key.
     async fn take(&self, tx: &mut Tx, now: Timestamp) -> Result<bool> {
-        forget(tx, now.minus(KEPT)).await?;
+        // Only its own: others' are the hourly tidying's, or every keyed call would wait for every other.
+        on!(tx, c => sqlx::query(
+                "delete from answers
+                 where caller = $1 and method = $2 and request_id = $3 and created_at < $4",
+            )
+            .bind(&self.caller)
+            .bind(self.method)
+            .bind(&self.request_id)
+            .bind(now.minus(KEPT))
+            .execute(c).await.map(drop))?;
         let rows = on!(tx, c => sqlx::query(
                 "insert into answers (caller, method, request_id, fingerprint, created_at)
                  values ($1, $2, $3, $4, $5)
@@ -117,10 +132,15 @@ pub fn replayed<A>(answer: A) -> Response<A> {
     response
 }
 
-/// Drops the answers that were first given before `before`.
-pub async fn forget(db: &mut Conn, before: Timestamp) -> Result<()> {
-    on!(db, c => sqlx::query("delete from answers where created_at < $1")
+/// Drops at most `limit` of the answers that were first given before `before`; says how many went.
+pub async fn forget(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query(
+            "delete from answers
+             where (caller, method, request_id) in (
+                 select caller, method, request_id from answers where created_at < $1 limit $2
+             )",
+        )
         .bind(before)
-        .execute(c).await.map(drop))?;
-    Ok(())
+        .bind(limit)
+        .execute(c).await.map(|done| done.rows_affected()))?)
 }

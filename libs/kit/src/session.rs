@@ -4,12 +4,14 @@
 //! is missed, auth is asked about each credential, and when auth can't be asked, nobody is let in.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use futures_util::future::BoxFuture;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 
 use crate::{Error, Result, Timestamp, access::Role, token::Claims};
 
@@ -20,6 +22,8 @@ const BEAT: Duration = Duration::from_millis(900);
 const KEPT: Duration = Duration::from_mins(10);
 /// Keys of machines that are remembered at once.
 const KEYS: usize = 10_000;
+/// Questions about keys that auth is asked at once.
+const TURNS: usize = 32;
 
 /// What auth tells.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +73,8 @@ pub trait Ask: Send + Sync {
 #[derive(Clone)]
 pub struct Sessions {
     ask: Arc<dyn Ask>,
+    /// Questions about keys at once.
+    turns: Arc<Semaphore>,
     known: Arc<Mutex<Known>>,
 }
 
@@ -79,15 +85,16 @@ struct Known {
     complete: bool,
     ended: HashMap<String, Timestamp>,
     users: HashMap<String, UserNews>,
-    /// By secret.
-    keys: HashMap<String, Key>,
-    deleted_keys: HashSet<String>,
+    /// By the hash of the secret, which is kept nowhere.
+    keys: HashMap<Hash, Key>,
+    /// Keys whose end was told, and when.
+    deleted_keys: HashMap<String, Timestamp>,
 }
 
 impl Sessions {
     /// Knows nothing yet, and asks.
     pub fn new(ask: Arc<dyn Ask>) -> Self {
-        Self { ask, known: Arc::default() }
+        Self { ask, turns: Arc::new(Semaphore::new(TURNS)), known: Arc::default() }
     }
 
     /// Takes in news, or a beat without any, that came at `heard_at`.
@@ -95,27 +102,12 @@ impl Sessions {
         let mut known = self.known();
         known.heard_at = Some(heard_at);
         known.complete |= news.complete;
-        known.ended.extend(news.ended);
-        for user in news.users {
-            let is_older = |other: &UserNews| user.changed_at < other.changed_at;
-            if !known.users.get(&user.id).is_some_and(is_older) {
-                known.users.insert(user.id.clone(), user);
-            }
-        }
-        known.keys.retain(|_, key| !news.deleted_keys.contains(&key.id));
-        known.deleted_keys.extend(news.deleted_keys);
-        let old = now.minus(KEPT);
-        known.ended.retain(|_, ended_at| old < *ended_at);
-        known.users.retain(|_, user| old < user.changed_at);
+        known.keep(news, now);
     }
 
     /// Takes in news from this very process, at once; it is no beat.
-    pub fn note(&self, news: News) {
-        let mut known = self.known();
-        known.ended.extend(news.ended);
-        known.users.extend(news.users.into_iter().map(|user| (user.id.clone(), user)));
-        known.keys.retain(|_, key| !news.deleted_keys.contains(&key.id));
-        known.deleted_keys.extend(news.deleted_keys);
+    pub fn note(&self, news: News, now: Timestamp) {
+        self.known().keep(news, now);
     }
 
     /// Whether the session of a verified token is still good, and what its person is trusted with now.
@@ -131,7 +123,7 @@ impl Sessions {
         if let Some(role) = self.recall(claims, role, now)? {
             return Ok(role);
         }
-        self.ask.session(claims).await.map_err(away)?.ok_or_else(ended)
+        self.ask.session(claims).await.map_err(|error| away(&error))?.ok_or_else(ended)
     }
 
     /// What is known without asking; `None`: nothing.
@@ -165,20 +157,27 @@ impl Sessions {
 
     fn recall_key(&self, secret: &str, now: Instant) -> Option<Key> {
         let known = self.known();
-        known.keys.get(secret).filter(|_| known.is_fresh(now)).cloned()
+        known.keys.get(&hash(secret)).filter(|_| known.is_fresh(now)).cloned()
     }
 
     async fn ask_key(&self, secret: &str) -> Result<Key> {
-        let key = self.ask.key(secret.to_owned()).await.map_err(away)?.ok_or_else(no_key)?;
+        // Whoever invents keys makes at most this many others wait.
+        let _turn = self.turns.acquire().await.map_err(anyhow::Error::from)?;
+        let key = self
+            .ask
+            .key(secret.to_owned())
+            .await
+            .map_err(|error| away(&error))?
+            .ok_or_else(no_key)?;
         let mut known = self.known();
         // News of its end may have come while auth was answering.
-        if known.deleted_keys.contains(&key.id) {
+        if known.deleted_keys.contains_key(&key.id) {
             return Err(no_key());
         }
         if KEYS <= known.keys.len() {
             known.keys.clear();
         }
-        known.keys.insert(secret.to_owned(), key.clone());
+        known.keys.insert(hash(secret), key.clone());
         Ok(key)
     }
 
@@ -189,11 +188,34 @@ impl Sessions {
 }
 
 impl Known {
+    fn keep(&mut self, news: News, now: Timestamp) {
+        self.ended.extend(news.ended);
+        for user in news.users {
+            let is_older = |other: &UserNews| user.changed_at < other.changed_at;
+            if !self.users.get(&user.id).is_some_and(is_older) {
+                self.users.insert(user.id.clone(), user);
+            }
+        }
+        self.keys.retain(|_, key| !news.deleted_keys.contains(&key.id));
+        self.deleted_keys.extend(news.deleted_keys.into_iter().map(|id| (id, now)));
+        let old = now.minus(KEPT);
+        self.ended.retain(|_, ended_at| old < *ended_at);
+        self.users.retain(|_, user| old < user.changed_at);
+        self.deleted_keys.retain(|_, told_at| old < *told_at);
+    }
+
     /// Whether silence about a credential means that it is good.
     fn is_fresh(&self, now: Instant) -> bool {
         let silence = |heard_at| now.saturating_duration_since(heard_at);
         self.complete && self.heard_at.is_some_and(|heard_at| silence(heard_at) < BEAT)
     }
+}
+
+/// SHA-256 of a key's secret.
+type Hash = [u8; 32];
+
+fn hash(secret: &str) -> Hash {
+    Sha256::digest(secret).into()
 }
 
 fn ended() -> Error {
@@ -205,7 +227,7 @@ fn no_key() -> Error {
 }
 
 /// The issuer's refusal is no verdict on the credential: whoever can't be asked lets nobody in.
-fn away(error: Error) -> Error {
+fn away(error: &Error) -> Error {
     tracing::warn!(%error, "auth can't be asked whether a credential is still good");
     Error::Unavailable("it can't be found out whether the credential is still good")
 }

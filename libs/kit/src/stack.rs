@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::{sync::Semaphore, time::Instant};
 use tonic::{Status, body::Body, transport::server::TcpConnectInfo};
 use tower::{Layer, Service, ServiceExt};
@@ -53,19 +53,21 @@ impl Guard {
         S::Future: Send,
     {
         let deadline = Instant::now() + timeout(request.headers());
-        if let Err(error) = self.admit(&mut request, deadline).await {
-            return Status::from(error).into_http();
-        }
         let Ok(_permit) = self.permits.try_acquire() else {
             return Status::from(Error::Exhausted("too many calls at once")).into_http();
         };
+        match tokio::time::timeout_at(deadline, self.admit(&mut request, deadline)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Status::from(error).into_http(),
+            Err(_) => return Status::from(Error::TimedOut).into_http(),
+        }
         let answer = AssertUnwindSafe(service.oneshot(request)).catch_unwind();
         match tokio::time::timeout_at(deadline, answer).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Err(_)) => {
                 Status::from(Error::Internal(anyhow::anyhow!("a handler panicked"))).into_http()
             }
-            Err(_) => Status::deadline_exceeded("the call took too long").into_http(),
+            Err(_) => Status::from(Error::TimedOut).into_http(),
         }
     }
 
@@ -76,7 +78,7 @@ impl Guard {
             return Ok(());
         }
         let Some((method, rule)) = self.rules.find(path) else {
-            return Err(Status::unimplemented("no such method").into());
+            return Err(Error::NoMethod);
         };
         let mut caller = match rule {
             Rule::Public => Caller::nobody(request_id(request.headers())),
@@ -129,14 +131,28 @@ fn address(request: &Request<Body>) -> Option<IpAddr> {
     told.and_then(|told| told.parse().ok()).or_else(|| Some(connection()?.ip()))
 }
 
-/// The id that the request came with, or a new one.
-fn request_id(headers: &HeaderMap) -> String {
-    let given = headers.get("x-request-id").and_then(|id| id.to_str().ok());
-    match given {
-        Some(id) if (1..=128).contains(&id.len()) => id.to_owned(),
-        _ => Uuid::now_v7().to_string(),
+/// The id that the request came with, 1 to 128 visible characters, or else a new one, which it gets.
+fn ensure_request_id(headers: &mut HeaderMap) -> String {
+    let given = request_id(headers);
+    let is_good =
+        (1..=128).contains(&given.len()) && given.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_good {
+        return given;
     }
+    let made = Uuid::now_v7().to_string();
+    if let Ok(value) = HeaderValue::from_str(&made) {
+        headers.insert(REQUEST_ID, value);
+    }
+    made
 }
+
+fn request_id(headers: &HeaderMap) -> String {
+    let id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    id.unwrap_or_default().to_owned()
+}
+
+/// Names a request in every service and log that it passes.
+const REQUEST_ID: &str = "x-request-id";
 
 /// How long the caller waits (`grpc-timeout`), at most [`CEILING`].
 fn timeout(headers: &HeaderMap) -> Duration {
@@ -191,13 +207,10 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let (guard, service) = (self.guard.clone(), self.service.clone());
-        let span = tracing::info_span!(
-            "call",
-            method = request.uri().path(),
-            request_id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()),
-        );
+        let request_id = ensure_request_id(request.headers_mut());
+        let span = tracing::info_span!("call", method = request.uri().path(), request_id);
         let answer = async move { Ok(guard.handle(service, request).await) };
         answer.instrument(span).boxed()
     }

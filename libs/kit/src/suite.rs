@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Clock, Db, Result, changes, once, peer::Peers, session::Sessions, token::ServiceToken,
+    Clock, Db, Result, changes, db::Tx, once, peer::Peers, session::Sessions, token::ServiceToken,
 };
 
 /// How long the change log is kept for those who were away.
@@ -40,25 +41,55 @@ impl Suite {
         });
     }
 
-    /// Keeps the tables of this library from growing for ever: drops old changes and old first answers, hourly.
+    /// Keeps the tables of this library from growing for ever: drops old changes and old first answers.
     pub fn keep_tidy(&self, db: &Db) {
-        let (db, clock) = (db.clone(), self.clock.clone());
+        let clock = self.clock.clone();
+        self.hourly(db, "tidy answers", move |tx| {
+            let before = clock.now().minus(once::KEPT);
+            Box::pin(once::forget(tx, before, ROWS))
+        });
+        let clock = self.clock.clone();
+        self.hourly(db, "tidy changes", move |tx| {
+            let before = clock.now().minus(LOG_KEPT);
+            Box::pin(changes::trim(tx, before, ROWS))
+        });
+    }
+
+    /// Runs `step` every hour, again and again until it changes nothing: in small transactions, so that nobody waits long
+    /// for one of them.
+    pub fn hourly(
+        &self,
+        db: &Db,
+        name: &'static str,
+        step: impl for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<u64>> + Send + Sync + 'static,
+    ) {
+        let db = db.clone();
         self.spawn(async move {
             let mut hourly = tokio::time::interval(Duration::from_hours(1));
             loop {
                 hourly.tick().await;
-                if let Err(error) = tidy(&db, &clock).await {
-                    tracing::warn!(%error, "could not tidy up; the next hour will");
+                if let Err(error) = until_done(&db, name, &step).await {
+                    tracing::warn!(name, %error, "not done; the next hour it will be");
                 }
             }
         });
     }
 }
 
-async fn tidy(db: &Db, clock: &Clock) -> Result<()> {
-    let now = clock.now();
-    let mut tx = db.begin("tidy up").await?;
-    once::forget(&mut tx, now.minus(once::KEPT)).await?;
-    changes::trim(&mut tx, now.minus(LOG_KEPT)).await?;
-    tx.commit().await
+/// Rows that one small transaction drops.
+const ROWS: i64 = 1000;
+
+async fn until_done(
+    db: &Db,
+    name: &'static str,
+    step: &(impl for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<u64>> + Sync),
+) -> Result<()> {
+    loop {
+        let mut tx = db.begin(name).await?;
+        let rows = step(&mut tx).await?;
+        tx.commit().await?;
+        if rows == 0 {
+            return Ok(());
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::{
     num::NonZeroUsize,
     ops::DerefMut,
     sync::{Arc, Mutex as BlockingMutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::BoxFuture;
@@ -26,7 +26,7 @@ const LEEWAY_SECONDS: i64 = 5;
 /// Verified tokens that are remembered: verifying one costs more than most calls that it guards.
 const VERIFIED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// The shortest time between two fetches of keys, so that tokens with invented key names can't flood the issuer.
-const REFETCH: Duration = Duration::from_secs(5);
+const REFETCH: Duration = Duration::from_secs(1);
 
 /// What an access token says (RFC 9068).
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,14 +69,10 @@ type Fetch = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<PublicKey>>> + Send +
 pub struct Verifier {
     fetch: Fetch,
     clock: Clock,
-    keys: Arc<RwLock<Keys>>,
+    keys: Arc<RwLock<HashMap<String, DecodingKey>>>,
+    /// When keys were last asked for, by a clock that never steps.
+    fetched_at: Arc<Mutex<Option<Instant>>>,
     verified: Arc<BlockingMutex<LruCache<String, (Claims, Role)>>>,
-}
-
-#[derive(Default)]
-struct Keys {
-    by_id: HashMap<String, DecodingKey>,
-    fetched_at: Option<Timestamp>,
 }
 
 impl Verifier {
@@ -86,7 +82,8 @@ impl Verifier {
         fetch: impl Fn() -> BoxFuture<'static, Result<Vec<PublicKey>>> + Send + Sync + 'static,
     ) -> Self {
         let verified = Arc::new(BlockingMutex::new(LruCache::new(VERIFIED)));
-        Self { fetch: Arc::new(fetch), clock, keys: Arc::default(), verified }
+        let (keys, fetched_at) = (Arc::default(), Arc::default());
+        Self { fetch: Arc::new(fetch), clock, keys, fetched_at, verified }
     }
 
     /// Checks what a token says by itself: who signed it, for whom, when and as what. Whether its session has ended is
@@ -135,29 +132,37 @@ impl Verifier {
     }
 
     async fn key(&self, kid: &str) -> Result<DecodingKey> {
-        if let Some(key) = self.keys.read().await.by_id.get(kid) {
+        if let Some(key) = self.keys.read().await.get(kid) {
             return Ok(key.clone());
         }
-        let mut keys = self.keys.write().await;
-        // Another call may have fetched it while this one waited.
-        if let Some(key) = keys.by_id.get(kid) {
+        // One fetch at a time, beside those whose keys are known: they don't wait for it.
+        let mut fetched_at = self.fetched_at.lock().await;
+        if let Some(key) = self.keys.read().await.get(kid) {
             return Ok(key.clone());
         }
-        let now = self.clock.now();
-        if keys.fetched_at.is_some_and(|at| now < at.plus(REFETCH)) {
-            return Err(invalid());
+        if fetched_at.is_some_and(|at| at.elapsed() < REFETCH) {
+            // With no keys at all the fault is not the token's.
+            let is_empty = self.keys.read().await.is_empty();
+            return Err(if is_empty { no_keys() } else { invalid() });
         }
+        // Also a fetch that fails was one: whoever waits for it does not repeat it.
+        *fetched_at = Some(Instant::now());
         let fetched = (self.fetch)().await.map_err(|error| {
             tracing::warn!(%error, "can't fetch the keys that verify tokens");
-            Error::Unavailable("the keys that verify tokens are away")
+            no_keys()
         })?;
-        keys.by_id = fetched
+        let keys: HashMap<_, _> = fetched
             .into_iter()
             .filter_map(|key| Some((key.kid, DecodingKey::from_ed_components(&key.x).ok()?)))
             .collect();
-        keys.fetched_at = Some(now);
-        keys.by_id.get(kid).cloned().ok_or_else(invalid)
+        let key = keys.get(kid).cloned();
+        *self.keys.write().await = keys;
+        key.ok_or_else(invalid)
     }
+}
+
+fn no_keys() -> Error {
+    Error::Unavailable("the keys that verify tokens are away")
 }
 
 /// One wording for every defect: an attacker learns nothing from the difference.
@@ -220,7 +225,10 @@ impl ServiceToken {
         {
             return Ok(Arc::clone(token));
         }
-        let (token, expires_in) = (self.fetch)().await?;
+        let (token, expires_in) = (self.fetch)().await.map_err(|error| {
+            tracing::warn!(%error, "this service can't prove itself");
+            Error::Unavailable("this service can't prove itself to the others")
+        })?;
         let token: Arc<str> = token.into();
         // Renewed at half of its life: never used at its end.
         let half = Duration::from_secs(u64::try_from(expires_in).unwrap_or_default() / 2);

@@ -18,12 +18,7 @@ use proto::{
 };
 use tonic::Code;
 
-use crate::{domain::alert::AlertId, rpc::alert::CHANGE, store};
-
-/// The kind of change that wants a task for an alert.
-pub const WANTED: &str = "task.wanted";
-/// The kind of change that says that the alert of a wanted task never was.
-pub const UNWARRANTED: &str = "task.unwarranted";
+use crate::{change, domain::alert::AlertId, store};
 
 /// This consumer's place in the log.
 const CURSOR: &str = "dispatch";
@@ -54,13 +49,17 @@ impl Dispatcher {
         let place = changes::cursor(&mut self.db.read().await?, CURSOR).await?;
         let mut reader = Reader::new(&self.db, place.unwrap_or_default());
         loop {
-            for change in reader.next().await? {
+            let changes = reader.next().await?;
+            for change in &changes {
                 match change.kind.as_str() {
-                    WANTED => self.open(&change).await?,
-                    UNWARRANTED => self.explain(&change).await?,
+                    change::TASK_WANTED => self.open(change).await?,
+                    change::TASK_UNWARRANTED => self.explain(change).await?,
                     _ => {}
                 }
-                self.advance(change.position).await?;
+            }
+            // What was carried when the process ends here is carried again, and is there already.
+            if let Some(last) = changes.last() {
+                self.advance(last.position).await?;
             }
         }
     }
@@ -73,25 +72,32 @@ impl Dispatcher {
 
     /// Opens the task that `change` wants, and notes it at the alert.
     async fn open(&self, change: &Change) -> Result<()> {
+        let id = AlertId::from(change.id);
+        let alert = store::alert::find(&mut self.db.read().await?, id).await?;
+        if alert.is_some_and(|alert| alert.task_id.is_some()) {
+            // Another replica was faster, or this one before it was restarted.
+            return Ok(());
+        }
         let request: CreateTaskRequest = change.decode()?;
         let outcome = self.insist(|| self.create_task(request.clone())).await;
 
         let now = self.suite.clock.now();
         let mut tx = self.db.begin("note task").await?;
         // An alert that was removed meanwhile has nothing to note; its own entry in the log follows.
-        let Some(mut alert) = store::alert::lock(&mut tx, AlertId::from(change.id)).await? else {
+        let Some(mut alert) = store::alert::lock(&mut tx, id).await? else {
             return Ok(());
         };
         match outcome {
             Ok(task) => alert.task_id = Some(task.id),
             Err(refusal) => {
                 tracing::error!(alert = %alert.id, %refusal, "no task can be opened");
-                alert.comment = format!("No task could be opened: {refusal}");
+                alert.say(&format!("No task could be opened: {refusal}"));
             }
         }
         alert.revision += 1;
         store::alert::update(&mut tx, &alert).await?;
-        changes::append(&mut tx, now, CHANGE, alert.id.uuid(), &pb::Alert::from(alert)).await?;
+        changes::append(&mut tx, now, change::ALERT, alert.id.uuid(), &pb::Alert::from(alert))
+            .await?;
         tx.commit().await
     }
 
@@ -139,7 +145,12 @@ impl Dispatcher {
                 Err(Error::Upstream(status)) if is_refusal(status.code()) => {
                     return Err(status.message().to_owned());
                 }
-                Err(error) => tracing::debug!(%error, "the maintenance service can't be reached"),
+                Err(error) if pause < PAUSES.1 => {
+                    tracing::debug!(%error, "the maintenance service can't be reached");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "tasks wait: the maintenance service can't be reached");
+                }
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSES.1);
@@ -147,15 +158,7 @@ impl Dispatcher {
     }
 }
 
-/// Whether the same call will be refused for ever.
+/// Whether the same call will be refused for ever. What a wrong address or an older neighbour answers is not.
 fn is_refusal(code: Code) -> bool {
-    matches!(
-        code,
-        Code::InvalidArgument
-            | Code::FailedPrecondition
-            | Code::NotFound
-            | Code::AlreadyExists
-            | Code::PermissionDenied
-            | Code::Unimplemented
-    )
+    matches!(code, Code::InvalidArgument | Code::FailedPrecondition | Code::AlreadyExists)
 }

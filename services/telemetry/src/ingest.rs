@@ -5,9 +5,11 @@ mod judge;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    panic::AssertUnwindSafe,
     sync::Arc,
 };
 
+use futures_util::FutureExt;
 use kit::{Clock, Db, Error, Result, Suite, Timestamp, db::Tx, once::Once};
 use proto::telemetry::v1 as pb;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -69,18 +71,25 @@ impl Ingest {
     ///
     /// # Errors
     ///
-    /// Nothing was kept: too much is waiting (`RESOURCE_EXHAUSTED`), or storage is away.
+    /// Nothing was kept: it is more than may ever wait, too much is waiting (`RESOURCE_EXHAUSTED`), or storage is away.
     pub async fn write(&self, readings: Vec<Reading>, single: Option<Single>) -> Result<Written> {
-        let values = readings.iter().map(|reading| reading.metrics.len()).sum::<usize>();
-        // A batch larger than the whole room takes all of it.
-        let values = u32::try_from(values.min(WAITING_VALUES)).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).try_acquire_many_owned(values);
+        let values = values(&readings);
+        if WAITING_VALUES < values {
+            let problem = format!("must have at most {WAITING_VALUES} values in all");
+            return Err(Error::invalid("readings", problem));
+        }
+        let room = u32::try_from(values).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(room);
         let room = room.map_err(|_| Error::Exhausted("too many readings are waiting"))?;
         let (done, written) = oneshot::channel();
         let ended = || Error::Unavailable("the writer has ended");
         self.jobs.send(Job { readings, single, done, _room: room }).map_err(|_| ended())?;
         written.await.map_err(|_| ended())?
     }
+}
+
+fn values(readings: &[Reading]) -> usize {
+    readings.iter().map(|reading| reading.metrics.len()).sum()
 }
 
 struct Writer {
@@ -102,30 +111,34 @@ struct Series {
 
 impl Writer {
     async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Job>) {
-        while let Some(job) = queue.recv().await {
-            let mut values = job.readings.len();
-            let mut group = vec![job];
-            while values < GROUP_VALUES {
-                let Ok(job) = queue.try_recv() else { break };
-                values += job.readings.len();
-                group.push(job);
+        let mut put_aside = None;
+        loop {
+            let first = match put_aside.take() {
+                Some(job) => Some(job),
+                None => queue.recv().await,
+            };
+            let Some(first) = first else { return };
+            let group;
+            (group, put_aside) = gather(first, &mut queue);
+            // Whoever is in a group that brings the writer down is told so; the writer goes on.
+            if AssertUnwindSafe(self.answer(group)).catch_unwind().await.is_err() {
+                tracing::error!("a group of readings brought the writer down");
             }
-            self.answer(group).await;
         }
     }
 
-    /// Writes the group and tells everybody in it. If it fails by our fault, each is tried alone, so that one can't spoil
-    /// the others.
+    /// Writes the group and tells everybody in it. If it fails by what is in it, each is tried alone, so that one can't
+    /// spoil the others.
     async fn answer(&mut self, group: Vec<Job>) {
         match self.write(&group).await {
             Ok(all) => {
                 for (job, written) in group.into_iter().zip(all) {
                     // The sender may have gone; what it sent is kept all the same.
-                    let _ = job.done.send(Ok(written));
+                    let _ = job.done.send(written);
                 }
             }
-            Err(Error::Internal(cause)) if 1 < group.len() => {
-                tracing::error!(error = format!("{cause:#}"), "a group of readings failed");
+            Err(error) if 1 < group.len() && !matches!(error, Error::Unavailable(_)) => {
+                tracing::error!(%error, "a group of readings failed; each is tried alone");
                 for job in group {
                     Box::pin(self.answer(vec![job])).await;
                 }
@@ -139,23 +152,25 @@ impl Writer {
         }
     }
 
-    async fn write(&mut self, group: &[Job]) -> Result<Vec<Written>> {
+    async fn write(&mut self, group: &[Job]) -> Result<Vec<Result<Written>>> {
         let now = self.clock.now();
         let mut tx = self.db.begin("write readings").await?;
-        let mut all = Vec::with_capacity(group.len());
-        for job in group {
-            all.push(before(&mut tx, job, now).await?);
-        }
-        let fresh = group.iter().zip(&all).filter(|(_, written)| !is_replay(written));
-        let changed = self.by_series(&mut tx, fresh.flat_map(|(job, _)| &job.readings)).await?;
+        let all = before(&mut tx, group, now).await?;
+        let fresh = || group.iter().zip(&all).filter(|(_, written)| is_fresh(written));
 
+        // Rules before samples: what arrives in this transaction arrives after each of them was made, whatever the clocks of
+        // replicas say.
+        let metrics = fresh().flat_map(|(job, _)| &job.readings).flat_map(|r| r.metrics.keys());
+        let rules = store::rule::looking(&mut tx, metrics.map(String::as_str)).await?;
+        let arrived_at = rules.iter().map(|rule| rule.updated_at).fold(now, Timestamp::max);
+
+        let readings = fresh().flat_map(|(job, _)| &job.readings);
+        let changed = self.by_series(&mut tx, readings).await?;
         let rows: Vec<Row> = rows(&changed).collect();
-        store::reading::upsert(&mut tx, &rows, now).await?;
-        judge::judge(&mut tx, &self.register, &changed, now).await?;
-        for (job, written) in group.iter().zip(&all) {
-            if let Some(single) = job.single.as_ref().filter(|_| !is_replay(written)) {
-                single.once.remember(&mut tx, &single.answer).await?;
-            }
+        store::reading::upsert(&mut tx, &rows, arrived_at).await?;
+        judge::judge(&mut tx, &self.register, &rules, &changed, now).await?;
+        for single in fresh().filter_map(|(job, _)| job.single.as_ref()) {
+            single.once.remember(&mut tx, &single.answer).await?;
         }
         tx.commit().await?;
 
@@ -195,8 +210,45 @@ impl Writer {
     }
 }
 
-/// What is true of a job before its readings are written.
-async fn before(tx: &mut Tx, job: &Job, now: Timestamp) -> Result<Written> {
+/// What waits, up to a group's size, and the job that must wait for the next one: its idempotency key is in this one.
+fn gather(first: Job, queue: &mut mpsc::UnboundedReceiver<Job>) -> (Vec<Job>, Option<Job>) {
+    let mut size = values(&first.readings);
+    let mut group = vec![first];
+    while size < GROUP_VALUES {
+        let Ok(job) = queue.try_recv() else { break };
+        if job.key().is_some() && group.iter().any(|other| other.key() == job.key()) {
+            return (group, Some(job));
+        }
+        size += values(&job.readings);
+        group.push(job);
+    }
+    (group, None)
+}
+
+impl Job {
+    /// What makes it the same as another.
+    fn key(&self) -> Option<(&str, &'static str, &str)> {
+        self.single.as_ref()?.once.identity()
+    }
+}
+
+/// What is true of each job before its readings are written; an idempotency key that was used otherwise concerns its own
+/// sender alone. Keys are taken in one order everywhere, so that replicas can't wait for each other in a circle.
+async fn before(tx: &mut Tx, group: &[Job], now: Timestamp) -> Result<Vec<Result<Written>>> {
+    let mut all: Vec<_> = group.iter().map(|_| Ok(Written::Kept)).collect();
+    let mut singles: Vec<_> =
+        group.iter().zip(&mut all).filter(|(job, _)| job.single.is_some()).collect();
+    singles.sort_by_key(|(job, _)| job.key());
+    for (job, written) in singles {
+        *written = match single_before(tx, job, now).await {
+            Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => return Err(error),
+            other => other,
+        };
+    }
+    Ok(all)
+}
+
+async fn single_before(tx: &mut Tx, job: &Job, now: Timestamp) -> Result<Written> {
     let (Some(single), Some(reading)) = (&job.single, job.readings.first()) else {
         return Ok(Written::Kept);
     };
@@ -207,8 +259,9 @@ async fn before(tx: &mut Tx, job: &Job, now: Timestamp) -> Result<Written> {
     Ok(if found.is_empty() { Written::Kept } else { Written::Replaced })
 }
 
-fn is_replay(written: &Written) -> bool {
-    matches!(written, Written::Replayed(_))
+/// Whether the job's readings are still to be written.
+fn is_fresh(written: &Result<Written>) -> bool {
+    matches!(written, Ok(Written::Kept | Written::Replaced))
 }
 
 fn rows(changed: &Changed) -> impl Iterator<Item = Row> {

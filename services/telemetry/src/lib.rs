@@ -3,6 +3,7 @@
 //! A call enters through `rpc`, is decided by `domain` and is kept by `store`. Readings go through `ingest`, which writes
 //! and judges them in one transaction; `register` knows the equipment; `dispatch` turns alerts into tasks.
 
+mod change;
 mod dispatch;
 mod domain;
 mod ingest;

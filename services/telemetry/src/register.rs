@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use kit::{Result, Suite};
+use kit::{Error, Result, Suite};
 use proto::equipment::v1::{
     Equipment, GetEquipmentRequest, WatchEquipmentRequest, equipment::Status,
     equipment_service_client::EquipmentServiceClient,
@@ -31,6 +31,8 @@ pub struct Entry {
     pub kind: Arc<str>,
     /// Whether it was not taken out of service for good.
     pub in_service: bool,
+    /// Counts its changes: news may come in another order.
+    revision: i64,
 }
 
 /// Follows the register for as long as the process runs.
@@ -67,7 +69,11 @@ impl Register {
         match client.get_equipment(request).await {
             Ok(answer) => Ok(self.keep(&answer.into_inner()).await),
             Err(status) if status.code() == Code::NotFound => Ok(None),
-            Err(status) => Err(status.into()),
+            // Whatever it refuses it refuses this service, not the caller.
+            Err(status) => {
+                tracing::warn!(%status, "the register can't be asked");
+                Err(Error::Unavailable("the register of equipment is away"))
+            }
         }
     }
 
@@ -95,8 +101,13 @@ impl Register {
     async fn keep(&self, equipment: &Equipment) -> Option<Entry> {
         let id = EquipmentId::parse("id", &equipment.id).ok()?;
         let in_service = equipment.status() != Status::Decommissioned;
-        let entry = Entry { kind: equipment.r#type.as_str().into(), in_service };
-        self.entries.write().await.insert(id, entry.clone());
-        Some(entry)
+        let revision = equipment.etag.parse().unwrap_or_default();
+        let entry = Entry { kind: equipment.r#type.as_str().into(), in_service, revision };
+        let mut entries = self.entries.write().await;
+        let known = entries.entry(id).or_insert_with(|| entry.clone());
+        if known.revision < entry.revision {
+            *known = entry;
+        }
+        Some(known.clone())
     }
 }

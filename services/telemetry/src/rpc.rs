@@ -1,6 +1,6 @@
 //! The wire: each method reads a request, asks `domain` and `store`, and writes an answer.
 
-pub mod alert;
+mod alert;
 mod reading;
 mod rule;
 

@@ -129,7 +129,7 @@ async fn a_key_is_remembered_until_its_end_is_told() {
     assert!(is_refused(&sessions.key("fl_bad", at(0), *NOW).await));
     assert!(is_refused(&sessions.key("fl_good", at(100), *NOW).await), "it has expired");
 
-    sessions.note(News { deleted_keys: vec!["7".into()], ..News::default() });
+    sessions.note(News { deleted_keys: vec!["7".into()], ..News::default() }, at(0));
     assert!(is_refused(&sessions.key("fl_good", at(0), *NOW).await));
 }
 

@@ -73,7 +73,7 @@ testkit::both! {
         append(&db, 10, 3).await;
 
         let mut tx = db.begin("trim").await.unwrap();
-        changes::trim(&mut tx, Timestamp::from_micros(5)).await.unwrap();
+        changes::trim(&mut tx, Timestamp::from_micros(5), 1000).await.unwrap();
         tx.commit().await.unwrap();
 
         expect(&db, Position::default(), &[3]).await;
@@ -88,7 +88,7 @@ testkit::both! {
         append(&db, 1, 1).await;
         let mut tx = db.begin("trim").await.unwrap();
         changes::set_cursor(&mut tx, "consumer", Position::default()).await.unwrap();
-        changes::trim(&mut tx, Timestamp::from_micros(5)).await.unwrap();
+        changes::trim(&mut tx, Timestamp::from_micros(5), 1000).await.unwrap();
         tx.commit().await.unwrap();
         expect(&db, Position::default(), &[1]).await;
     }

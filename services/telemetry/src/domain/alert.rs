@@ -85,15 +85,23 @@ impl Alert {
         self.raised_at <= at && self.cleared_at.is_none_or(|cleared_at| at < cleared_at)
     }
 
-    /// Notes that `user` has seen it. Only the first one counts; a later comment is added.
-    pub fn acknowledge(&mut self, user: &str, now: Timestamp, comment: &str) {
-        if self.acknowledged_at.is_none() {
-            self.acknowledged_at = Some(now);
-            self.acknowledged_by = Some(user.to_owned());
+    /// Notes that `user` has seen it, and what they say. Only the first one counts; answers whether this was it.
+    pub fn acknowledge(&mut self, user: &str, now: Timestamp, comment: &str) -> bool {
+        if self.acknowledged_at.is_some() {
+            return false;
         }
-        if !comment.is_empty() {
-            comment.clone_into(&mut self.comment);
-        }
+        self.acknowledged_at = Some(now);
+        self.acknowledged_by = Some(user.to_owned());
+        self.say(comment);
         self.revision += 1;
+        true
+    }
+
+    /// Adds to what is said of it.
+    pub fn say(&mut self, text: &str) {
+        if !self.comment.is_empty() && !text.is_empty() {
+            self.comment.push('\n');
+        }
+        self.comment.push_str(text);
     }
 }

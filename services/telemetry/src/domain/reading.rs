@@ -10,6 +10,8 @@ kit::id!(
     EquipmentId
 );
 
+/// Metrics of one reading: more than any machine has, fewer than would fill the writer's queue.
+const METRICS: usize = 100;
 /// How far ahead of ours a machine's clock may be.
 const AHEAD: Duration = Duration::from_mins(10);
 
@@ -72,6 +74,9 @@ impl Reading {
         if self.metrics.is_empty() {
             return Err(Error::invalid("metrics", "must not be empty"));
         }
+        if METRICS < self.metrics.len() {
+            return Err(Error::invalid("metrics", format!("must have at most {METRICS} entries")));
+        }
         for (name, value) in &self.metrics {
             let field = || format!("metrics[{name:?}]");
             if !is_metric_name(name) {
@@ -117,6 +122,7 @@ mod tests {
         let now = Timestamp::from_micros(0);
         let ahead = i64::try_from(AHEAD.as_micros()).unwrap();
         let long = "a".repeat(65);
+        let many = (0..=METRICS).map(|number| (format!("a{number}"), 1.0)).collect();
 
         assert!(reading("a_1", 1.0, ahead).check(now).is_ok());
         for (bad, field) in [
@@ -128,6 +134,7 @@ mod tests {
             (reading("A", 1.0, 0), "metrics[\"A\"]"),
             (reading("ä", 1.0, 0), "metrics[\"ä\"]"),
             (reading(&long, 1.0, 0), &format!("metrics[{long:?}]")),
+            (Reading { metrics: many, ..reading("a", 1.0, 0) }, "metrics"),
             (Reading { metrics: BTreeMap::new(), ..reading("a", 1.0, 0) }, "metrics"),
         ] {
             let Err(Error::Invalid { field: named, .. }) = bad.check(now) else {

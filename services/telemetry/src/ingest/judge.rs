@@ -11,31 +11,27 @@ use proto::{
 
 use super::{Changed, Series};
 use crate::{
-    dispatch,
+    change,
     domain::{
         alert::{Alert, Severity},
         replay::{Outcome, Replay, Start},
         rule::Rule,
     },
     register::Register,
-    rpc::alert::CHANGE,
     store,
 };
 
 /// Samples that are read from storage at a time.
 const SAMPLES: i64 = 4096;
 
-/// Brings the alerts to what the readings say.
+/// Brings the alerts to what the readings say, by `rules`.
 pub async fn judge(
     tx: &mut Tx,
     register: &Register,
+    rules: &[Rule],
     changed: &Changed,
     now: Timestamp,
 ) -> Result<()> {
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let rules = store::rule::enabled(tx).await?;
     for (series_id, series) in changed {
         let kind = register.kind(series.equipment_id).await;
         let kind = kind.as_deref().unwrap_or_default();
@@ -54,7 +50,7 @@ async fn replay(tx: &mut Tx, rule: &Rule, series_id: i64, series: &Series) -> Re
     else {
         return Ok(Outcome::default());
     };
-    let alerts = store::alert::around(tx, rule.id, series.equipment_id, *first).await?;
+    let alerts = store::alert::lock_around(tx, rule.id, series.equipment_id, *first).await?;
     let mut replay = Replay::new(rule, series.equipment_id, alerts, (*first, *last));
     let since = rule.updated_at;
     let previous = if replay.looks_back() {
@@ -82,26 +78,23 @@ async fn keep(tx: &mut Tx, rule: &Rule, outcome: Outcome, now: Timestamp) -> Res
         let id = alert.id.uuid();
         if alert.task_requested {
             let request = task(rule, &alert);
-            changes::append(tx, now, dispatch::UNWARRANTED, id, &request).await?;
+            changes::append(tx, now, change::TASK_UNWARRANTED, id, &request).await?;
         }
-        changes::append(tx, now, REMOVED, id, &pb::Alert::from(alert)).await?;
+        changes::append(tx, now, change::ALERT_REMOVED, id, &pb::Alert::from(alert)).await?;
     }
     changed.sort_by_key(|alert| alert.cleared_at.is_none());
     for mut alert in changed {
         request_task(tx, rule, &mut alert, now).await?;
         store::alert::update(tx, &alert).await?;
-        changes::append(tx, now, CHANGE, alert.id.uuid(), &pb::Alert::from(alert)).await?;
+        changes::append(tx, now, change::ALERT, alert.id.uuid(), &pb::Alert::from(alert)).await?;
     }
     for mut alert in raised {
         request_task(tx, rule, &mut alert, now).await?;
         store::alert::insert(tx, &alert).await?;
-        changes::append(tx, now, CHANGE, alert.id.uuid(), &pb::Alert::from(alert)).await?;
+        changes::append(tx, now, change::ALERT, alert.id.uuid(), &pb::Alert::from(alert)).await?;
     }
     Ok(())
 }
-
-/// The kind of change that says that an alert never was.
-const REMOVED: &str = "alert.removed";
 
 /// Asks for a task, once in the alert's life, if the alert is still open after its readings were looked at: what is over
 /// when it is first seen needs nobody.
@@ -110,10 +103,11 @@ async fn request_task(tx: &mut Tx, rule: &Rule, alert: &mut Alert, now: Timestam
         return Ok(());
     }
     alert.task_requested = true;
-    changes::append(tx, now, dispatch::WANTED, alert.id.uuid(), &task(rule, alert)).await
+    changes::append(tx, now, change::TASK_WANTED, alert.id.uuid(), &task(rule, alert)).await
 }
 
 fn task(rule: &Rule, alert: &Alert) -> CreateTaskRequest {
+    // INFO is good to know, WARNING needs somebody soon, CRITICAL now.
     let priority = match alert.severity {
         Severity::Info => Priority::Low,
         Severity::Warning => Priority::High,

@@ -3,6 +3,7 @@ use proto::telemetry::v1 as pb;
 
 use super::Service;
 use crate::{
+    change,
     domain::{
         alert::{Alert, AlertId, Severity, State},
         reading::EquipmentId,
@@ -10,9 +11,6 @@ use crate::{
     },
     store,
 };
-
-/// The kind of this noun's entries in the change log.
-pub const CHANGE: &str = "alert";
 
 pub async fn get(service: &Service, call: Call<pb::GetAlertRequest>) -> Result<pb::Alert> {
     let id = AlertId::parse("id", &call.message.id)?;
@@ -49,10 +47,12 @@ pub async fn acknowledge(
     let mut tx = service.db.begin("acknowledge alert").await?;
     let alert = store::alert::lock(&mut tx, id).await?;
     let mut alert = alert.ok_or_else(|| Error::not_found("alert", id))?;
-    alert.acknowledge(&call.caller.id, now, &call.message.comment);
+    if !alert.acknowledge(&call.caller.id, now, &call.message.comment) {
+        return Ok(alert.into());
+    }
     store::alert::update(&mut tx, &alert).await?;
     let answer = pb::Alert::from(alert);
-    changes::append(&mut tx, now, CHANGE, id.uuid(), &answer).await?;
+    changes::append(&mut tx, now, change::ALERT, id.uuid(), &answer).await?;
     tx.commit().await?;
 
     Ok(answer)

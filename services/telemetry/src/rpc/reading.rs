@@ -1,5 +1,6 @@
-use std::collections::{BTreeMap, HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use kit::{
     Call, Caller, Error, Page, Result, Timestamp,
     access::Role,
@@ -29,8 +30,9 @@ pub async fn create(
     if !may_send(&call.caller, reading.key.equipment_id) {
         return Err(Error::Forbidden(NOT_BOUND));
     }
-    let entry = service.register.find(reading.key.equipment_id).await?;
-    check_equipment(entry.as_ref()).map_err(inside_reading)?;
+    if let Err(error) = check_known(service, reading.key.equipment_id).await {
+        return first_answer(service, &once).await?.ok_or_else(|| inside_reading(error));
+    }
 
     let answer = pb::Reading::from(reading.clone());
     let single = Single { once, answer: answer.clone() };
@@ -46,10 +48,10 @@ pub async fn batch_create(
     call: Call<pb::BatchCreateReadingsRequest>,
 ) -> Result<pb::BatchCreateReadingsResponse> {
     let now = service.suite.clock.now();
-    let mut equipment = HashMap::new();
+    let known = look_up(service, &call.message.readings).await?;
     let (mut readings, mut refused) = (Vec::new(), Vec::new());
     for (index, wire) in (0..).zip(call.message.readings) {
-        match read_known(service, &call.caller, wire, now, &mut equipment).await {
+        match read_known(&call.caller, wire, now, &known) {
             Ok(reading) => readings.push(reading),
             Err(Error::Invalid { field, problem }) => {
                 refused.push(pb::RefusedReading { index, field, message: problem });
@@ -146,25 +148,46 @@ fn span(request: &pb::ListReadingsRequest) -> Result<(Timestamp, Timestamp)> {
     ))
 }
 
-/// A checked reading of equipment that is there. `known` remembers what was asked for this batch.
-async fn read_known(
-    service: &Service,
+/// What is known of the equipment that `readings` name; several are asked for at once.
+async fn look_up(service: &Service, readings: &[pb::Reading]) -> Result<Known> {
+    let id = |reading: &pb::Reading| EquipmentId::parse("equipment_id", &reading.equipment_id).ok();
+    let ids: HashSet<EquipmentId> = readings.iter().filter_map(id).collect();
+    let found = stream::iter(ids)
+        .map(async |id| Ok::<_, Error>((id, service.register.find(id).await?)))
+        .buffer_unordered(LOOK_UPS);
+    found.try_collect().await
+}
+
+/// What the register answered, by id.
+type Known = HashMap<EquipmentId, Option<register::Entry>>;
+
+/// Look-ups in the register that one batch may have under way.
+const LOOK_UPS: usize = 16;
+
+/// A checked reading of equipment that is there.
+fn read_known(
     caller: &Caller,
     wire: pb::Reading,
     now: Timestamp,
-    known: &mut HashMap<EquipmentId, Option<register::Entry>>,
+    known: &Known,
 ) -> Result<Reading> {
     let reading = read(wire, now)?;
     let id = reading.key.equipment_id;
     if !may_send(caller, id) {
         return Err(Error::invalid("equipment_id", NOT_BOUND));
     }
-    let entry = match known.entry(id) {
-        Entry::Occupied(entry) => entry.into_mut(),
-        Entry::Vacant(place) => place.insert(service.register.find(id).await?),
-    };
-    check_equipment(entry.as_ref())?;
+    check_equipment(known.get(&id).and_then(Option::as_ref))?;
     Ok(reading)
+}
+
+async fn check_known(service: &Service, id: EquipmentId) -> Result<()> {
+    check_equipment(service.register.find(id).await?.as_ref())
+}
+
+/// What the first call with the same key was answered, if this is not the first.
+async fn first_answer(service: &Service, once: &Once) -> Result<Option<Response<pb::Reading>>> {
+    let mut tx = service.db.begin("recall reading").await?;
+    once.recall(&mut tx, service.suite.clock.now()).await
 }
 
 /// Whether the caller may send readings of the equipment: a machine only of what its key is bound to.

@@ -6,6 +6,7 @@ use tonic::Response;
 
 use super::Service;
 use crate::{
+    change,
     domain::{
         alert::Severity,
         reading::EquipmentId,
@@ -14,9 +15,6 @@ use crate::{
     store,
 };
 
-/// The kind of this noun's entries in the change log.
-const CHANGE: &str = "rule";
-
 pub async fn create(
     service: &Service,
     call: Call<pb::CreateRuleRequest>,
@@ -24,16 +22,18 @@ pub async fn create(
     let now = service.suite.clock.now();
     let once = Once::new(&call, &call.message.request_id);
     let rule = read(call.message.rule.unwrap_or_default(), now)?;
-    check_equipment(service, &rule).await?;
+    // Asked before the transaction; it counts only if this is the first call with its key.
+    let known = check_equipment(service, &rule).await;
 
     let mut tx = service.db.begin("create rule").await?;
     if let Some(answer) = once.recall(&mut tx, now).await? {
         return Ok(answer);
     }
+    known?;
     store::rule::insert(&mut tx, &rule).await?;
     let id = rule.id.uuid();
     let answer = pb::Rule::from(rule);
-    changes::append(&mut tx, now, CHANGE, id, &answer).await?;
+    changes::append(&mut tx, now, change::RULE, id, &answer).await?;
     once.remember(&mut tx, &answer).await?;
     tx.commit().await?;
 

@@ -23,13 +23,13 @@ pub struct Filter {
 }
 
 macro_rules! select {
-    ($rest:literal) => {
+    ($($rest:literal),+) => {
         concat!(
             "select id, equipment_id, rule_id, metric, severity, message, value, threshold,
                     raised_at, cleared_at, acknowledged_at, acknowledged_by, comment,
                     task_id, task_requested, revision
              from alerts ",
-            $rest
+            $($rest),+
         )
     };
 }
@@ -123,14 +123,9 @@ pub async fn list(
     })?)
 }
 
-/// The alerts of a rule on one piece of equipment from the last one raised before `at` on, oldest first.
-pub async fn around(
-    db: &mut Conn,
-    rule_id: RuleId,
-    equipment_id: EquipmentId,
-    at: Timestamp,
-) -> Result<Vec<Alert>> {
-    Ok(on!(db, c => sqlx::query_as(select!(
+macro_rules! around {
+    ($rest:literal) => {
+        select!(
             "where rule_id = $1 and equipment_id = $2
                and raised_at >= coalesce(
                    (select max(earlier.raised_at)
@@ -138,12 +133,38 @@ pub async fn around(
                     where earlier.rule_id = $1 and earlier.equipment_id = $2
                       and earlier.raised_at < $3),
                    $3)
-             order by raised_at"
-        ))
-        .bind(rule_id)
-        .bind(equipment_id)
-        .bind(at)
-        .fetch_all(c).await)?)
+             order by raised_at ",
+            $rest
+        )
+    };
+}
+
+/// The alerts of a rule on one piece of equipment from the last one raised before `at` on, oldest first. Holds the rows
+/// until the transaction ends: whoever acknowledges one meanwhile waits, and is not overwritten.
+pub async fn lock_around(
+    tx: &mut Tx,
+    rule_id: RuleId,
+    equipment_id: EquipmentId,
+    at: Timestamp,
+) -> Result<Vec<Alert>> {
+    Ok(match tx.engine() {
+        Engine::Sqlite(c) => {
+            sqlx::query_as(around!(""))
+                .bind(rule_id)
+                .bind(equipment_id)
+                .bind(at)
+                .fetch_all(c)
+                .await?
+        }
+        Engine::Postgres(c) => {
+            sqlx::query_as(around!("for update"))
+                .bind(rule_id)
+                .bind(equipment_id)
+                .bind(at)
+                .fetch_all(c)
+                .await?
+        }
+    })
 }
 
 pub async fn update(tx: &mut Tx, alert: &Alert) -> Result<()> {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use kit::{
     Page, Result,
     db::{Conn, Tx},
@@ -65,9 +67,20 @@ pub async fn list(db: &mut Conn, page: &Page<RuleId>) -> Result<Vec<Rule>> {
     })?)
 }
 
-/// All rules that look.
-pub async fn enabled(db: &mut Conn) -> Result<Vec<Rule>> {
-    Ok(on!(db, c => sqlx::query_as(select!("where enabled = $1 order by id"))
-        .bind(true)
-        .fetch_all(c).await)?)
+/// The rules that look at one of `metrics`.
+pub async fn looking(db: &mut Conn, metrics: impl Iterator<Item = &str>) -> Result<Vec<Rule>> {
+    let metrics: BTreeSet<&str> = metrics.collect();
+    if metrics.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(select!("where enabled = "));
+        query.push_bind(true).push(" and metric in (");
+        let mut names = query.separated(", ");
+        for metric in &metrics {
+            names.push_bind(*metric);
+        }
+        query.push(") order by id");
+        query.build_query_as().persistent(false).fetch_all(c).await
+    })?)
 }

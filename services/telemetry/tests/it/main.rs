@@ -5,6 +5,7 @@ mod access;
 mod alert;
 mod history;
 mod reading;
+mod replica;
 mod rule;
 mod task;
 

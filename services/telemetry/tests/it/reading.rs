@@ -225,6 +225,52 @@ testkit::both! {
         assert!(list(&suite, ListReadingsRequest::default()).await.0.is_empty());
     }
 
+    async fn a_reused_key_concerns_its_own_sender_alone(world: World) {
+        let suite = Suite::start(world).await;
+        let id = suite.machine("pump").await;
+        let keyed = |at, key: &str| CreateReadingRequest {
+            reading: Some(temperature(&id, at, 1.0)),
+            request_id: key.into(),
+        };
+        suite.readings().create_reading(keyed(0, "used")).await.unwrap();
+
+        // Of every ten, one comes with the used key and another reading, and two with one fresh key.
+        let senders: Vec<_> = (1..=100)
+            .map(|at| {
+                let key = match at % 10 {
+                    0 => "used".to_owned(),
+                    1 | 2 => format!("fresh-{}", at / 10),
+                    _ => String::new(),
+                };
+                let at = if at % 10 == 2 { at - 1 } else { at };
+                let (mut client, request) = (suite.readings(), keyed(at, &key));
+                tokio::spawn(async move { client.create_reading(request).await })
+            })
+            .collect();
+        let mut refused = 0;
+        for sender in senders {
+            if let Err(error) = sender.await.unwrap() {
+                assert_eq!(error.code(), Code::FailedPrecondition, "{error}");
+                refused += 1;
+            }
+        }
+
+        let all = ListReadingsRequest { page_size: 1000, ..Default::default() };
+        assert_eq!((refused, list(&suite, all).await.0.len()), (10, 81));
+    }
+
+    async fn a_repeated_request_is_answered_though_its_equipment_is_unknown_now(world: World) {
+        let suite = Suite::start(world).await;
+        let request = CreateReadingRequest {
+            reading: Some(temperature(NOBODY, 0, 1.0)),
+            request_id: "key".into(),
+        };
+        for _ in 0..2 {
+            let error = suite.readings().create_reading(request.clone()).await.unwrap_err();
+            assert_eq!(error.code(), Code::InvalidArgument, "a refusal is no first answer");
+        }
+    }
+
     async fn a_viewer_may_not_send(world: World) {
         let suite = Suite::start(world).await;
         let viewer = suite.world.user(Role::Viewer);
