@@ -27,19 +27,17 @@ impl Collections {
         self.0.extend(template.collection().map(|collection| (resource, collection)));
     }
 
-    /// Where the `resource` that was posted to `template` is found: there, unless its kind is fetched elsewhere only.
-    pub fn of(&self, resource: &MessageDescriptor, template: &Template) -> Collection {
+    /// Where the `resource` that was posted to `template` is found: there, or where else its kind is fetched. None if it
+    /// is not fetched by id.
+    pub fn of(&self, resource: &MessageDescriptor, template: &Template) -> Option<Collection> {
         let of_its_kind =
             || self.0.iter().filter(|(kind, _)| kind == resource).map(|(_, path)| path);
         let is_fixed = |path: &&Template| path.variables().next().is_none();
 
         if of_its_kind().any(|path| path.pattern() == template.pattern()) {
-            return Collection::Requested;
+            return Some(Collection::Requested);
         }
-        match of_its_kind().find(is_fixed) {
-            Some(path) => Collection::At(path.to_string()),
-            None => Collection::Requested,
-        }
+        of_its_kind().find(is_fixed).map(|path| Collection::At(path.to_string()))
     }
 }
 

@@ -30,7 +30,8 @@ pub fn build(
         }
     }
     if status == StatusCode::CREATED
-        && let Some(location) = route.collection.locate(head.uri.path(), &message)
+        && let Some(collection) = &route.collection
+        && let Some(location) = collection.locate(head.uri.path(), &message)
         && let Ok(location) = HeaderValue::from_str(&location)
     {
         response.headers_mut().insert(LOCATION, location);

@@ -60,7 +60,8 @@ pub struct Route {
     pub public: bool,
     pub max_body_bytes: Option<usize>,
     pub success: StatusCode,
-    pub collection: Collection,
+    /// Where what it creates is found, if it is.
+    pub collection: Option<Collection>,
 }
 
 impl Routes {

@@ -117,19 +117,29 @@ async fn a_method_that_the_service_does_not_have_is_501() {
 #[tokio::test]
 async fn created_resources_are_found_where_their_kind_is_fetched() {
     let world = World::public(|_| json!({"id": "7"}));
-    let task = "/api/tasks/0190f2d0-0000-7000-8000-000000000000";
 
     for (path, location) in [
-        ("/api/tasks/", "/api/tasks/7".to_owned()),
-        ("/api/equipments", "/api/equipment/7".to_owned()),
-        ("/api/register", "/api/users/7".to_owned()),
-        ("/api/data", "/api/data/7".to_owned()),
-        (&format!("{task}/comments"), format!("{task}/comments/7")),
+        ("/api/tasks/", "/api/tasks/7"),
+        ("/api/equipments", "/api/equipment/7"),
+        ("/api/register", "/api/users/7"),
+        ("/api/data", "/api/data/7"),
     ] {
         let answer = world.post(path, "{}").await;
         assert_eq!(answer.status, StatusCode::CREATED, "{path}");
-        assert_eq!(answer.header("location"), Some(location.as_str()), "{path}");
+        assert_eq!(answer.header("location"), Some(location), "{path}");
+        assert_eq!(world.get(location).await.status, StatusCode::OK, "{location}");
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_fetched_by_itself_has_no_location() {
+    let world = World::public(|_| json!({"id": "7"}));
+
+    let answer = world.post("/api/tasks/7/comments", "{}").await;
+
+    assert_eq!(answer.status, StatusCode::CREATED);
+    assert_eq!(answer.header("location"), None);
+    assert_eq!(world.get("/api/tasks/7/comments/7").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
