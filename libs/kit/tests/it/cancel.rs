@@ -31,17 +31,24 @@ async fn write_alone(db: &Db, name: &str) -> kit::Result<()> {
     Ok(())
 }
 
-/// Calls on and on, each with a patience between a microsecond and an eighth of a second, so that calls are cut at every
-/// stage however busy the machine is; answers what was acknowledged.
+/// Calls on and on, now with less patience than a call takes, now with more; answers what was acknowledged.
 async fn caller(db: Db, engine: Engine, number: u64) -> Vec<String> {
     let mut acknowledged = Vec::new();
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    // About as long as a call takes: it grows with each that was cut and shrinks with each that was not, so that however
+    // fast the disk is, about half of them are cut, at every stage.
+    let mut usual = Duration::from_millis(1);
     for call in 0..CALLS / CALLERS {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let patience = Duration::from_micros((1 << ((state >> 33) % 18)) + (state >> 40) % 100);
+        let percent = u32::try_from((state >> 33) % 200).unwrap();
+        let patience = usual * percent / 100;
         let name = format!("{number}-{call}");
-        if let Ok(Ok(())) = tokio::time::timeout(patience, write(&db, &name)).await {
-            acknowledged.push(name);
+        match tokio::time::timeout(patience, write(&db, &name)).await {
+            Ok(done) => {
+                usual = usual * 2 / 3;
+                acknowledged.extend(done.is_ok().then_some(name));
+            }
+            Err(_) => usual = usual * 3 / 2,
         }
         // SQLite's reading connections can't write at all.
         let name = format!("{number}-{call}-alone");
