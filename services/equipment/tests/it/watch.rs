@@ -20,6 +20,17 @@ async fn next(stream: &mut Streaming<WatchEquipmentResponse>) -> (Option<String>
     (message.equipment.map(|equipment| equipment.name), message.resume_token)
 }
 
+/// The next name that is not `known`. On PostgreSQL what the snapshot told may be told again: the log's end is taken to lie
+/// before the oldest transaction that runs, and those of other tests on the same server count.
+async fn next_but(stream: &mut Streaming<WatchEquipmentResponse>, known: &str) -> Option<String> {
+    loop {
+        let (name, _) = next(stream).await;
+        if name.as_deref() != Some(known) {
+            return name;
+        }
+    }
+}
+
 testkit::both! {
     async fn a_watcher_sees_all_there_is_and_then_each_change(world: World) {
         let server = start(&world).await;
@@ -31,7 +42,7 @@ testkit::both! {
         assert_eq!(next(&mut stream).await.0.as_deref(), Some("before"));
         assert_eq!(next(&mut stream).await.0, None);
         create(&mut admin, "after").await;
-        assert_eq!(next(&mut stream).await.0.as_deref(), Some("after"));
+        assert_eq!(next_but(&mut stream, "before").await.as_deref(), Some("after"));
     }
 
     async fn a_watcher_goes_on_where_it_left_off(world: World) {
