@@ -71,7 +71,7 @@ impl Content {
                 Ok(Ok(false)) => return Ok(()),
                 Ok(Err(problem)) => return Err(problem),
                 Err(_) => {
-                    let detail = "The body did not arrive in time.";
+                    let detail = "the body did not arrive in time";
                     return Err(Problem::new(
                         StatusCode::REQUEST_TIMEOUT,
                         "REQUEST_TIMEOUT",
@@ -87,7 +87,7 @@ impl Content {
         let before = self.bytes.len();
         while self.bytes.len() - before < PROGRESS_BYTES {
             let Some(frame) = body.frame().await else { return Ok(false) };
-            let Ok(frame) = frame else { return Err(Problem::field("", "The body broke off.")) };
+            let Ok(frame) = frame else { return Err(Problem::field("", "the body broke off")) };
             let data = frame.into_data().unwrap_or_default();
             if limit - self.bytes.len() < data.len() {
                 return Err(too_large(limit));
@@ -114,7 +114,7 @@ pub fn check_type(method: &Method, headers: &HeaderMap, content: &[u8]) -> Resul
     if content.is_empty() || is_json(method, headers) {
         return Ok(());
     }
-    let detail = "The body must be sent with Content-Type: application/json.";
+    let detail = "the body must be sent with Content-Type: application/json";
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", detail))
 }
 
@@ -136,7 +136,7 @@ pub fn discard(mut body: Body) {
 }
 
 fn too_large(limit: usize) -> Problem {
-    let detail = format!("The body is larger than {limit} bytes.");
+    let detail = format!("the body is larger than {limit} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", detail)
 }
 

@@ -14,9 +14,9 @@ use tonic::body::Body;
 #[derive(Debug)]
 pub struct Problem {
     pub status: StatusCode,
-    /// What a program decides by: upper case, stable.
+    /// What a program decides by: upper case, stable, and the word that kit's errors have for it.
     pub reason: String,
-    /// What a person reads.
+    /// What a person reads: a fragment in lower case, as the services write.
     pub detail: String,
     pub metadata: BTreeMap<String, String>,
     pub errors: Vec<FieldError>,
@@ -79,7 +79,7 @@ impl Problem {
 
     /// A fault of ours: what it was is for the log alone.
     pub fn internal() -> Self {
-        let detail = "Something went wrong on our side. The request_id finds it in the log.";
+        let detail = "internal error; the request_id finds it in the log";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", detail)
     }
 
@@ -90,11 +90,11 @@ impl Problem {
     }
 
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "NO_SUCH_PATH", "There is nothing at this path.")
+        Self::new(StatusCode::NOT_FOUND, "NO_SUCH_PATH", "no such path")
     }
 
     pub fn method_not_allowed(allow: HeaderValue) -> Self {
-        let detail = "This path does not take this method.";
+        let detail = "the path does not take this method";
         let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", detail);
         problem.headers.insert(ALLOW, allow);
         problem

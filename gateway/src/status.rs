@@ -45,13 +45,13 @@ pub fn problem(status: &Status, rename: impl Fn(&str) -> String) -> Problem {
 
 /// No answer from the service in time.
 pub fn too_slow() -> Problem {
-    let detail = "The answer took too long.";
-    Problem::new(StatusCode::GATEWAY_TIMEOUT, "DEADLINE_EXCEEDED", detail)
+    let detail = "the call took too long";
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "TIMED_OUT", detail)
 }
 
 /// No answer from the service.
 pub fn unreachable() -> Problem {
-    let detail = "A part of the system cannot be reached. Try again.";
+    let detail = "a part of the system cannot be reached";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail)
 }
 
@@ -77,21 +77,20 @@ fn http_status(code: Code) -> StatusCode {
     }
 }
 
-/// The code's own name, for a status that gives no reason of its own.
+/// What kit's errors call it, for a status that gives no reason of its own.
 fn reason(code: Code) -> &'static str {
     match code {
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::InvalidArgument | Code::OutOfRange => "INVALID_FIELD",
         Code::Unauthenticated => "UNAUTHENTICATED",
-        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::PermissionDenied => "FORBIDDEN",
         Code::NotFound => "NOT_FOUND",
-        Code::Aborted => "ABORTED",
+        Code::Aborted => "STALE",
         Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::FailedPrecondition => "REFUSED",
+        Code::ResourceExhausted => "EXHAUSTED",
+        Code::Unimplemented => "NO_METHOD",
         Code::Unavailable => "UNAVAILABLE",
-        Code::DeadlineExceeded | Code::Cancelled => "DEADLINE_EXCEEDED",
+        Code::DeadlineExceeded | Code::Cancelled => "TIMED_OUT",
         Code::Ok | Code::Internal | Code::Unknown | Code::DataLoss => "INTERNAL",
     }
 }

@@ -93,7 +93,7 @@ impl Exchange {
         let is_stream = self.route.method.is_server_streaming();
         let offers: &[&str] = if is_stream { &Form::OFFERS } else { &["application/json"] };
         let Some(chosen) = accept::choose(&self.head.headers, offers) else {
-            let detail = format!("The answer comes as {} only.", offers.join(" or "));
+            let detail = format!("the answer comes as {} only", offers.join(" or "));
             return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", detail));
         };
         Ok(is_stream.then(|| Form::of(chosen)))

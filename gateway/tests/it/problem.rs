@@ -2,9 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use kit::peer::Peers;
+use kit::{Error, peer::Peers};
 use serde_json::json;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
@@ -46,6 +47,44 @@ async fn every_code_has_its_status() {
         let retry = [429, 503].contains(&status).then_some("1");
         assert_eq!(answer.header("retry-after"), retry, "{code:?}");
     }
+}
+
+#[tokio::test]
+async fn a_code_alone_has_the_reason_that_the_services_give_with_it() {
+    for error in [
+        || Error::invalid("id", "is wrong"),
+        || Error::Unauthenticated("so"),
+        || Error::Forbidden("so"),
+        || Error::not_found("task", "7"),
+        || Error::AlreadyExists("so"),
+        || Error::Stale("so"),
+        || Error::Exhausted("so"),
+        || Error::Unavailable("so"),
+        || Error::TimedOut,
+        || Error::NoMethod,
+        || Error::Internal(anyhow::anyhow!("so")),
+    ] {
+        let told = World::trial(move |_| Status::from(error()));
+        let bare = World::trial(move |_| Status::new(Status::from(error()).code(), "so"));
+
+        let told = told.get("/trial/things/7").await.json();
+        let bare = bare.get("/trial/things/7").await.json();
+
+        assert_eq!((&bare["status"], &bare["reason"]), (&told["status"], &told["reason"]));
+    }
+}
+
+#[tokio::test]
+async fn the_gateway_and_the_services_refuse_in_one_voice() {
+    let world =
+        World::public(|_| Status::from(Error::Unauthenticated("an access token is required")));
+    let request = || Request::get("/api/tasks").body(Full::<Bytes>::default()).unwrap();
+
+    let mut by_gateway = world.send_as_it_is(request()).await.json();
+    let mut by_service = world.send(request()).await.json();
+
+    assert_ne!(by_gateway["request_id"].take(), by_service["request_id"].take());
+    assert_eq!(by_gateway, by_service);
 }
 
 #[tokio::test]
@@ -128,7 +167,7 @@ async fn a_fault_keeps_its_inside_to_itself() {
 async fn a_service_that_takes_too_long_is_504() {
     let world = World::trial(|_| Reply::Never);
 
-    assert_eq!(world.get("/trial/things/7").await.reason(504), "DEADLINE_EXCEEDED");
+    assert_eq!(world.get("/trial/things/7").await.reason(504), "TIMED_OUT");
 }
 
 #[tokio::test]
@@ -151,7 +190,7 @@ async fn a_service_that_cannot_be_reached_is_503_and_its_address_stays_inside() 
     };
     let gateway = gateway::service(&peers).unwrap();
     let request = Request::get("/api/tasks").header("authorization", "Bearer token");
-    let request = request.body(Full::<bytes::Bytes>::default()).unwrap();
+    let request = request.body(Full::<Bytes>::default()).unwrap();
 
     let response = gateway.oneshot(request).await.unwrap();
 
