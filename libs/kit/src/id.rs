@@ -27,6 +27,11 @@ macro_rules! id {
                     .map_err(|_| $crate::Error::invalid(field, "must be an id (a UUID)"))
             }
 
+            /// Checks `text`, if there is any, which came in as `field`.
+            pub fn parse_optional(field: &str, text: Option<&str>) -> $crate::Result<Option<Self>> {
+                text.map(|text| Self::parse(field, text)).transpose()
+            }
+
             /// As the change log has it.
             pub fn uuid(self) -> $crate::uuid::Uuid {
                 self.0

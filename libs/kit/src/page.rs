@@ -10,6 +10,17 @@ use crate::{Error, Result};
 const DEFAULT_SIZE: i32 = 50;
 const LARGEST_SIZE: i32 = 1000;
 
+/// Reads which page a list request asks for. Takes `page_size` and `page_token` out of it; what is left is the filter, for
+/// which alone the next page's token is good.
+#[macro_export]
+macro_rules! page {
+    ($request:expr) => {{
+        let size = std::mem::take(&mut $request.page_size);
+        let token = std::mem::take(&mut $request.page_token);
+        $crate::Page::parse(size, &token, &$request)
+    }};
+}
+
 /// One page of a list that is ordered by a unique key `K`.
 #[derive(Clone, Debug)]
 pub struct Page<K> {

@@ -1,4 +1,4 @@
-use kit::{Call, Error, Page, Result, Timestamp, changes, db::Tx, once::Once, time::parse_date};
+use kit::{Call, Error, Result, Timestamp, changes, db::Tx, once::Once, time::parse_date};
 use proto::equipment::v1 as pb;
 use tonic::Response;
 
@@ -25,8 +25,7 @@ pub async fn create(
     }
     check_parent(&mut tx, &equipment).await?;
     store::equipment::insert(&mut tx, &equipment).await?;
-    let answer = pb::Equipment::from(equipment.clone());
-    changes::append(&mut tx, now, CHANGE, equipment.id.uuid(), &answer).await?;
+    let answer = tell(&mut tx, &equipment, now).await?;
     once.remember(&mut tx, &answer).await?;
     tx.commit().await?;
 
@@ -45,14 +44,12 @@ pub async fn list(
     call: Call<pb::ListEquipmentRequest>,
 ) -> Result<pb::ListEquipmentResponse> {
     let mut request = call.message;
-    let (size, token) =
-        (std::mem::take(&mut request.page_size), std::mem::take(&mut request.page_token));
-    let page = Page::parse(size, &token, &request)?;
+    let page = kit::page!(request)?;
     let filter = store::equipment::Filter {
         status: Status::from_name(request.status().as_str_name()),
         kind: Some(request.r#type).filter(|kind| !kind.is_empty()),
         location: Some(request.location).filter(|location| !location.is_empty()),
-        parent_id: parent_id("parent_id", request.parent_id.as_deref())?,
+        parent_id: EquipmentId::parse_optional("parent_id", request.parent_id.as_deref())?,
     };
 
     let rows = store::equipment::list(&mut service.db.read().await?, &filter, &page).await?;
@@ -74,7 +71,7 @@ fn read(wire: pb::Equipment, now: Timestamp) -> Result<Equipment> {
         installation_date: date
             .map(|date| parse_date("equipment.installation_date", date))
             .transpose()?,
-        parent_id: parent_id("equipment.parent_id", wire.parent_id.as_deref())?,
+        parent_id: EquipmentId::parse_optional("equipment.parent_id", wire.parent_id.as_deref())?,
         name: wire.name,
         kind: wire.r#type,
         model: wire.model,
@@ -89,8 +86,11 @@ fn read(wire: pb::Equipment, now: Timestamp) -> Result<Equipment> {
     })
 }
 
-fn parent_id(field: &str, text: Option<&str>) -> Result<Option<EquipmentId>> {
-    text.map(|text| EquipmentId::parse(field, text)).transpose()
+/// Tells the change log of `equipment`; answers what it told.
+async fn tell(tx: &mut Tx, equipment: &Equipment, now: Timestamp) -> Result<pb::Equipment> {
+    let wire = pb::Equipment::from(equipment.clone());
+    changes::append(tx, now, CHANGE, equipment.id.uuid(), &wire).await?;
+    Ok(wire)
 }
 
 async fn check_parent(tx: &mut Tx, equipment: &Equipment) -> Result<()> {

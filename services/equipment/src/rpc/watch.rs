@@ -39,8 +39,8 @@ pub async fn watch(
     let (sender, receiver) = mpsc::channel(256);
     let (db, watcher) = (service.db.clone(), sender.clone());
     service.suite.spawn(async move {
-        let told = tell(&db, &sender, start, resumed.is_none()).await;
-        if let Err(error) = told {
+        let sent = send(&db, &sender, start, resumed.is_none()).await;
+        if let Err(error) = sent {
             // The watcher may have gone; it resumes from the last token that it kept.
             let _ = watcher.send(Err(error.into())).await;
         }
@@ -49,9 +49,9 @@ pub async fn watch(
 }
 
 /// Sends all there is, if asked to, and then every change after `start` until the watcher goes.
-async fn tell(db: &kit::Db, sender: &Sender, start: Position, snapshot: bool) -> Result<()> {
+async fn send(db: &kit::Db, sender: &Sender, start: Position, snapshot: bool) -> Result<()> {
     if snapshot {
-        tell_all(db, sender, start).await?;
+        send_all(db, sender, start).await?;
     }
     let mut reader = Reader::new(db, start);
     loop {
@@ -68,7 +68,7 @@ async fn tell(db: &kit::Db, sender: &Sender, start: Position, snapshot: bool) ->
 }
 
 /// Sends the whole register, and a message without equipment that says so.
-async fn tell_all(db: &kit::Db, sender: &Sender, start: Position) -> Result<()> {
+async fn send_all(db: &kit::Db, sender: &Sender, start: Position) -> Result<()> {
     let filter = store::equipment::Filter::default();
     let mut page = Page::parse(1000, "", &())?;
     loop {

@@ -1,4 +1,4 @@
-use kit::{Call, Error, Page, Result, changes, once::Once};
+use kit::{Call, Error, Result, Timestamp, changes, db::Tx, once::Once};
 use proto::maintenance::v1 as pb;
 use tonic::Response;
 
@@ -35,8 +35,7 @@ pub async fn create(
     let task = store::task::find(&mut tx, comment.task_id).await?;
     task.ok_or_else(|| Error::not_found("task", comment.task_id))?;
     store::comment::insert(&mut tx, &comment).await?;
-    let answer = pb::Comment::from(comment.clone());
-    changes::append(&mut tx, now, CHANGE, comment.id.uuid(), &answer).await?;
+    let answer = tell(&mut tx, &comment, now).await?;
     once.remember(&mut tx, &answer).await?;
     tx.commit().await?;
 
@@ -48,9 +47,7 @@ pub async fn list(
     call: Call<pb::ListCommentsRequest>,
 ) -> Result<pb::ListCommentsResponse> {
     let mut request = call.message;
-    let (size, token) =
-        (std::mem::take(&mut request.page_size), std::mem::take(&mut request.page_token));
-    let page = Page::parse(size, &token, &request)?;
+    let page = kit::page!(request)?;
     let task_id = TaskId::parse("task_id", &request.task_id)?;
 
     let mut db = service.db.read().await?;
@@ -62,6 +59,13 @@ pub async fn list(
         comments: rows.into_iter().map(pb::Comment::from).collect(),
         next_page_token,
     })
+}
+
+/// Tells the change log of `comment`; answers what it told.
+async fn tell(tx: &mut Tx, comment: &Comment, now: Timestamp) -> Result<pb::Comment> {
+    let wire = pb::Comment::from(comment.clone());
+    changes::append(tx, now, CHANGE, comment.id.uuid(), &wire).await?;
+    Ok(wire)
 }
 
 impl From<Comment> for pb::Comment {

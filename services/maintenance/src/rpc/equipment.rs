@@ -11,11 +11,6 @@ use tonic::Code;
 use super::Service;
 use crate::domain::equipment::EquipmentId;
 
-/// Reads an id of equipment that came in as `field`.
-pub fn parse(field: &str, text: Option<&str>) -> Result<Option<EquipmentId>> {
-    text.map(|text| EquipmentId::parse(field, text)).transpose()
-}
-
 /// Checks that the equipment, which came in as `field`, may be given new work.
 pub async fn check_in_service(
     service: &Service,

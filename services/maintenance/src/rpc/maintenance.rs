@@ -1,10 +1,11 @@
-use kit::{Call, Error, Page, Result, Timestamp, changes, db::Tx, once::Once};
+use kit::{Call, Error, Result, Timestamp, changes, db::Tx, once::Once};
 use proto::maintenance::v1 as pb;
 use tonic::Response;
 
 use super::{Service, equipment, task};
 use crate::{
     domain::{
+        equipment::EquipmentId,
         maintenance::{Kind, Maintenance, MaintenanceId, Work, equipment_of},
         task::{Task, TaskId, Worker},
     },
@@ -22,9 +23,9 @@ pub async fn record(
     let once = Once::new(&call, &call.message.request_id);
     let worker = Worker::from(&call.caller);
     let wire = call.message.record.unwrap_or_default();
-    let task_id = task_id("record.task_id", wire.task_id.as_deref())?;
+    let task_id = TaskId::parse_optional("record.task_id", wire.task_id.as_deref())?;
     let (field, named) = ("record.equipment_id", Some(wire.equipment_id.as_str()));
-    let named = equipment::parse(field, named.filter(|id| !id.is_empty()))?;
+    let named = EquipmentId::parse_optional(field, named.filter(|id| !id.is_empty()))?;
     let work = read("record.", wire, now)?;
     let exists = equipment::check_exists(service, &call.caller, field, named).await;
 
@@ -39,7 +40,8 @@ pub async fn record(
     };
     let equipment_id = equipment_of(named, task.as_ref())?;
     let record = Maintenance::new(work, worker.id, equipment_id, task.as_ref(), now);
-    let answer = insert(&mut tx, &record, now).await?;
+    store::maintenance::insert(&mut tx, &record).await?;
+    let answer = tell(&mut tx, &record, now).await?;
     once.remember(&mut tx, &answer).await?;
     tx.commit().await?;
 
@@ -61,12 +63,10 @@ pub async fn list(
     call: Call<pb::ListMaintenanceRequest>,
 ) -> Result<pb::ListMaintenanceResponse> {
     let mut request = call.message;
-    let (size, token) =
-        (std::mem::take(&mut request.page_size), std::mem::take(&mut request.page_token));
-    let page = Page::parse(size, &token, &request)?;
+    let page = kit::page!(request)?;
     let filter = store::maintenance::Filter {
-        equipment_id: equipment::parse("equipment_id", request.equipment_id.as_deref())?,
-        task_id: task_id("task_id", request.task_id.as_deref())?,
+        equipment_id: EquipmentId::parse_optional("equipment_id", request.equipment_id.as_deref())?,
+        task_id: TaskId::parse_optional("task_id", request.task_id.as_deref())?,
         // Ids of users are kept as their tokens write them: in lower case.
         technician_id: request.technician_id.map(|id| id.to_ascii_lowercase()),
     };
@@ -106,13 +106,12 @@ pub fn read_completion(wire: pb::CompleteTaskRequest, now: Timestamp) -> Result<
     read("", wire, now)
 }
 
-/// Keeps `record` and tells of it.
-pub async fn insert(
+/// Tells the change log of `record`; answers what it told.
+pub async fn tell(
     tx: &mut Tx,
     record: &Maintenance,
     now: Timestamp,
 ) -> Result<pb::MaintenanceRecord> {
-    store::maintenance::insert(tx, record).await?;
     let wire = pb::MaintenanceRecord::from(record.clone());
     changes::append(tx, now, CHANGE, record.id.uuid(), &wire).await?;
     Ok(wire)
@@ -123,12 +122,9 @@ async fn complete(tx: &mut Tx, id: TaskId, worker: &Worker, now: Timestamp) -> R
     let task = store::task::lock(tx, id).await?;
     let mut task = task.ok_or_else(|| Error::invalid("record.task_id", "there is no such task"))?;
     task.complete(worker, now)?;
-    task::update(tx, &task, now).await?;
+    store::task::update(tx, &task).await?;
+    task::tell(tx, &task, now).await?;
     Ok(task)
-}
-
-fn task_id(field: &str, text: Option<&str>) -> Result<Option<TaskId>> {
-    text.map(|text| TaskId::parse(field, text)).transpose()
 }
 
 impl From<Maintenance> for pb::MaintenanceRecord {

@@ -1,5 +1,5 @@
 use kit::{
-    Call, Caller, Error, Page, Result, Timestamp,
+    Call, Caller, Error, Result, Timestamp,
     access::Role,
     changes,
     db::Tx,
@@ -12,6 +12,7 @@ use tonic::Response;
 use super::{Service, equipment, maintenance};
 use crate::{
     domain::{
+        equipment::EquipmentId,
         maintenance::Maintenance,
         task::{AlertId, Priority, Source, Status, Task, TaskId, Worker},
     },
@@ -60,13 +61,11 @@ pub async fn list(
     call: Call<pb::ListTasksRequest>,
 ) -> Result<pb::ListTasksResponse> {
     let mut request = call.message;
-    let (size, token) =
-        (std::mem::take(&mut request.page_size), std::mem::take(&mut request.page_token));
-    let page = Page::parse(size, &token, &request)?;
+    let page = kit::page!(request)?;
     let filter = store::task::Filter {
         status: Status::from_name(request.status().as_str_name()),
         priority: Priority::from_name(request.priority().as_str_name()),
-        equipment_id: equipment::parse("equipment_id", request.equipment_id.as_deref())?,
+        equipment_id: EquipmentId::parse_optional("equipment_id", request.equipment_id.as_deref())?,
         // Ids of users are kept as their tokens write them: in lower case.
         assignee_id: request.assignee_id.map(|id| id.to_ascii_lowercase()),
         title: Some(request.title).filter(|title| !title.is_empty()),
@@ -89,7 +88,8 @@ pub async fn claim(service: &Service, call: Call<pb::ClaimTaskRequest>) -> Resul
     if !task.claim(&Worker::from(&call.caller), now)? {
         return Ok(task.into());
     }
-    let answer = update(&mut tx, &task, now).await?;
+    store::task::update(&mut tx, &task).await?;
+    let answer = tell(&mut tx, &task, now).await?;
     tx.commit().await?;
 
     Ok(answer)
@@ -111,10 +111,12 @@ pub async fn complete(
     }
     let mut task = store::task::lock(&mut tx, id).await?.ok_or_else(|| no_task(id))?;
     task.complete(&worker, now)?;
-    let answer = update(&mut tx, &task, now).await?;
+    store::task::update(&mut tx, &task).await?;
+    let answer = tell(&mut tx, &task, now).await?;
     if let Some(equipment_id) = task.equipment_id {
         let record = Maintenance::new(work, worker.id, equipment_id, Some(&task), now);
-        maintenance::insert(&mut tx, &record, now).await?;
+        store::maintenance::insert(&mut tx, &record).await?;
+        maintenance::tell(&mut tx, &record, now).await?;
     }
     once.remember(&mut tx, &answer).await?;
     tx.commit().await?;
@@ -122,13 +124,8 @@ pub async fn complete(
     Ok(answer.into())
 }
 
-/// Keeps what changed of `task` and tells of it.
-pub async fn update(tx: &mut Tx, task: &Task, now: Timestamp) -> Result<pb::Task> {
-    store::task::update(tx, task).await?;
-    tell(tx, task, now).await
-}
-
-async fn tell(tx: &mut Tx, task: &Task, now: Timestamp) -> Result<pb::Task> {
+/// Tells the change log of `task`; answers what it told.
+pub async fn tell(tx: &mut Tx, task: &Task, now: Timestamp) -> Result<pb::Task> {
     let wire = pb::Task::from(task.clone());
     changes::append(tx, now, CHANGE, task.id.uuid(), &wire).await?;
     Ok(wire)
@@ -147,7 +144,10 @@ fn read(wire: pb::Task, caller: &Caller, now: Timestamp) -> Result<Task> {
     };
     Ok(Task {
         id: TaskId::new(),
-        equipment_id: equipment::parse("task.equipment_id", wire.equipment_id.as_deref())?,
+        equipment_id: EquipmentId::parse_optional(
+            "task.equipment_id",
+            wire.equipment_id.as_deref(),
+        )?,
         status: Status::Pending,
         priority: Priority::from_name(wire.priority().as_str_name()).unwrap_or(Priority::Medium),
         due_date: date.map(|date| parse_date("task.due_date", date)).transpose()?,
@@ -168,8 +168,7 @@ fn read(wire: pb::Task, caller: &Caller, now: Timestamp) -> Result<Task> {
 
 /// What made the task, as a service says: an alert goes with the source `ALERT`, and only with it.
 fn origin(wire: &pb::Task) -> Result<(Source, Option<AlertId>)> {
-    let alert_id = wire.alert_id.as_deref();
-    let alert_id = alert_id.map(|id| AlertId::parse("task.alert_id", id)).transpose()?;
+    let alert_id = AlertId::parse_optional("task.alert_id", wire.alert_id.as_deref())?;
     match (Source::from_name(wire.source().as_str_name()), alert_id) {
         (Some(Source::Alert) | None, Some(_)) => Ok((Source::Alert, alert_id)),
         (Some(_), Some(_)) => Err(Error::invalid("task.source", "must be ALERT with an alert_id")),
