@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kit::Timestamp;
+use kit::{Error, Result, Timestamp};
 
 kit::id!(
     /// Names one piece of equipment, for ever.
@@ -42,37 +42,26 @@ kit::names! {
 /// An individually described thing that is maintained.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Equipment {
-    /// Never reused.
     pub id: EquipmentId,
-    /// For people.
     pub name: String,
-    /// The family that shares failure modes and plans.
+    /// The family that shares failure modes and plans (ISO 14224 class).
     #[sqlx(rename = "type")]
     pub kind: String,
-    /// The maker's name for its kind.
     pub model: String,
-    /// The maker.
     pub manufacturer: String,
     /// The maker's number, unique in the register.
     pub serial_number: Option<String>,
-    /// Where it stands.
     pub location: String,
     /// What it is part of.
     pub parent_id: Option<EquipmentId>,
-    /// Whether it can do its work.
     pub status: Status,
-    /// How much depends on it.
     pub criticality: Criticality,
     /// First day of use, `YYYY-MM-DD`.
     pub installation_date: Option<String>,
-    /// For people.
     pub notes: String,
-    /// Whatever else the site wants to keep.
     #[sqlx(try_from = "String")]
     pub attributes: Attributes,
-    /// When it was registered.
     pub created_at: Timestamp,
-    /// When it last changed.
     pub updated_at: Timestamp,
     /// Counts its changes.
     pub revision: i64,
@@ -90,10 +79,62 @@ impl Attributes {
     }
 }
 
+/// Checks what new equipment is to be part of, as far as there is such equipment: it must be in service.
+pub fn check_parent(parent: Option<&Equipment>) -> Result<()> {
+    let refuse = |problem: &str| Err(Error::invalid("equipment.parent_id", problem));
+    match parent {
+        Some(parent) if parent.status == Status::Decommissioned => refuse("is decommissioned"),
+        Some(_) => Ok(()),
+        None => refuse("there is no such equipment"),
+    }
+}
+
 impl TryFrom<String> for Attributes {
     type Error = serde_json::Error;
 
-    fn try_from(json: String) -> Result<Self, serde_json::Error> {
+    fn try_from(json: String) -> Result<Self, Self::Error> {
         serde_json::from_str(&json).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn equipment(status: Status) -> Equipment {
+        Equipment {
+            id: EquipmentId::new(),
+            name: "Plant".into(),
+            kind: String::new(),
+            model: String::new(),
+            manufacturer: String::new(),
+            serial_number: None,
+            location: String::new(),
+            parent_id: None,
+            status,
+            criticality: Criticality::Medium,
+            installation_date: None,
+            notes: String::new(),
+            attributes: Attributes::default(),
+            created_at: Timestamp::from_micros(0),
+            updated_at: Timestamp::from_micros(0),
+            revision: 1,
+        }
+    }
+
+    #[test]
+    fn a_parent_is_in_service() {
+        for status in Status::ALL {
+            let may = *status != Status::Decommissioned;
+            assert_eq!(check_parent(Some(&equipment(*status))).is_ok(), may, "{status:?}");
+        }
+        assert!(check_parent(None).is_err());
+    }
+
+    #[test]
+    fn attributes_survive_the_database() {
+        let attributes = [("colour \"'".to_owned(), "grey \u{1f6e0}\n".to_owned())];
+        let attributes = Attributes(attributes.into());
+        assert_eq!(Attributes::try_from(attributes.to_json()).unwrap(), attributes);
     }
 }

@@ -4,7 +4,7 @@ use tonic::Response;
 
 use super::Service;
 use crate::{
-    domain::equipment::{Attributes, Criticality, Equipment, EquipmentId, Status},
+    domain::equipment::{Attributes, Criticality, Equipment, EquipmentId, Status, check_parent},
     store,
 };
 
@@ -23,7 +23,9 @@ pub async fn create(
     if let Some(answer) = once.recall(&mut tx, now).await? {
         return Ok(answer);
     }
-    check_parent(&mut tx, &equipment).await?;
+    if let Some(parent_id) = equipment.parent_id {
+        check_parent(store::equipment::find(&mut tx, parent_id).await?.as_ref())?;
+    }
     store::equipment::insert(&mut tx, &equipment).await?;
     let answer = tell(&mut tx, &equipment, now).await?;
     once.remember(&mut tx, &answer).await?;
@@ -91,15 +93,6 @@ async fn tell(tx: &mut Tx, equipment: &Equipment, now: Timestamp) -> Result<pb::
     let wire = pb::Equipment::from(equipment.clone());
     changes::append(tx, now, CHANGE, equipment.id.uuid(), &wire).await?;
     Ok(wire)
-}
-
-async fn check_parent(tx: &mut Tx, equipment: &Equipment) -> Result<()> {
-    let Some(parent_id) = equipment.parent_id else { return Ok(()) };
-    match store::equipment::find(tx, parent_id).await? {
-        Some(parent) if parent.status != Status::Decommissioned => Ok(()),
-        Some(_) => Err(Error::invalid("equipment.parent_id", "is decommissioned")),
-        None => Err(Error::invalid("equipment.parent_id", "there is no such equipment")),
-    }
 }
 
 impl From<Equipment> for pb::Equipment {

@@ -12,14 +12,10 @@ kit::id!(
 /// What somebody said of a task.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Comment {
-    /// Never reused.
     pub id: CommentId,
-    /// What it is about.
     pub task_id: TaskId,
     /// A user's id, or `service:<name>`.
     pub author_id: String,
-    /// For people.
     pub text: String,
-    /// When it was said.
     pub created_at: Timestamp,
 }

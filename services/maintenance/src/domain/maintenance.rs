@@ -33,24 +33,17 @@ kit::names! {
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 #[expect(clippy::struct_field_names, reason = "the contract's names")]
 pub struct Work {
-    /// Why it was done.
     pub kind: Kind,
-    /// For people.
     pub work_done: String,
-    /// When it began.
     pub started_at: Option<Timestamp>,
-    /// When it ended.
     pub finished_at: Option<Timestamp>,
-    /// For people.
     pub parts_used: String,
 }
 
 /// Work that was actually done, on one piece of equipment.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Maintenance {
-    /// Never reused.
     pub id: MaintenanceId,
-    /// What was worked on.
     pub equipment_id: EquipmentId,
     /// The task that the work completed.
     pub task_id: Option<TaskId>,
@@ -58,12 +51,9 @@ pub struct Maintenance {
     pub completion: Option<i64>,
     /// The user who did it.
     pub technician_id: String,
-    /// What was done.
     #[sqlx(flatten)]
     pub work: Work,
-    /// When it was recorded.
     pub created_at: Timestamp,
-    /// When it last changed.
     pub updated_at: Timestamp,
     /// Counts its changes.
     pub revision: i64,

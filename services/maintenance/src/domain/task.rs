@@ -1,6 +1,6 @@
 //! Tasks and the rules that they live by.
 
-use kit::{Error, Result, Timestamp};
+use kit::{Error, Result, Timestamp, access::Role};
 
 use super::equipment::EquipmentId;
 
@@ -59,17 +59,11 @@ kit::names! {
 /// Work that was authorised (work order) or asked for (fault report).
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Task {
-    /// Never reused.
     pub id: TaskId,
-    /// For people.
     pub title: String,
-    /// For people.
     pub description: String,
-    /// What to work on.
     pub equipment_id: Option<EquipmentId>,
-    /// Where the work stands.
     pub status: Status,
-    /// How soon it should be done.
     pub priority: Priority,
     /// The day by which it should be done, `YYYY-MM-DD`.
     pub due_date: Option<String>,
@@ -77,19 +71,14 @@ pub struct Task {
     pub assignee_id: Option<String>,
     /// A user's id, or `service:<name>`.
     pub created_by: String,
-    /// What made it.
     pub source: Source,
-    /// The alert that made it.
     pub alert_id: Option<AlertId>,
-    /// How often it was completed.
+    /// How often it was completed: a task that is reopened may be again.
     pub completions: i64,
-    /// When it was completed, if it is.
+    /// Set while it is completed, as is `completed_by`.
     pub completed_at: Option<Timestamp>,
-    /// The user who completed it, if it is.
     pub completed_by: Option<String>,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it last changed.
     pub updated_at: Timestamp,
     /// Counts its changes.
     pub revision: i64,
@@ -98,7 +87,6 @@ pub struct Task {
 /// Somebody who may work, and wants to change a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Worker {
-    /// Their id.
     pub id: String,
     /// May act for whoever holds a task.
     pub is_admin: bool,
@@ -148,6 +136,26 @@ impl Task {
     }
 }
 
+/// What made a task. A person is the source of theirs, whatever they say; a service says it, and an alert goes with the
+/// source `ALERT` and only with it.
+pub fn origin(
+    role: Role,
+    source: Option<Source>,
+    alert_id: Option<AlertId>,
+) -> Result<(Source, Option<AlertId>)> {
+    if role != Role::Service {
+        return Ok((Source::Manual, None));
+    }
+    match (source, alert_id) {
+        (Some(Source::Alert) | None, Some(_)) => Ok((Source::Alert, alert_id)),
+        (Some(_), Some(_)) => Err(Error::invalid("task.source", "must be ALERT with an alert_id")),
+        (Some(Source::Alert), None) => {
+            Err(Error::invalid("task.alert_id", "is required with the source ALERT"))
+        }
+        (source, None) => Ok((source.unwrap_or(Source::Manual), None)),
+    }
+}
+
 fn held(holder: &str) -> Error {
     Error::refused("TASK_HELD", "somebody else holds the task").with("holder_id", holder)
 }
@@ -189,6 +197,35 @@ mod tests {
         match result.unwrap_err() {
             Error::Refused { reason, .. } => reason,
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_alert_goes_with_its_source() {
+        use Source::{Alert, Manual, Plan};
+        let alert = Some(AlertId::new());
+        for (source, alert_id, expected) in [
+            (None, None, Some((Manual, None))),
+            (Some(Manual), None, Some((Manual, None))),
+            (Some(Plan), None, Some((Plan, None))),
+            (Some(Alert), None, None),
+            (None, alert, Some((Alert, alert))),
+            (Some(Alert), alert, Some((Alert, alert))),
+            (Some(Manual), alert, None),
+            (Some(Plan), alert, None),
+        ] {
+            let told = origin(Role::Service, source, alert_id).ok();
+            assert_eq!(told, expected, "{source:?} {alert_id:?}");
+        }
+    }
+
+    #[test]
+    fn a_person_is_the_source_of_their_task() {
+        for role in [Role::Admin, Role::Technician] {
+            for source in [None, Some(Source::Manual), Some(Source::Alert), Some(Source::Plan)] {
+                let told = origin(role, source, Some(AlertId::new())).unwrap();
+                assert_eq!(told, (Source::Manual, None), "{role:?} {source:?}");
+            }
         }
     }
 

@@ -1,7 +1,5 @@
 use kit::{
-    Call, Caller, Error, Result, Timestamp,
-    access::Role,
-    changes,
+    Call, Caller, Error, Result, Timestamp, changes,
     db::Tx,
     once::{Once, replayed},
     time::parse_date,
@@ -14,7 +12,7 @@ use crate::{
     domain::{
         equipment::EquipmentId,
         maintenance::Maintenance,
-        task::{AlertId, Priority, Source, Status, Task, TaskId, Worker},
+        task::{AlertId, Priority, Source, Status, Task, TaskId, Worker, origin},
     },
     store,
 };
@@ -138,10 +136,9 @@ fn no_task(id: TaskId) -> Error {
 /// A new task from what the caller may say of it.
 fn read(wire: pb::Task, caller: &Caller, now: Timestamp) -> Result<Task> {
     let date = wire.due_date.as_deref();
-    let (source, alert_id) = match caller.role {
-        Role::Service => origin(&wire)?,
-        _ => (Source::Manual, None),
-    };
+    let alert_id = AlertId::parse_optional("task.alert_id", wire.alert_id.as_deref())?;
+    let source = Source::from_name(wire.source().as_str_name());
+    let (source, alert_id) = origin(caller.role, source, alert_id)?;
     Ok(Task {
         id: TaskId::new(),
         equipment_id: EquipmentId::parse_optional(
@@ -164,19 +161,6 @@ fn read(wire: pb::Task, caller: &Caller, now: Timestamp) -> Result<Task> {
         updated_at: now,
         revision: 1,
     })
-}
-
-/// What made the task, as a service says: an alert goes with the source `ALERT`, and only with it.
-fn origin(wire: &pb::Task) -> Result<(Source, Option<AlertId>)> {
-    let alert_id = AlertId::parse_optional("task.alert_id", wire.alert_id.as_deref())?;
-    match (Source::from_name(wire.source().as_str_name()), alert_id) {
-        (Some(Source::Alert) | None, Some(_)) => Ok((Source::Alert, alert_id)),
-        (Some(_), Some(_)) => Err(Error::invalid("task.source", "must be ALERT with an alert_id")),
-        (Some(Source::Alert), None) => {
-            Err(Error::invalid("task.alert_id", "is required with the source ALERT"))
-        }
-        (source, None) => Ok((source.unwrap_or(Source::Manual), None)),
-    }
 }
 
 impl From<&Caller> for Worker {
