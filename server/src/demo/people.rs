@@ -75,7 +75,7 @@ async fn log_in(
 }
 
 async fn own_id(session: &mut Session, peers: &Peers) -> anyhow::Result<String> {
-    let request = session.request(GetUserRequest { id: "me".into() }).await?;
+    let request = session.request(GetUserRequest { id: "me".into(), ..Default::default() }).await?;
     let user = UserServiceClient::new(peers.auth.clone()).get_user(request).await?;
     Ok(user.into_inner().id)
 }

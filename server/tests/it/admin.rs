@@ -23,7 +23,7 @@ async fn an_admin_who_is_made_beside_a_running_suite_may_log_in_at_once() {
     let password = printed.trim_end().rsplit(' ').next().unwrap();
 
     let boss = token(auth.clone(), "boss", password).await.unwrap();
-    let request = as_user(&boss, GetUserRequest { id: "me".into() });
+    let request = as_user(&boss, GetUserRequest { id: "me".into(), ..Default::default() });
     let user: User = UserServiceClient::new(auth).get_user(request).await.unwrap().into_inner();
     assert_eq!((&*user.full_name, user.role()), ("Bo Ross", Role::Admin));
 }

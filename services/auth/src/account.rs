@@ -7,11 +7,16 @@ use proto::auth::v1 as pb;
 use crate::{
     Config, MIGRATIONS, Secret,
     domain::{
+        audit::{Event, Kind},
         password::{Password, PasswordHash},
         user::{Account, User, check_name},
     },
     hashing::Hashing,
-    rpc::{session, user::tell, watch},
+    rpc::{
+        session,
+        user::{resource, tell},
+        watch,
+    },
     store,
 };
 
@@ -67,6 +72,7 @@ pub async fn create_admin(
 
     let mut tx = db.begin("create admin").await?;
     store::user::insert(&mut tx, &account).await?;
+    note(&mut tx, Kind::UserCreated, &account.user, clock.now()).await?;
     tell(&mut tx, account.user.clone(), clock.now()).await?;
     tx.commit().await?;
     db.close().await;
@@ -99,6 +105,7 @@ pub async fn create_first_admin(
         return Ok(None);
     }
     store::user::insert(&mut tx, &account).await?;
+    note(&mut tx, Kind::UserCreated, &account.user, clock.now()).await?;
     tell(&mut tx, account.user.clone(), clock.now()).await?;
     tx.commit().await?;
 
@@ -121,7 +128,7 @@ pub async fn set_up_user(
     let db = Db::open(db, "auth", &MIGRATIONS).await?;
     let (hashing, now) = (Hashing::new().await?, clock.now());
 
-    let found = store::user::find_account(&mut db.read().await?, &setup.username).await?;
+    let found = store::user::find_login(&mut db.read().await?, &setup.username).await?;
     let kept = found.as_ref().map(|account| account.password_hash.clone());
     let password_hash = match hashing.check(password.clone(), kept).await? {
         Some(hash) => hash,
@@ -133,8 +140,9 @@ pub async fn set_up_user(
         None => {
             let UserSetup { username, email, full_name, role, .. } = setup;
             let user = User::new(username, email, full_name, role, now);
-            let account = Account { user, password_hash };
+            let account = Account::new(user, password_hash);
             store::user::insert(&mut tx, &account).await?;
+            note(&mut tx, Kind::UserCreated, &account.user, now).await?;
             tell(&mut tx, account.user, now).await?;
         }
         Some(account) => change(&mut tx, account, &setup, password_hash, now).await?,
@@ -161,7 +169,7 @@ async fn admin(
     };
     let password_hash = hashing.hash(checked(&username, &email, &full_name, &chosen)?).await?;
     let user = User::new(username, email, full_name, Role::Admin, now);
-    Ok((Account { user, password_hash }, generated))
+    Ok((Account::new(user, password_hash), generated))
 }
 
 /// Holds an account to the rules of the contract, which calls are held to while they are decoded.
@@ -179,7 +187,7 @@ fn checked(
     };
     proto::validate::validate(&request).map_err(kit::Error::from)?;
     check_name("full_name", full_name)?;
-    Ok(Password::chosen("password", password.reveal())?)
+    Ok(Password::chosen("password", password.reveal(), [username, email])?)
 }
 
 /// Makes an account what `setup` says, if it isn't.
@@ -190,8 +198,9 @@ async fn change(
     password_hash: PasswordHash,
     now: Timestamp,
 ) -> Result<()> {
-    let Account { mut user, password_hash: old } = account;
+    let Account { mut user, password_hash: old, password_revision } = account;
     if password_hash != old {
+        store::user::set_password(tx, user.id, password_revision, &password_hash).await?;
         session::end_all(tx, user.id, None, now).await?;
     } else if user.role == setup.role && user.full_name == setup.full_name {
         return Ok(());
@@ -199,8 +208,15 @@ async fn change(
     user.role = setup.role;
     user.full_name.clone_from(&setup.full_name);
     user.touch(now);
-    let account = Account { user, password_hash };
-    store::user::update(tx, &account).await?;
-    watch::tell_changed(tx, &account.user, now).await?;
-    tell(tx, account.user, now).await.map(drop)
+    store::user::update(tx, &user).await?;
+    watch::tell_changed(tx, &user, now).await?;
+    note(tx, Kind::UserUpdated, &user, now).await?;
+    tell(tx, user, now).await.map(drop)
+}
+
+/// Tells the audit trail what the command line did to somebody.
+async fn note(tx: &mut Tx, kind: Kind, user: &User, now: Timestamp) -> Result<()> {
+    let event = Event::by_command(kind, resource(user.id), now);
+    let event = event.with("username", &user.username).with("role", user.role.name());
+    store::audit::insert(tx, &event).await
 }

@@ -18,6 +18,15 @@ pub struct Config {
     /// Whether people may register themselves.
     #[arg(long, env = "FLIGHTLINE_REGISTRATION", value_enum, default_value_t = Registration::Open)]
     pub registration: Registration,
+
+    /// Days for which a key signs access tokens before the next one does; nobody is logged out by that.
+    #[arg(
+        long,
+        env = "FLIGHTLINE_SIGNING_KEY_DAYS",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..=3650),
+    )]
+    pub signing_key_days: u32,
 }
 
 /// Whether people may register themselves.

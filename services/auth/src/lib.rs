@@ -19,8 +19,8 @@ pub use config::{Config, Registration};
 pub use domain::secret::Secret;
 use kit::{Clock, Db, Result, Suite, sqlx::migrate::Migrator};
 use proto::auth::v1::{
-    auth_service_server::AuthServiceServer, session_service_server::SessionServiceServer,
-    user_service_server::UserServiceServer,
+    auth_service_server::AuthServiceServer, key_service_server::KeyServiceServer,
+    session_service_server::SessionServiceServer, user_service_server::UserServiceServer,
 };
 use tonic::service::RoutesBuilder;
 
@@ -45,7 +45,8 @@ pub async fn start(
     ensure!(!secret.is_empty(), "the secret of the services is empty");
     let db = Db::open(db, "auth", &MIGRATIONS).await?;
     let hashing = hashing::Hashing::new().await?;
-    let keys = setup::keys(&db, &suite.clock).await?;
+    let term = Duration::from_hours(24) * config.signing_key_days;
+    let keys = setup::keys(&db, &suite.clock, term).await?;
     let first_admin = account::create_first_admin(&db, &suite.clock, config, &hashing).await?;
     suite.keep_tidy(&db);
     forget_sessions(&db, suite);
@@ -54,18 +55,20 @@ pub async fn start(
         db,
         suite: suite.clone(),
         hashing,
-        signer: keys.signer,
+        signers: keys.signers,
         chain_key: keys.chain_key,
         secret: secret.into(),
         registration: config.registration,
+        addresses: domain::guess::Addresses::default(),
     });
     routes.add_service(AuthServiceServer::from_arc(Arc::clone(&service)));
+    routes.add_service(KeyServiceServer::from_arc(Arc::clone(&service)));
     routes.add_service(SessionServiceServer::from_arc(Arc::clone(&service)));
     routes.add_service(UserServiceServer::from_arc(service));
     Ok(first_admin)
 }
 
-/// Drops the sessions that are long over, hourly.
+/// Drops the sessions and the guesses that are long over, hourly.
 fn forget_sessions(db: &Db, suite: &Suite) {
     let (db, clock) = (db.clone(), suite.clock.clone());
     suite.spawn(async move {
@@ -81,6 +84,7 @@ fn forget_sessions(db: &Db, suite: &Suite) {
 
 async fn forget_once(db: &Db, clock: &Clock) -> Result<()> {
     let mut tx = db.begin("forget sessions").await?;
+    store::guess::forget(&mut tx, clock.now().minus(domain::guess::MEMORY)).await?;
     store::session::forget(&mut tx, clock.now().minus(domain::session::KEPT)).await?;
     tx.commit().await
 }

@@ -1,6 +1,9 @@
 //! SQL, and nothing else. Functions take a connection, so that the caller picks the transaction.
 
+pub mod audit;
+pub mod guess;
 pub mod key;
+pub mod password_reset;
 pub mod refresh_token;
 pub mod secret;
 pub mod session;

@@ -3,7 +3,7 @@
 use kit::{Result, Timestamp};
 use uuid::Uuid;
 
-use super::secret::{Secret, encode, sha256};
+use super::secret::Secret;
 
 kit::id!(
     /// Names one key, for ever.
@@ -46,7 +46,7 @@ pub struct KeyHash(String);
 
 impl KeyHash {
     pub fn of(secret: &Secret) -> Self {
-        Self(encode(sha256(secret.reveal().as_bytes()).as_ref()))
+        Self(secret.hash())
     }
 }
 

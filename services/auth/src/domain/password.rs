@@ -1,12 +1,23 @@
 //! Passwords: how long they are, and how they are kept.
 
-use std::fmt;
+use std::{cmp::Reverse, fmt};
 
 use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHasher, PasswordVerifier, password_hash};
 use kit::{Error, Result};
 use unicode_normalization::UnicodeNormalization;
+use zxcvbn::zxcvbn;
 
 use super::secret::Secret;
+
+/// Guesses after which a clever guesser has tried the common passwords and what people make of them; one a minute, that
+/// takes two years.
+const COMMON: u64 = 1_000_000;
+/// How much of a password is compared with common ones; that takes longer for longer ones.
+const COMPARED: usize = 40;
+/// Names that are shorter stand in many words.
+const NAME: usize = 4;
+/// What a password must have beside its owner's names.
+const BESIDE_NAMES: usize = 8;
 
 /// In characters, after normalisation.
 const LENGTHS: std::ops::RangeInclusive<usize> = 12..=128;
@@ -21,18 +32,44 @@ impl Password {
         Self(text.nfkc().collect::<String>().into())
     }
 
-    /// A new password, which came in as `field`.
+    /// A new password of somebody who is called `names`, which came in as `field`.
     ///
     /// # Errors
     ///
-    /// It is too short or too long.
-    pub fn chosen(field: &str, text: &str) -> Result<Self> {
+    /// It is too short or too long, common, or little more than a name.
+    pub fn chosen<'a>(
+        field: &str,
+        text: &str,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self> {
         let password = Self::typed(text);
         if !LENGTHS.contains(&password.0.reveal().chars().count()) {
             let (least, most) = (LENGTHS.start(), LENGTHS.end());
             return Err(Error::invalid(field, format!("must have {least} to {most} characters")));
         }
+        let mut names: Vec<&str> = names.into_iter().filter(|name| name.len() >= NAME).collect();
+        // The longest first: an address often begins with the username.
+        names.sort_by_key(|name| Reverse(name.len()));
+        let mut rest = password.0.reveal().to_lowercase();
+        for name in names {
+            rest = rest.replace(&name.to_lowercase(), "");
+        }
+        if rest.chars().count() < BESIDE_NAMES {
+            return Err(Error::invalid(
+                field,
+                "is little more than the username or e-mail address",
+            ));
+        }
+        if password.is_common() {
+            return Err(Error::invalid(field, "is among the first that a guesser tries"));
+        }
         Ok(password)
+    }
+
+    /// Whether it is one of the passwords that many people have, or differs from one by what guessers vary.
+    fn is_common(&self) -> bool {
+        let text: String = self.0.reveal().chars().take(COMPARED).collect();
+        zxcvbn(&text, &[]).guesses() < COMMON
     }
 
     /// Takes the time and memory that make guessing dear.
@@ -86,15 +123,45 @@ mod tests {
 
     #[test]
     fn a_password_has_12_to_128_characters_after_normalisation() {
-        let accepted = |text: &str| Password::chosen("password", text).is_ok();
+        let accepted = |text: &str| Password::chosen("password", text, []).is_ok();
         assert!(accepted("é漢字 456789012"));
-        assert!(accepted(&"x".repeat(128)));
+        assert!(accepted(&"orchard ladder ".repeat(9)[..128]));
         assert!(!accepted("elevenchars"));
         assert!(!accepted(&"x".repeat(129)));
         // Six letters, each of two code points; one code point that stands for eighteen letters.
         assert!(!accepted(&"e\u{301}".repeat(6)));
         assert!(accepted("\u{fdfa}"));
         assert!(!accepted(&"\u{fdfa}".repeat(12)));
+    }
+
+    #[test]
+    fn a_password_that_many_people_have_is_refused() {
+        for common in [
+            "password1234",
+            "Password1234",
+            "p4ssw0rd1234",
+            "123456789012",
+            "qwertyuiop12",
+            "aaaaaaaaaaaa",
+            "passwordpassword",
+            "unbelievable",
+            "abcdefghijkl",
+            "iloveyou1234",
+        ] {
+            assert!(Password::chosen("password", common, []).is_err(), "{common}");
+        }
+        for uncommon in ["correct horse battery", "the first password", "gray otter 71 lamps"] {
+            Password::chosen("password", uncommon, []).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_password_is_more_than_its_owners_name() {
+        let names = ["wilhelmina", "wilhelmina@example.org", "bo"];
+        let accepted = |text: &str| Password::chosen("password", text, names).is_ok();
+        assert!(!accepted("Wilhelmina-78"));
+        assert!(!accepted("wilhelmina@example.org"));
+        assert!(accepted("wilhelmina's other boat"));
     }
 
     #[test]

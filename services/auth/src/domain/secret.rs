@@ -28,6 +28,11 @@ impl Secret {
         &self.0
     }
 
+    /// What is kept of one that is random: a plain hash of it can't be guessed back.
+    pub fn hash(&self) -> String {
+        encode(sha256(self.0.as_bytes()).as_ref())
+    }
+
     /// Whether both are the same, in a time that tells nothing of where they differ, nor of their lengths.
     pub fn equals(&self, other: &Self) -> bool {
         let [ours, theirs] = [self, other].map(|secret| sha256(secret.0.as_bytes()));

@@ -42,6 +42,12 @@ pub struct Session {
     pub ended_at: Option<Timestamp>,
 }
 
+/// Sessions that began and were used after these times, and did not end, live.
+pub struct Alive {
+    pub created_after: Timestamp,
+    pub used_after: Timestamp,
+}
+
 /// What to do about a refresh token that was presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refresh {
@@ -61,11 +67,15 @@ impl Session {
         Self { id, user_id, created_at, used_at, address, ended_at: None }
     }
 
-    /// Whether it can still be refreshed, were its refresh token not too old.
+    /// What tells at `now` whether a session still lives.
+    pub fn alive(now: Timestamp) -> Alive {
+        Alive { created_after: now.minus(LIFE), used_after: now.minus(IDLE_LIFE) }
+    }
+
+    /// Whether it can still be refreshed.
     pub fn lives(&self, now: Timestamp) -> bool {
-        self.ended_at.is_none()
-            && now < self.created_at.plus(LIFE)
-            && now < self.used_at.plus(IDLE_LIFE)
+        let Alive { created_after, used_after } = Self::alive(now);
+        self.ended_at.is_none() && created_after < self.created_at && used_after < self.used_at
     }
 
     /// Decides about `token`, which is this session's; `successor` is what it was spent for, if it was.
@@ -148,6 +158,11 @@ impl ChainKey {
     /// The key that `secret` is.
     pub fn read(secret: &Secret) -> Result<Self> {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &decode(secret)?)))
+    }
+
+    /// A name for `text` out of which nobody can read it.
+    pub fn blind(&self, text: &str) -> String {
+        encode(hmac::sign(&self.0, text.as_bytes()).as_ref())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use kit::{Error, Result, Timestamp, access::Role};
 
-use super::password::PasswordHash;
+use super::{audit::Event, password::PasswordHash};
 
 kit::id!(
     /// Names one person, for ever.
@@ -53,11 +53,57 @@ impl User {
         }
     }
 
+    /// Changes what `change` says; who is no admin changes no role.
+    pub fn apply(&mut self, change: Change, by_admin: bool) -> Result<()> {
+        let Change { username, email, full_name, role } = change;
+        let role = role.unwrap_or(self.role);
+        if role != self.role && !by_admin {
+            return Err(Error::Forbidden("an admin says who has which role"));
+        }
+        self.role = role;
+        self.username = username.unwrap_or_else(|| self.username.clone());
+        self.email = email.unwrap_or_else(|| self.email.clone());
+        self.full_name = full_name.unwrap_or_else(|| self.full_name.clone());
+        Ok(())
+    }
+
+    /// They go. The username and the name stay, because history shows them, and nobody else may come under them; the
+    /// e-mail address is nobody's business any more.
+    pub fn delete(&mut self, now: Timestamp) {
+        self.email.clear();
+        self.deleted_at = Some(now);
+        self.touch(now);
+    }
+
+    /// Tells the audit trail what became different.
+    pub fn differences(&self, before: &Self, mut event: Event) -> Event {
+        for (field, old, new) in [
+            ("username", before.username.as_str(), self.username.as_str()),
+            ("email", &before.email, &self.email),
+            ("full_name", &before.full_name, &self.full_name),
+            ("role", before.role.name(), self.role.name()),
+        ] {
+            if old != new {
+                event = event.with(field, format!("{old} → {new}"));
+            }
+        }
+        event
+    }
+
     /// Notes that something about them is changing.
     pub fn touch(&mut self, now: Timestamp) {
         self.updated_at = now;
         self.revision += 1;
     }
+}
+
+/// What shall be different about a person.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    pub username: Option<String>,
+    pub email: Option<String>,
+    pub full_name: Option<String>,
+    pub role: Option<Role>,
 }
 
 /// A person, and what proves that it is them.
@@ -66,6 +112,14 @@ pub struct Account {
     #[sqlx(flatten)]
     pub user: User,
     pub password_hash: PasswordHash,
+    /// Counts the passwords that they chose; a stronger hash of the same one counts nothing.
+    pub password_revision: i64,
+}
+
+impl Account {
+    pub fn new(user: User, password_hash: PasswordHash) -> Self {
+        Self { user, password_hash, password_revision: 1 }
+    }
 }
 
 /// The form in which usernames and e-mail addresses are compared.
@@ -79,4 +133,73 @@ pub fn check_name(field: &str, name: &str) -> Result<()> {
         return Err(Error::invalid(field, "must have no control characters"));
     }
     Ok(())
+}
+
+/// Refuses what is no username, which came in as `field`: 1 to 64 letters, digits, `.`, `_` or `-`.
+pub fn check_username(field: &str, name: &str) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+        return Err(Error::invalid(field, "must have 1 to 64 letters, digits, '.', '_' or '-'"));
+    }
+    Ok(())
+}
+
+/// Refuses what is no e-mail address, which came in as `field`: something before and a domain after one `@`. More than
+/// that, only the mail server knows.
+pub fn check_email(field: &str, email: &str) -> Result<()> {
+    let plain = |text: &str| {
+        let strange = |c: char| c.is_whitespace() || c.is_control() || c == '@';
+        !text.is_empty() && !text.contains(strange)
+    };
+    let is_address = email.split_once('@').is_some_and(|(local, domain)| {
+        plain(local) && plain(domain) && !domain.starts_with('.') && !domain.ends_with('.')
+    });
+    if !is_address {
+        return Err(Error::invalid(field, "must be an e-mail address"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_767_323_045_000_000);
+
+    fn ana() -> User {
+        let (name, email) = ("ana".to_owned(), "ana@example.org".to_owned());
+        User::new(name, email, String::new(), Role::Technician, NOW)
+    }
+
+    #[test]
+    fn only_an_admin_gives_another_role() {
+        let to = |role| Change { role: Some(role), ..Change::default() };
+        assert!(ana().apply(to(Role::Admin), false).is_err());
+        ana().apply(to(Role::Technician), false).unwrap();
+        let mut promoted = ana();
+        promoted.apply(to(Role::Admin), true).unwrap();
+        assert_eq!(promoted.role, Role::Admin);
+    }
+
+    #[test]
+    fn who_goes_leaves_the_name_and_takes_the_address() {
+        let mut user = ana();
+        user.delete(NOW);
+        assert_eq!((user.username.as_str(), user.email.as_str()), ("ana", ""));
+        assert_eq!((user.deleted_at, user.revision), (Some(NOW), 2));
+    }
+
+    #[test]
+    fn names_and_addresses_have_a_form() {
+        for good in ["a", "Ana-Maria_2.x"] {
+            check_username("username", good).unwrap();
+        }
+        for bad in ["", "two words", "a@b", "é", &"x".repeat(65)] {
+            assert!(check_username("username", bad).is_err(), "{bad:?}");
+        }
+        check_email("email", "ana@localhost").unwrap();
+        for bad in ["", "ana", "@b", "a@", "a@b@c", "a b@c", "a@.c", "a@c."] {
+            assert!(check_email("email", bad).is_err(), "{bad:?}");
+        }
+    }
 }

@@ -1,84 +1,59 @@
-use kit::{Call, Error, Result, Timestamp, db::Tx};
+use kit::{Call, Error, Page, Result, Timestamp, db::Tx};
 use proto::auth::v1 as pb;
 
 use super::{Service, watch};
 use crate::{
     domain::{
-        password::Password,
-        session::{KeptToken, Refresh, RefreshToken, Session, SessionId},
-        token,
-        user::{User, UserId, check_name},
+        audit::{Event, Kind},
+        session::{Session, SessionId},
+        user::UserId,
     },
     store,
 };
 
-/// Logs in.
-pub async fn create(
-    service: &Service,
-    call: Call<pb::CreateTokenRequest>,
-) -> Result<pb::TokenPair> {
+/// Ends the session of the token that the call carries.
+pub async fn log_out(service: &Service, call: Call<pb::LogoutRequest>) -> Result<()> {
     let now = service.suite.clock.now();
-    let password = Password::typed(&call.message.password);
-    let login = &call.message.username;
-    check_name("username", login)?;
+    let id = SessionId::parse("session", &call.caller.session_id)?;
+    let event = Event::new(&call.caller, Kind::SessionEnded, resource(id), now);
 
-    let account = store::user::find_account(&mut service.db.read().await?, login).await?;
-    let hash = account.as_ref().map(|account| account.password_hash.clone());
-    let kept = service.hashing.check(password, hash).await?;
-    // One answer, whichever of the two it is: nobody learns who has an account.
-    let (Some(account), Some(kept)) = (account, kept) else {
-        return Err(Error::Unauthenticated("username or password is wrong"));
-    };
-    let session = Session::new(account.user.id, call.caller.address, now);
-    let refresh = RefreshToken::random()?;
-
-    let mut tx = service.db.begin("log in").await?;
-    if kept != account.password_hash {
-        store::user::rehash(&mut tx, account.user.id, &account.password_hash, &kept).await?;
-    }
-    store::session::insert(&mut tx, &session).await?;
-    store::refresh_token::insert(&mut tx, &KeptToken::new(&refresh, session.id, now)).await?;
-    tx.commit().await?;
-
-    pair(service, &account.user, &session, &refresh, now)
+    let mut tx = service.db.begin("log out").await?;
+    end(&mut tx, id, now).await?;
+    store::audit::insert(&mut tx, &event).await?;
+    tx.commit().await
 }
 
-pub async fn refresh(
+/// Where the caller is logged in.
+pub async fn list(
     service: &Service,
-    call: Call<pb::RefreshTokenRequest>,
-) -> Result<pb::TokenPair> {
+    call: Call<pb::ListSessionsRequest>,
+) -> Result<pb::ListSessionsResponse> {
     let now = service.suite.clock.now();
-    let token = RefreshToken::from(call.message.refresh);
-    let (hash, successor) = (token.hash(), token.successor(&service.chain_key));
-    // Looked up before the transaction, so that invented tokens keep nobody from writing.
-    let known = store::refresh_token::find(&mut service.db.read().await?, &hash).await?;
-    let session_id = known.ok_or_else(invalid)?.session_id;
+    let user_id = UserId::parse("caller", &call.caller.id)?;
+    let page = Page::parse(call.message.page_size, &call.message.page_token, &())?;
+    let alive = Session::alive(now);
 
-    let mut tx = service.db.begin("refresh token").await?;
-    let session = store::session::lock(&mut tx, session_id).await?.ok_or_else(invalid)?;
-    let kept = store::refresh_token::find(&mut tx, &hash).await?.ok_or_else(invalid)?;
-    let next = store::refresh_token::find(&mut tx, &successor.hash()).await?;
-    match session.refresh(&kept, next.as_ref(), now) {
-        Refresh::Repeat => {}
-        Refresh::Spend => {
-            let next = KeptToken::new(&successor, session.id, now);
-            store::refresh_token::spend(&mut tx, &hash, now).await?;
-            store::refresh_token::insert(&mut tx, &next).await?;
-            store::session::touch(&mut tx, session.id, &call.caller.address, now).await?;
-        }
-        Refresh::End => {
-            end(&mut tx, session.id, now).await?;
-            tx.commit().await?;
-            tracing::warn!(session = %session.id, "a spent refresh token came back: session ended");
-            return Err(invalid());
-        }
-        Refresh::Refuse => return Err(invalid()),
-    }
-    // As they are now: a role may have changed since the last refresh.
-    let user = store::user::find(&mut tx, session.user_id).await?.ok_or_else(invalid)?;
-    tx.commit().await?;
+    let rows = store::session::list(&mut service.db.read().await?, user_id, &alive, &page).await?;
+    let (rows, next_page_token) = page.cut(rows, |session| session.id)?;
+    let current = &call.caller.session_id;
+    let sessions = rows.into_iter().map(|session| wire(session, current)).collect();
+    Ok(pb::ListSessionsResponse { sessions, next_page_token })
+}
 
-    pair(service, &user, &session, &successor, now)
+/// Ends one of the caller's sessions.
+pub async fn end_one(service: &Service, call: Call<pb::EndSessionRequest>) -> Result<()> {
+    let now = service.suite.clock.now();
+    let id = SessionId::parse("id", &call.message.id)?;
+    let event = Event::new(&call.caller, Kind::SessionEnded, resource(id), now);
+
+    let mut tx = service.db.begin("end session").await?;
+    let session = store::session::lock(&mut tx, id).await?;
+    let theirs = session
+        .filter(|session| session.user_id.to_string() == call.caller.id && session.lives(now));
+    theirs.ok_or_else(|| Error::not_found("session", id))?;
+    end(&mut tx, id, now).await?;
+    store::audit::insert(&mut tx, &event).await?;
+    tx.commit().await
 }
 
 /// Tells another service whether a session is alive.
@@ -104,7 +79,7 @@ pub async fn check(
 }
 
 /// Ends a session, at every service.
-async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
+pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
     store::session::end(tx, id, now).await?;
     watch::tell_ended(tx, id, now).await
 }
@@ -122,22 +97,19 @@ pub async fn end_all(
     Ok(())
 }
 
-/// One wording for every defect: a thief learns nothing from the difference.
-fn invalid() -> Error {
-    Error::Unauthenticated("the refresh token is not valid")
+/// As the audit trail calls it.
+pub fn resource(id: SessionId) -> String {
+    format!("session/{id}")
 }
 
-fn pair(
-    service: &Service,
-    user: &User,
-    session: &Session,
-    refresh: &RefreshToken,
-    now: Timestamp,
-) -> Result<pb::TokenPair> {
-    Ok(pb::TokenPair {
-        access: service.signer.user(user, session, now)?.reveal().to_owned(),
-        refresh: refresh.reveal().to_owned(),
-        token_type: "Bearer".to_owned(),
-        expires_in: token::LIFE_SECONDS,
-    })
+/// A session as its owner sees it from the session `current`.
+fn wire(session: Session, current: &str) -> pb::Session {
+    let id = session.id.to_string();
+    pb::Session {
+        current: id == current,
+        id,
+        created_at: Some(session.created_at.into()),
+        used_at: Some(session.used_at.into()),
+        address: session.address,
+    }
 }

@@ -15,7 +15,7 @@ pub async fn list(
     Ok(pb::ListPublicKeysResponse { keys: keys.into_iter().map(pb::PublicKey::from).collect() })
 }
 
-pub fn create_service_token(
+pub async fn create_service_token(
     service: &Service,
     call: Call<pb::CreateServiceTokenRequest>,
 ) -> Result<pb::ServiceToken> {
@@ -23,7 +23,8 @@ pub fn create_service_token(
     if !service.secret.equals(&secret.into()) {
         return Err(Error::Unauthenticated("the secret is wrong"));
     }
-    let access = service.signer.service(&name, service.suite.clock.now())?;
+    let now = service.suite.clock.now();
+    let access = service.signers.at(now).await?.service(&name, now)?;
     Ok(pb::ServiceToken { access: access.reveal().to_owned(), expires_in: token::LIFE_SECONDS })
 }
 

@@ -1,12 +1,16 @@
-use kit::{Call, Error, Page, Result, Timestamp, access::Role, changes, db::Tx};
+use kit::{
+    Call, Caller, Error, Page, Result, Timestamp, access::Role, changes, db::Tx, once::Once,
+};
 use proto::auth::v1 as pb;
+use tonic::Response;
 
-use super::Service;
+use super::{Service, session, watch};
 use crate::{
     Registration,
     domain::{
+        audit::{Event, Kind},
         password::Password,
-        user::{Account, User, UserId, check_name, fold},
+        user::{Account, Change, User, UserId, check_email, check_name, check_username, fold},
     },
     store,
 };
@@ -22,28 +26,56 @@ pub async fn register(service: &Service, call: Call<pb::RegisterRequest>) -> Res
     }
     let pb::RegisterRequest { username, email, password, full_name } = call.message;
     check_name("full_name", &full_name)?;
-    let password = Password::chosen("password", &password)?;
+    let password = Password::chosen("password", &password, [username.as_str(), &email])?;
     let user = User::new(username, email, full_name, Role::Technician, now);
     let password_hash = service.hashing.hash(password).await?;
+    let event = Event::new(&call.caller, Kind::UserRegistered, resource(user.id), now).by(user.id);
 
     let mut tx = service.db.begin("register").await?;
-    store::user::insert(&mut tx, &Account { user: user.clone(), password_hash }).await?;
+    store::user::insert(&mut tx, &Account::new(user.clone(), password_hash)).await?;
+    store::audit::insert(&mut tx, &event.with("username", &user.username)).await?;
     let answer = tell(&mut tx, user, now).await?;
     tx.commit().await?;
 
     Ok(answer)
 }
 
+/// Makes an account for somebody else.
+pub async fn create(
+    service: &Service,
+    mut call: Call<pb::CreateUserRequest>,
+) -> Result<Response<pb::User>> {
+    let now = service.suite.clock.now();
+    // Taken out before the request's fingerprint is kept: a password could be guessed back from that.
+    let password = call.message.user.as_mut().and_then(|user| user.password.take());
+    let password = password.ok_or_else(|| Error::invalid("user.password", "is required"))?;
+    let once = Once::new(&call, &call.message.request_id);
+    let user = read(call.message.user.unwrap_or_default(), now)?;
+    let names = [user.username.as_str(), &user.email];
+    let password = Password::chosen("user.password", &password, names)?;
+    let password_hash = service.hashing.hash(password).await?;
+    let event = Event::new(&call.caller, Kind::UserCreated, resource(user.id), now);
+
+    let mut tx = service.db.begin("create user").await?;
+    if let Some(answer) = once.recall(&mut tx, now).await? {
+        return Ok(answer);
+    }
+    store::user::insert(&mut tx, &Account::new(user.clone(), password_hash)).await?;
+    let event = event.with("username", &user.username).with("role", user.role.name());
+    store::audit::insert(&mut tx, &event).await?;
+    let answer = tell(&mut tx, user, now).await?;
+    once.remember(&mut tx, &answer).await?;
+    tx.commit().await?;
+
+    Ok(answer.into())
+}
+
 pub async fn get(service: &Service, call: Call<pb::GetUserRequest>) -> Result<pb::User> {
-    let nobody = || Error::not_found("user", &call.message.id);
-    let id = match call.message.id.as_str() {
-        // A service is nobody here.
-        "me" => UserId::parse("id", &call.caller.id).map_err(|_| nobody())?,
-        id => UserId::parse("id", id)?,
-    };
+    let id = named(&call.caller, &call.message.id)?;
 
     let user = store::user::find(&mut service.db.read().await?, id).await?;
-    Ok(user.ok_or_else(nobody)?.into())
+    let user = user.filter(|user| call.message.show_deleted || user.deleted_at.is_none());
+    Ok(user.ok_or_else(|| Error::not_found("user", &call.message.id))?.into())
 }
 
 pub async fn list(
@@ -54,14 +86,153 @@ pub async fn list(
     let (size, token) =
         (std::mem::take(&mut request.page_size), std::mem::take(&mut request.page_token));
     let page = Page::parse(size, &token, &request)?;
-    let role = Role::from_name(request.role().as_str_name());
+    let filter = store::user::Filter {
+        role: Role::from_name(request.role().as_str_name()),
+        text: Some(fold(&request.q)).filter(|text| !text.is_empty()),
+        show_deleted: request.show_deleted,
+    };
 
-    let rows = store::user::list(&mut service.db.read().await?, role, &page).await?;
+    let rows = store::user::list(&mut service.db.read().await?, &filter, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |user| fold(&user.username))?;
     Ok(pb::ListUsersResponse {
         users: rows.into_iter().map(pb::User::from).collect(),
         next_page_token,
     })
+}
+
+pub async fn list_technicians(
+    service: &Service,
+    call: Call<pb::ListTechniciansRequest>,
+) -> Result<pb::ListUsersResponse> {
+    let Call { caller, method, message } = call;
+    let pb::ListTechniciansRequest { page_size, page_token, q } = message;
+    let role = pb::user::Role::Technician.into();
+    let message = pb::ListUsersRequest { role, page_size, page_token, q, show_deleted: false };
+    list(service, Call { caller, method, message }).await
+}
+
+pub async fn update(service: &Service, call: Call<pb::UpdateUserRequest>) -> Result<pb::User> {
+    let now = service.suite.clock.now();
+    let wire = call.message.user.unwrap_or_default();
+    let id = named(&call.caller, &wire.id)?;
+    let mask = call.message.update_mask.unwrap_or_default().paths;
+    let etag = wire.etag.clone();
+    let change = change(wire, &mask)?;
+    let event = Event::new(&call.caller, Kind::UserUpdated, resource(id), now);
+
+    let mut tx = service.db.begin("update user").await?;
+    let mut user = writable(&mut tx, &call.caller, id, &etag).await?;
+    let before = user.clone();
+    user.apply(change, call.caller.is_admin())?;
+    if user == before {
+        return Ok(user.into());
+    }
+    if before.role != user.role {
+        keep_an_admin(&mut tx, &before).await?;
+    }
+    user.touch(now);
+    store::user::update(&mut tx, &user).await?;
+    if before.role != user.role {
+        watch::tell_changed(&mut tx, &user, now).await?;
+    }
+    store::audit::insert(&mut tx, &user.differences(&before, event)).await?;
+    let answer = tell(&mut tx, user, now).await?;
+    tx.commit().await?;
+
+    Ok(answer)
+}
+
+pub async fn delete(service: &Service, call: Call<pb::DeleteUserRequest>) -> Result<()> {
+    let now = service.suite.clock.now();
+    let id = named(&call.caller, &call.message.id)?;
+    let event = Event::new(&call.caller, Kind::UserDeleted, resource(id), now);
+
+    let mut tx = service.db.begin("delete user").await?;
+    let mut user = writable(&mut tx, &call.caller, id, &call.message.etag).await?;
+    keep_an_admin(&mut tx, &user).await?;
+    user.delete(now);
+    store::user::update(&mut tx, &user).await?;
+    store::password_reset::delete(&mut tx, id).await?;
+    session::end_all(&mut tx, id, None, now).await?;
+    watch::tell_changed(&mut tx, &user, now).await?;
+    store::audit::insert(&mut tx, &event.with("username", &user.username)).await?;
+    tell(&mut tx, user, now).await?;
+    tx.commit().await
+}
+
+/// Whom `id` names; `me` is the caller.
+pub fn named(caller: &Caller, id: &str) -> Result<UserId> {
+    match id {
+        // A service is nobody here.
+        "me" => UserId::parse("id", &caller.id).map_err(|_| Error::not_found("user", "me")),
+        id => UserId::parse("id", id),
+    }
+}
+
+/// As the audit trail calls it.
+pub fn resource(id: UserId) -> String {
+    format!("user/{id}")
+}
+
+/// The user `id`, if `caller` may change them; nobody else changes anybody until `tx` ends.
+async fn writable(tx: &mut Tx, caller: &Caller, id: UserId, etag: &str) -> Result<User> {
+    if !caller.is_admin() && caller.id != id.to_string() {
+        return Err(Error::Forbidden(
+            "people change their own profile; an admin changes anybody's",
+        ));
+    }
+    store::user::lock_all(tx).await?;
+    let user = store::user::find(tx, id).await?.filter(|user| user.deleted_at.is_none());
+    let user = user.ok_or_else(|| Error::not_found("user", id))?;
+    if !etag.is_empty() && etag != user.revision.to_string() {
+        return Err(Error::Stale("the user was changed meanwhile"));
+    }
+    Ok(user)
+}
+
+/// Refuses that the last admin goes or steps down.
+async fn keep_an_admin(tx: &mut Tx, leaving: &User) -> Result<()> {
+    if leaving.role == Role::Admin && !store::user::other_admin(tx, leaving.id).await? {
+        let message = "they are the last admin: make somebody else one before";
+        return Err(Error::refused("LAST_ADMIN", message));
+    }
+    Ok(())
+}
+
+/// A new user from what an admin may say of them.
+fn read(wire: pb::User, now: Timestamp) -> Result<User> {
+    check_username("user.username", &wire.username)?;
+    check_email("user.email", &wire.email)?;
+    check_name("user.full_name", &wire.full_name)?;
+    let role = Role::from_name(wire.role().as_str_name()).unwrap_or(Role::Technician);
+    Ok(User::new(wire.username, wire.email, wire.full_name, role, now))
+}
+
+/// What to change: the fields that `mask` names, or all.
+fn change(wire: pb::User, mask: &[String]) -> Result<Change> {
+    /// Fields that the service gives; they come back in what a client read before, and are ignored.
+    const GIVEN: [&str; 5] = ["id", "created_at", "updated_at", "etag", "deleted_at"];
+    const MUTABLE: [&str; 4] = ["username", "email", "full_name", "role"];
+    if wire.password.is_some() {
+        return Err(Error::invalid("user.password", "is changed by ChangePassword"));
+    }
+    let known =
+        |path: &&String| !GIVEN.contains(&path.as_str()) && !MUTABLE.contains(&path.as_str());
+    if let Some(path) = mask.iter().find(known) {
+        return Err(Error::invalid("update_mask", format!("a user has no {path} to change")));
+    }
+    let named = |field: &str| mask.is_empty() || mask.iter().any(|path| path == field);
+    let role = Role::from_name(wire.role().as_str_name());
+    let change = Change {
+        username: named("username").then_some(wire.username),
+        email: named("email").then_some(wire.email),
+        full_name: named("full_name").then_some(wire.full_name),
+        role: role.filter(|_| named("role")),
+    };
+    change.username.iter().try_for_each(|name| check_username("user.username", name))?;
+    change.email.iter().try_for_each(|email| check_email("user.email", email))?;
+    change.full_name.iter().try_for_each(|name| check_name("user.full_name", name))?;
+    Ok(change)
 }
 
 /// Writes a person, as they are now, to the change log.
@@ -84,6 +255,8 @@ impl From<User> for pb::User {
             created_at: Some(user.created_at.into()),
             updated_at: Some(user.updated_at.into()),
             etag: user.revision.to_string(),
+            password: None,
+            deleted_at: user.deleted_at.map(Into::into),
         }
     }
 }

@@ -77,7 +77,7 @@ async fn tell_recent(db: &Db, clock: &Clock, sender: &Sender) -> Result<()> {
     let since = clock.now().minus(MEMORY);
     let mut db = db.read().await?;
     let ended = store::session::ended(&mut db, since).await?;
-    let users = store::user::changed(&mut db, since).await?;
+    let users = store::user::changed_since(&mut db, since).await?;
     let keys = store::key::deleted(&mut db, since).await?;
     drop(db);
 

@@ -1,12 +1,12 @@
 use kit::{
-    Result, Timestamp,
+    Page, Result, Timestamp,
     db::{Conn, Engine, Tx},
     on,
 };
 use sqlx::QueryBuilder;
 
 use crate::domain::{
-    session::{Session, SessionId},
+    session::{Alive, Session, SessionId},
     user::UserId,
 };
 
@@ -46,6 +46,36 @@ pub async fn lock(tx: &mut Tx, id: SessionId) -> Result<Option<Session>> {
             sqlx::query_as(select!("where id = $1 for update")).bind(id).fetch_optional(c).await
         }
     }?)
+}
+
+/// A person's sessions that live, newest first.
+pub async fn list(
+    db: &mut Conn,
+    user_id: UserId,
+    alive: &Alive,
+    page: &Page<SessionId>,
+) -> Result<Vec<Session>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(select!("where ended_at is null and user_id = "));
+        query.push_bind(user_id);
+        query.push(" and created_at > ").push_bind(alive.created_after);
+        query.push(" and used_at > ").push_bind(alive.used_after);
+        if let Some(after) = page.after {
+            query.push(" and id < ").push_bind(after);
+        }
+        query.push(" order by id desc limit ").push_bind(page.limit());
+        query.build_query_as().fetch_all(c).await
+    })?)
+}
+
+/// Whether a person has logged in from `address` and is remembered for it.
+pub async fn came_from(db: &mut Conn, user_id: UserId, address: &str) -> Result<bool> {
+    Ok(on!(db, c => sqlx::query_scalar(
+            "select exists (select 1 from sessions where user_id = $1 and address = $2)",
+        )
+        .bind(user_id)
+        .bind(address)
+        .fetch_one(c).await)?)
 }
 
 /// Notes that it was refreshed.

@@ -4,29 +4,37 @@ use kit::{
     on,
 };
 
-use crate::domain::signing_key::SigningKey;
+use crate::domain::signing_key::{SigningKey, SigningKeyId};
 
 pub async fn insert(tx: &mut Tx, key: &SigningKey) -> Result<()> {
     on!(tx, c => sqlx::query(
-            "insert into signing_keys (id, private, public, created_at)
-             values ($1, $2, $3, $4)",
+            "insert into signing_keys (id, private, public, created_at, active_from)
+             values ($1, $2, $3, $4, $5)",
         )
         .bind(key.id)
         .bind(&key.private)
         .bind(&key.public)
         .bind(key.created_at)
+        .bind(key.active_from)
         .execute(c).await.map(drop))?;
     Ok(())
 }
 
-/// Oldest first.
+/// In the order in which they sign.
 pub async fn list(db: &mut Conn) -> Result<Vec<SigningKey>> {
     Ok(on!(db, c => sqlx::query_as(
-            "select id, private, public, created_at
+            "select id, private, public, created_at, active_from
              from signing_keys
-             order by id",
+             order by active_from, id",
         )
         .fetch_all(c).await)?)
+}
+
+pub async fn delete(tx: &mut Tx, id: SigningKeyId) -> Result<()> {
+    on!(tx, c => sqlx::query("delete from signing_keys where id = $1")
+        .bind(id)
+        .execute(c).await.map(drop))?;
+    Ok(())
 }
 
 /// Keeps everybody else from adding a key until `tx` ends.

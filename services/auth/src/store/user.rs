@@ -1,7 +1,7 @@
 use kit::{
     Error, Page, Result, Timestamp,
     access::Role,
-    db::{Conn, Engine, Tx},
+    db::{Conn, Engine, Tx, changed as affected},
     error::OnConstraint,
     on,
 };
@@ -11,6 +11,15 @@ use crate::domain::{
     password::PasswordHash,
     user::{Account, User, UserId, fold},
 };
+
+/// Whom to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub role: Option<Role>,
+    /// Lower-cased; in the username, the e-mail address or the name.
+    pub text: Option<String>,
+    pub show_deleted: bool,
+}
 
 macro_rules! select {
     ($columns:literal, $rest:literal) => {
@@ -25,13 +34,13 @@ macro_rules! select {
 }
 
 pub async fn insert(tx: &mut Tx, account: &Account) -> Result<()> {
-    let Account { user, password_hash } = account;
+    let Account { user, password_hash, password_revision } = account;
     on!(tx, c => sqlx::query(
             "insert into users (
-                 id, username, username_lower, email, email_lower, full_name, role,
-                 password_hash, created_at, updated_at, revision
+                 id, username, username_lower, email, email_lower, full_name, full_name_lower,
+                 role, password_hash, password_revision, created_at, updated_at, revision
              )
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         )
         .bind(user.id)
         .bind(&user.username)
@@ -39,8 +48,10 @@ pub async fn insert(tx: &mut Tx, account: &Account) -> Result<()> {
         .bind(&user.email)
         .bind(fold(&user.email))
         .bind(&user.full_name)
+        .bind(fold(&user.full_name))
         .bind(user.role)
         .bind(password_hash)
+        .bind(password_revision)
         .bind(user.created_at)
         .bind(user.updated_at)
         .bind(user.revision)
@@ -51,22 +62,82 @@ pub async fn insert(tx: &mut Tx, account: &Account) -> Result<()> {
     ])
 }
 
-/// Keeps what may change about a person.
-pub async fn update(tx: &mut Tx, account: &Account) -> Result<()> {
-    let Account { user, password_hash } = account;
+/// Keeps what may change about a person. Who is gone has no e-mail address; their id stands in for it.
+pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
+    let gone = user.deleted_at.map(|_| user.id.to_string());
     on!(tx, c => sqlx::query(
             "update users
-             set full_name = $2, role = $3, password_hash = $4, updated_at = $5, revision = $6
+             set username = $2, username_lower = $3, email = $4, email_lower = $5,
+                 full_name = $6, full_name_lower = $7, role = $8, updated_at = $9, revision = $10,
+                 deleted_at = $11
              where id = $1",
         )
         .bind(user.id)
+        .bind(&user.username)
+        .bind(fold(&user.username))
+        .bind(&user.email)
+        .bind(gone.unwrap_or_else(|| fold(&user.email)))
         .bind(&user.full_name)
+        .bind(fold(&user.full_name))
         .bind(user.role)
-        .bind(password_hash)
         .bind(user.updated_at)
         .bind(user.revision)
-        .execute(c).await.map(drop))?;
-    Ok(())
+        .bind(user.deleted_at)
+        .execute(c).await.map(drop))
+    .on_constraints([
+        ("users_username_lower_key", Error::AlreadyExists("username is taken")),
+        ("users_email_lower_key", Error::AlreadyExists("email is taken")),
+    ])
+}
+
+/// Keeps a new password, if it replaces the one that `revision` counts.
+pub async fn set_password(
+    tx: &mut Tx,
+    id: UserId,
+    revision: i64,
+    hash: &PasswordHash,
+) -> Result<()> {
+    let rows = on!(tx, c => sqlx::query(
+            "update users
+             set password_hash = $3, password_revision = password_revision + 1
+             where id = $1 and password_revision = $2 and deleted_at is null",
+        )
+        .bind(id)
+        .bind(revision)
+        .bind(hash)
+        .execute(c).await.map(|done| done.rows_affected()))?;
+    affected(rows, || Error::Stale("the password was changed meanwhile"))
+}
+
+/// Keeps the password that `revision` counts from changing until `tx` ends; answers whether it is still the one.
+pub async fn hold_password(tx: &mut Tx, id: UserId, revision: i64) -> Result<bool> {
+    let held: Option<i64> = match tx.engine() {
+        // Its transactions write one at a time anyway.
+        Engine::Sqlite(c) => {
+            sqlx::query_scalar(
+                "select revision
+             from users
+             where id = $1 and password_revision = $2 and deleted_at is null",
+            )
+            .bind(id)
+            .bind(revision)
+            .fetch_optional(c)
+            .await
+        }
+        Engine::Postgres(c) => {
+            sqlx::query_scalar(
+                "select revision
+             from users
+             where id = $1 and password_revision = $2 and deleted_at is null
+             for no key update",
+            )
+            .bind(id)
+            .bind(revision)
+            .fetch_optional(c)
+            .await
+        }
+    }?;
+    Ok(held.is_some())
 }
 
 /// Replaces `old`, unless the password was changed meanwhile.
@@ -90,13 +161,34 @@ pub async fn find(db: &mut Conn, id: UserId) -> Result<Option<User>> {
 }
 
 /// The account of the person whom `login` names: a username or an e-mail address. No username is an address.
-pub async fn find_account(db: &mut Conn, login: &str) -> Result<Option<Account>> {
+pub async fn find_login(db: &mut Conn, login: &str) -> Result<Option<Account>> {
     Ok(on!(db, c => sqlx::query_as(select!(
-            ", password_hash",
-            "where username_lower = $1 or email_lower = $1"
+            ", password_hash, password_revision",
+            "where (username_lower = $1 or email_lower = $1) and deleted_at is null"
         ))
         .bind(fold(login))
         .fetch_optional(c).await)?)
+}
+
+pub async fn find_account(db: &mut Conn, id: UserId) -> Result<Option<Account>> {
+    Ok(on!(db, c => sqlx::query_as(select!(
+            ", password_hash, password_revision",
+            "where id = $1 and deleted_at is null"
+        ))
+        .bind(id)
+        .fetch_optional(c).await)?)
+}
+
+/// Whether there is an admin beside `id`.
+pub async fn other_admin(db: &mut Conn, id: UserId) -> Result<bool> {
+    Ok(on!(db, c => sqlx::query_scalar(
+            "select exists (
+                 select 1 from users where role = $2 and id <> $1 and deleted_at is null
+             )",
+        )
+        .bind(id)
+        .bind(Role::Admin)
+        .fetch_one(c).await)?)
 }
 
 /// Whether there is anybody.
@@ -118,11 +210,21 @@ pub async fn lock_all(tx: &mut Tx) -> Result<()> {
 }
 
 /// By username, without regard to case.
-pub async fn list(db: &mut Conn, role: Option<Role>, page: &Page<String>) -> Result<Vec<User>> {
+pub async fn list(db: &mut Conn, filter: &Filter, page: &Page<String>) -> Result<Vec<User>> {
     Ok(on!(db, c => {
         let mut query = QueryBuilder::new(select!("", "where true"));
-        if let Some(role) = role {
+        if !filter.show_deleted {
+            query.push(" and deleted_at is null");
+        }
+        if let Some(role) = filter.role {
             query.push(" and role = ").push_bind(role);
+        }
+        if let Some(text) = &filter.text {
+            let pattern = contains(text);
+            query.push(" and (username_lower like ").push_bind(pattern.clone());
+            query.push(r" escape '\' or email_lower like ").push_bind(pattern.clone());
+            query.push(r" escape '\' or full_name_lower like ").push_bind(pattern);
+            query.push(r" escape '\')");
         }
         if let Some(after) = &page.after {
             query.push(" and username_lower > ").push_bind(after);
@@ -132,8 +234,13 @@ pub async fn list(db: &mut Conn, role: Option<Role>, page: &Page<String>) -> Res
     })?)
 }
 
+/// The pattern of what contains `text`.
+fn contains(text: &str) -> String {
+    format!("%{}%", text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"))
+}
+
 /// Those who changed since `since`, and are not new.
-pub async fn changed(db: &mut Conn, since: Timestamp) -> Result<Vec<User>> {
+pub async fn changed_since(db: &mut Conn, since: Timestamp) -> Result<Vec<User>> {
     Ok(on!(db, c => sqlx::query_as(select!("", "where updated_at >= $1 and revision > 1"))
         .bind(since)
         .fetch_all(c).await)?)

@@ -13,7 +13,7 @@ testkit::both! {
     async fn people_are_read_by_the_roles_that_the_contract_names(world: World) {
         let server = start(&world).await;
         let user = register(&mut anon(&server), ana()).await.unwrap();
-        let get = || GetUserRequest { id: user.id.clone() };
+        let get = || GetUserRequest { id: user.id.clone(), ..Default::default() };
 
         for role in Role::ALL {
             let mut caller = by(&server, &world, &user.id, *role);
@@ -34,7 +34,7 @@ testkit::both! {
         let user = register(&mut anon(&server), ana()).await.unwrap();
         let mut stranger = UserServiceClient::new(server.channel.clone());
 
-        let got = stranger.get_user(GetUserRequest { id: user.id }).await.unwrap_err();
+        let got = stranger.get_user(GetUserRequest { id: user.id, ..Default::default() }).await.unwrap_err();
         let listed = stranger.list_users(ListUsersRequest::default()).await.unwrap_err();
 
         assert_eq!((got.code(), listed.code()), (Code::Unauthenticated, Code::Unauthenticated));

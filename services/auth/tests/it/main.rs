@@ -32,6 +32,7 @@ fn config() -> Config {
         admin_username: "admin".into(),
         admin_password: Some("the first password".into()),
         registration: Registration::Open,
+        signing_key_days: 30,
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Users, ana, anon, by, config, database, person, register, start, sta
 const NOBODY: &str = "018f0000-0000-7000-8000-000000000000";
 
 async fn get(users: &mut Users, id: &str) -> Result<User, Status> {
-    Ok(users.get_user(GetUserRequest { id: id.into() }).await?.into_inner())
+    Ok(users.get_user(GetUserRequest { id: id.into(), ..Default::default() }).await?.into_inner())
 }
 
 async fn names(users: &mut Users, request: ListUsersRequest) -> (Vec<String>, String) {
@@ -33,6 +33,8 @@ testkit::both! {
             created_at: Some(world.clock.now().into()),
             updated_at: Some(world.clock.now().into()),
             etag: created.etag.clone(),
+            password: None,
+            deleted_at: None,
         };
         assert_eq!(created, expected);
         assert!(!created.etag.is_empty());

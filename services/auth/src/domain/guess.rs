@@ -1,0 +1,227 @@
+//! Passwords that are tried: how many, and how soon after one another.
+//!
+//! Each try is counted before anything is hashed, so that many at once cost no more than a few in a row. Nobody is
+//! locked out for good: the longest wait is a minute.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use kit::{Error, Result, Timestamp};
+
+/// Tries that cost nothing: people mistype.
+const FREE: i64 = 5;
+/// The longest wait between two.
+const LONGEST: Duration = Duration::from_mins(1);
+/// How long they are remembered after the last.
+pub const MEMORY: Duration = Duration::from_hours(24);
+
+/// The tries for one account since the last right one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Guesses {
+    pub count: i64,
+    pub last_at: Timestamp,
+    /// No other is looked at before.
+    pub free_at: Timestamp,
+}
+
+impl Guesses {
+    /// Before the first.
+    pub fn none(now: Timestamp) -> Self {
+        Self { count: 0, last_at: now, free_at: now }
+    }
+
+    /// Whether the next may be looked at.
+    ///
+    /// # Errors
+    ///
+    /// Not yet.
+    pub fn check(&self, now: Timestamp) -> Result<()> {
+        if self.free_at <= now {
+            return Ok(());
+        }
+        let micros = u64::try_from(self.free_at.micros() - now.micros()).unwrap_or_default();
+        Err(too_soon(Duration::from_micros(micros)))
+    }
+
+    /// Counts one more.
+    ///
+    /// # Errors
+    ///
+    /// It came too soon, and is neither counted nor to be looked at.
+    pub fn count(&mut self, now: Timestamp) -> Result<()> {
+        self.check(now)?;
+        if self.last_at.plus(MEMORY) <= now {
+            self.count = 0;
+        }
+        self.count += 1;
+        self.last_at = now;
+        self.free_at = now.plus(wait(self.count));
+        Ok(())
+    }
+}
+
+/// The wait after the `count`th try: none, then 1 s, 2 s, 4 s, to a minute.
+fn wait(count: i64) -> Duration {
+    match u32::try_from(count - FREE) {
+        Ok(beyond @ 1..=6) => Duration::from_secs(1 << (beyond - 1)),
+        Ok(7..) => LONGEST,
+        _ => Duration::ZERO,
+    }
+}
+
+fn too_soon(retry_after: Duration) -> Error {
+    Error::TooSoon { message: "too many passwords were tried: wait a moment", retry_after }
+}
+
+/// Wrong passwords that one address may send at once; a hangar has many people behind one.
+const BURST: u32 = 100;
+/// How soon it may send one more.
+const REFILL: Duration = Duration::from_secs(1);
+/// Addresses that are remembered; those that were quiet are forgotten first.
+const ADDRESSES: usize = 10_000;
+
+/// What each address may still try, at this replica: wrong passwords alone are charged.
+#[derive(Default)]
+pub struct Addresses(Mutex<HashMap<IpAddr, Bucket>>);
+
+/// A token bucket, by the time at which it is full again.
+struct Bucket {
+    full_at: Timestamp,
+}
+
+impl Addresses {
+    /// Takes one try from `address`; [`give_back`](Self::give_back) returns it when the password was right.
+    ///
+    /// # Errors
+    ///
+    /// It has none left.
+    pub fn take(&self, address: &str, now: Timestamp) -> Result<()> {
+        let Some(address) = network(address) else { return Ok(()) };
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= ADDRESSES {
+            buckets.retain(|_, bucket| now < bucket.full_at);
+        }
+        let full_at = buckets.get(&address).map_or(now, |bucket| bucket.full_at.max(now));
+        let empty_at = now.plus(REFILL * BURST);
+        let next = full_at.plus(REFILL);
+        if empty_at < next {
+            return Err(too_soon(REFILL));
+        }
+        if buckets.len() < ADDRESSES || buckets.contains_key(&address) {
+            buckets.insert(address, Bucket { full_at: next });
+        }
+        Ok(())
+    }
+
+    /// Returns a try: it was no guess.
+    pub fn give_back(&self, address: &str) {
+        let Some(address) = network(address) else { return };
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(&address) {
+            bucket.full_at = bucket.full_at.minus(REFILL);
+        }
+    }
+}
+
+/// Whom an address is charged to: itself, or the network that one subscriber has in IPv6. The machine itself is not
+/// charged, since a proxy on it may speak for anybody; neither is who comes from nowhere known.
+fn network(address: &str) -> Option<IpAddr> {
+    let address: IpAddr = address.parse().ok()?;
+    let address = address.to_canonical();
+    if address.is_loopback() {
+        return None;
+    }
+    Some(match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_micros(1_767_323_045_000_000);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn retry_after(error: &Error) -> Duration {
+        let Error::TooSoon { retry_after, .. } = error else { panic!("{error:?}") };
+        *retry_after
+    }
+
+    #[test]
+    fn the_wait_doubles_after_five_tries_to_a_minute() {
+        let mut guesses = Guesses::none(START);
+        let mut now = START;
+        let mut waits = Vec::new();
+        for _ in 0..14 {
+            guesses.count(now).unwrap();
+            let wait = guesses.check(now).err().map_or(Duration::ZERO, |error| retry_after(&error));
+            waits.push(wait.as_secs());
+            now = now.plus(wait);
+        }
+        assert_eq!(waits, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn a_try_that_came_too_soon_makes_the_wait_no_longer() {
+        let mut guesses = Guesses { count: 20, last_at: START, free_at: START.plus(SECOND * 60) };
+        let before = guesses;
+        for second in 0..60 {
+            guesses.count(START.plus(SECOND * second)).unwrap_err();
+        }
+        assert_eq!(guesses, before);
+        guesses.count(START.plus(SECOND * 60)).unwrap();
+    }
+
+    #[test]
+    fn tries_are_forgotten_after_a_day() {
+        let mut guesses = Guesses { count: 20, last_at: START, free_at: START };
+        guesses.count(START.plus(MEMORY)).unwrap();
+        assert_eq!(guesses.count, 1);
+    }
+
+    #[test]
+    fn an_address_has_a_hundred_wrong_tries_and_one_more_each_second() {
+        let addresses = Addresses::default();
+        for _ in 0..100 {
+            addresses.take("192.0.2.1", START).unwrap();
+        }
+        addresses.take("192.0.2.1", START).unwrap_err();
+        addresses.take("192.0.2.2", START).unwrap();
+        addresses.take("192.0.2.1", START.plus(SECOND)).unwrap();
+        addresses.take("192.0.2.1", START.plus(SECOND)).unwrap_err();
+        addresses.give_back("192.0.2.1");
+        addresses.take("192.0.2.1", START.plus(SECOND)).unwrap();
+    }
+
+    #[test]
+    fn one_subscriber_has_one_network_and_the_machine_itself_is_not_charged() {
+        assert_eq!(network("2001:db8::1"), network("2001:db8:0:0:ffff::2"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+        for nobody in ["127.0.0.1", "::1", "", "unknown"] {
+            assert_eq!(network(nobody), None, "{nobody:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_remembered_within_bounds() {
+        let addresses = Addresses::default();
+        for number in 0..20_000_u32 {
+            addresses
+                .take(&std::net::Ipv4Addr::from(0x0a00_0000 + number).to_string(), START)
+                .unwrap();
+        }
+        assert_eq!(addresses.0.lock().unwrap().len(), ADDRESSES);
+        addresses.take("192.0.2.1", START.plus(SECOND * 2)).unwrap();
+        assert_eq!(addresses.0.lock().unwrap().len(), 1);
+    }
+}

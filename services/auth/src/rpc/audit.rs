@@ -1,0 +1,45 @@
+use kit::{Call, Page, Result, Timestamp};
+use proto::auth::v1 as pb;
+
+use super::Service;
+use crate::{domain::audit::Event, store};
+
+pub async fn list(
+    service: &Service,
+    call: Call<pb::ListAuditEventsRequest>,
+) -> Result<pb::ListAuditEventsResponse> {
+    let mut request = call.message;
+    let (size, token) =
+        (std::mem::take(&mut request.page_size), std::mem::take(&mut request.page_token));
+    let page = Page::parse(size, &token, &request)?;
+    let from = request.from.map(|at| Timestamp::parse("from", &at)).transpose()?;
+    let to = request.to.map(|at| Timestamp::parse("to", &at)).transpose()?;
+    let filter = store::audit::Filter {
+        actor: Some(request.actor).filter(|actor| !actor.is_empty()),
+        kind: Some(request.kind).filter(|kind| !kind.is_empty()),
+        resource: Some(request.resource).filter(|resource| !resource.is_empty()),
+        from,
+        to,
+    };
+
+    let rows = store::audit::list(&mut service.db.read().await?, &filter, &page).await?;
+    let (rows, next_page_token) = page.cut(rows, |event| (event.at, event.id))?;
+    Ok(pb::ListAuditEventsResponse {
+        events: rows.into_iter().map(pb::AuditEvent::from).collect(),
+        next_page_token,
+    })
+}
+
+impl From<Event> for pb::AuditEvent {
+    fn from(event: Event) -> Self {
+        Self {
+            id: event.id.to_string(),
+            at: Some(event.at.into()),
+            actor: event.actor,
+            kind: event.kind.name().to_owned(),
+            resource: event.resource,
+            address: event.address,
+            details: event.details.0,
+        }
+    }
+}

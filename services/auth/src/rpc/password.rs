@@ -1,0 +1,107 @@
+use std::time::Duration;
+
+use kit::{Call, Error, Result, Timestamp};
+use proto::auth::v1 as pb;
+
+use super::{Service, guess, session, user};
+use crate::{
+    Secret,
+    domain::{
+        audit::{Event, Kind},
+        password::Password,
+        session::SessionId,
+        user::UserId,
+    },
+    store,
+};
+
+/// How long a token for a new password is good.
+const RESET_LIFE: Duration = Duration::from_hours(1);
+
+/// Changes the caller's own password.
+pub async fn change(service: &Service, call: Call<pb::ChangePasswordRequest>) -> Result<pb::User> {
+    let now = service.suite.clock.now();
+    let id = user::named(&call.caller, &call.message.id)?;
+    if id.to_string() != call.caller.id {
+        return Err(Error::Forbidden("people change their own password; an admin may reset it"));
+    }
+    let spared = SessionId::parse("session", &call.caller.session_id).ok();
+    let event = Event::new(&call.caller, Kind::PasswordChanged, user::resource(id), now);
+
+    let account = store::user::find_account(&mut service.db.read().await?, id).await?;
+    let account = account.ok_or_else(|| Error::not_found("user", id))?;
+    let guess = guess::count(service, &id.to_string(), &call.caller.address, now).await?;
+    let typed = Password::typed(&call.message.current_password);
+    if service.hashing.check(typed, Some(account.password_hash.clone())).await?.is_none() {
+        return Err(Error::invalid("current_password", "is wrong"));
+    }
+    let names = [account.user.username.as_str(), account.user.email.as_str()];
+    let new = Password::chosen("new_password", &call.message.new_password, names)?;
+    let hash = service.hashing.hash(new).await?;
+
+    let mut tx = service.db.begin("change password").await?;
+    store::user::set_password(&mut tx, id, account.password_revision, &hash).await?;
+    store::password_reset::delete(&mut tx, id).await?;
+    guess.was_right(&mut tx).await?;
+    session::end_all(&mut tx, id, spared, now).await?;
+    store::audit::insert(&mut tx, &event).await?;
+    tx.commit().await?;
+
+    Ok(account.user.into())
+}
+
+/// Makes a token with which somebody sets a new password.
+pub async fn start_reset(
+    service: &Service,
+    call: Call<pb::StartPasswordResetRequest>,
+) -> Result<pb::PasswordReset> {
+    let now = service.suite.clock.now();
+    let id = UserId::parse("id", &call.message.id)?;
+    let token = Secret::random()?;
+    let expires_at = now.plus(RESET_LIFE);
+    let event = Event::new(&call.caller, Kind::ResetStarted, user::resource(id), now);
+
+    let mut tx = service.db.begin("start password reset").await?;
+    let user = store::user::find(&mut tx, id).await?.filter(|user| user.deleted_at.is_none());
+    user.ok_or_else(|| Error::not_found("user", id))?;
+    store::password_reset::delete(&mut tx, id).await?;
+    store::password_reset::insert(&mut tx, id, &token.hash(), expires_at).await?;
+    store::audit::insert(&mut tx, &event).await?;
+    tx.commit().await?;
+
+    Ok(pb::PasswordReset { token: token.reveal().to_owned(), expires_at: Some(expires_at.into()) })
+}
+
+/// Sets a new password with such a token.
+pub async fn reset(service: &Service, call: Call<pb::ResetPasswordRequest>) -> Result<pb::User> {
+    let now = service.suite.clock.now();
+    let token = Secret::from(call.message.token).hash();
+    let mut db = service.db.read().await?;
+    let id = store::password_reset::find(&mut db, &token, now).await?.ok_or_else(void)?;
+    let account = store::user::find_account(&mut db, id).await?.ok_or_else(void)?;
+    drop(db);
+    let names = [account.user.username.as_str(), account.user.email.as_str()];
+    let new = Password::chosen("new_password", &call.message.new_password, names)?;
+    let hash = service.hashing.hash(new).await?;
+    let event = Event::new(&call.caller, Kind::PasswordReset, user::resource(id), now).by(id);
+
+    let mut tx = service.db.begin("reset password").await?;
+    spend(&mut tx, &token, now).await?;
+    store::user::set_password(&mut tx, id, account.password_revision, &hash).await?;
+    guess::forget(service, &mut tx, &id.to_string()).await?;
+    session::end_all(&mut tx, id, None, now).await?;
+    store::audit::insert(&mut tx, &event).await?;
+    tx.commit().await?;
+
+    Ok(account.user.into())
+}
+
+/// Uses a token up; of many at once one does.
+async fn spend(tx: &mut kit::db::Tx, token: &str, now: Timestamp) -> Result<()> {
+    let spent = store::password_reset::spend(tx, token, now).await?;
+    kit::db::changed(spent, void)
+}
+
+fn void() -> Error {
+    Error::Unauthenticated("the token for a new password is not valid")
+}

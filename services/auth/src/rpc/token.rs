@@ -1,0 +1,121 @@
+use kit::{Call, Error, Result, Timestamp};
+use proto::auth::v1 as pb;
+
+use super::{Service, guess, session, user};
+use crate::{
+    domain::{
+        audit::{Event, Kind},
+        password::Password,
+        session::{KeptToken, Refresh, RefreshToken, Session},
+        token,
+        user::{User, check_name, fold},
+    },
+    store,
+};
+
+/// Logs in.
+pub async fn create(
+    service: &Service,
+    call: Call<pb::CreateTokenRequest>,
+) -> Result<pb::TokenPair> {
+    let now = service.suite.clock.now();
+    let password = Password::typed(&call.message.password);
+    let login = &call.message.username;
+    check_name("username", login)?;
+
+    let account = store::user::find_login(&mut service.db.read().await?, login).await?;
+    let name = account.as_ref().map_or_else(|| fold(login), |account| account.user.id.to_string());
+    let guess = guess::count(service, &name, &call.caller.address, now).await?;
+    let hash = account.as_ref().map(|account| account.password_hash.clone());
+    let kept = service.hashing.check(password, hash).await?;
+    // One answer, whichever of the two it is: nobody learns who has an account.
+    let (Some(account), Some(kept)) = (account, kept) else {
+        return Err(wrong());
+    };
+    let session = Session::new(account.user.id, call.caller.address.clone(), now);
+    let refresh = RefreshToken::random()?;
+    let event = Event::new(&call.caller, Kind::SessionCreated, session::resource(session.id), now);
+
+    let mut tx = service.db.begin("log in").await?;
+    // A password that was changed while it was checked lets nobody in any more.
+    if !store::user::hold_password(&mut tx, account.user.id, account.password_revision).await? {
+        return Err(wrong());
+    }
+    guess.was_right(&mut tx).await?;
+    if kept != account.password_hash {
+        store::user::rehash(&mut tx, account.user.id, &account.password_hash, &kept).await?;
+    }
+    store::session::insert(&mut tx, &session).await?;
+    store::refresh_token::insert(&mut tx, &KeptToken::new(&refresh, session.id, now)).await?;
+    store::audit::insert(&mut tx, &event.by(account.user.id)).await?;
+    tx.commit().await?;
+
+    pair(service, &account.user, &session, &refresh, now).await
+}
+
+pub async fn refresh(
+    service: &Service,
+    call: Call<pb::RefreshTokenRequest>,
+) -> Result<pb::TokenPair> {
+    let now = service.suite.clock.now();
+    let token = RefreshToken::from(call.message.refresh);
+    let (hash, successor) = (token.hash(), token.successor(&service.chain_key));
+    // Looked up before the transaction, so that invented tokens keep nobody from writing.
+    let known = store::refresh_token::find(&mut service.db.read().await?, &hash).await?;
+    let session_id = known.ok_or_else(invalid)?.session_id;
+
+    let mut tx = service.db.begin("refresh token").await?;
+    let session = store::session::lock(&mut tx, session_id).await?.ok_or_else(invalid)?;
+    let kept = store::refresh_token::find(&mut tx, &hash).await?.ok_or_else(invalid)?;
+    let next = store::refresh_token::find(&mut tx, &successor.hash()).await?;
+    match session.refresh(&kept, next.as_ref(), now) {
+        Refresh::Repeat => {}
+        Refresh::Spend => {
+            let next = KeptToken::new(&successor, session.id, now);
+            store::refresh_token::spend(&mut tx, &hash, now).await?;
+            store::refresh_token::insert(&mut tx, &next).await?;
+            store::session::touch(&mut tx, session.id, &call.caller.address, now).await?;
+        }
+        Refresh::End => {
+            session::end(&mut tx, session.id, now).await?;
+            let resource = session::resource(session.id);
+            let event = Event::new(&call.caller, Kind::TokenReused, resource, now);
+            let event = event.with("user", user::resource(session.user_id));
+            store::audit::insert(&mut tx, &event).await?;
+            tx.commit().await?;
+            tracing::warn!(session = %session.id, "a spent refresh token came back: session ended");
+            return Err(invalid());
+        }
+        Refresh::Refuse => return Err(invalid()),
+    }
+    // As they are now: a role may have changed since the last refresh.
+    let user = store::user::find(&mut tx, session.user_id).await?;
+    let user = user.filter(|user| user.deleted_at.is_none()).ok_or_else(invalid)?;
+    tx.commit().await?;
+
+    pair(service, &user, &session, &successor, now).await
+}
+
+fn wrong() -> Error {
+    Error::Unauthenticated("username or password is wrong")
+}
+
+/// One wording for every defect: a thief learns nothing from the difference.
+fn invalid() -> Error {
+    Error::Unauthenticated("the refresh token is not valid")
+}
+
+async fn pair(
+    service: &Service,
+    user: &User,
+    session: &Session,
+    refresh: &RefreshToken,
+    now: Timestamp,
+) -> Result<pb::TokenPair> {
+    Ok(pb::TokenPair {
+        access: service.signers.at(now).await?.user(user, session, now)?.reveal().to_owned(),
+        refresh: refresh.reveal().to_owned(),
+        token_type: "Bearer".to_owned(),
+        expires_in: token::LIFE_SECONDS,
+    })
+}

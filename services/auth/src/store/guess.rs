@@ -1,0 +1,62 @@
+use kit::{
+    Result, Timestamp,
+    db::{Conn, Tx},
+    on,
+};
+
+use crate::domain::guess::Guesses;
+
+pub async fn find(db: &mut Conn, name: &str) -> Result<Option<Guesses>> {
+    Ok(on!(db, c => sqlx::query_as(
+            "select count, last_at, free_at
+             from guesses
+             where name = $1",
+        )
+        .bind(name)
+        .fetch_optional(c).await)?)
+}
+
+/// Finds the guesses for `name`, beginning with `first`, and keeps everybody else from counting until `tx` ends.
+pub async fn lock(tx: &mut Tx, name: &str, first: &Guesses) -> Result<Guesses> {
+    Ok(on!(tx, c => sqlx::query_as(
+            "insert into guesses (name, count, last_at, free_at)
+             values ($1, $2, $3, $4)
+             on conflict (name) do update
+             set name = excluded.name
+             returning count, last_at, free_at",
+        )
+        .bind(name)
+        .bind(first.count)
+        .bind(first.last_at)
+        .bind(first.free_at)
+        .fetch_one(c).await)?)
+}
+
+pub async fn update(tx: &mut Tx, name: &str, guesses: &Guesses) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update guesses
+             set count = $2, last_at = $3, free_at = $4
+             where name = $1",
+        )
+        .bind(name)
+        .bind(guesses.count)
+        .bind(guesses.last_at)
+        .bind(guesses.free_at)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+pub async fn delete(tx: &mut Tx, name: &str) -> Result<()> {
+    on!(tx, c => sqlx::query("delete from guesses where name = $1")
+        .bind(name)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Drops those of whom nobody tried a password since `before`.
+pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<()> {
+    on!(tx, c => sqlx::query("delete from guesses where last_at < $1")
+        .bind(before)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
