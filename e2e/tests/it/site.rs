@@ -1,6 +1,5 @@
 //! A suite at work: in one process, or every part on its own.
 
-use clap::Parser;
 use flightline::{Config, Part, Running};
 use testkit::World;
 use tokio_util::sync::CancellationToken;
@@ -23,27 +22,18 @@ pub struct Site {
     _world: World,
 }
 
-#[derive(Parser)]
-struct Settings {
-    #[command(flatten)]
-    config: Config,
-}
-
 /// The settings of a part that finds the others at `neighbours`.
 fn config(world: &World, neighbours: &[(Part, String)]) -> Config {
-    let mut arguments = ["e2e", "--http-listen=127.0.0.1:0", "--grpc-listen=127.0.0.1:0"]
-        .map(str::to_owned)
-        .to_vec();
-    arguments.push(format!("--admin-password={PASSWORD}"));
-    arguments.push(format!("--service-secret={SECRET}"));
-    arguments.push(format!("--data-dir={}", world.db.data_dir.display()));
-    if let Some(url) = &world.db.database_url {
-        arguments.push(format!("--database-url={url}"));
-    }
-    for (part, url) in neighbours {
-        arguments.push(format!("--{part}-url={url}"));
-    }
-    Settings::parse_from(arguments).config
+    let mut arguments = vec![
+        "--http-listen=127.0.0.1:0".to_owned(),
+        "--grpc-listen=127.0.0.1:0".to_owned(),
+        format!("--admin-password={PASSWORD}"),
+        format!("--service-secret={SECRET}"),
+        format!("--data-dir={}", world.db.data_dir.display()),
+    ];
+    arguments.extend(world.db.database_url.iter().map(|url| format!("--database-url={url}")));
+    arguments.extend(neighbours.iter().map(|(part, url)| format!("--{part}-url={url}")));
+    Config::from_arguments(arguments).unwrap()
 }
 
 impl Site {
