@@ -5,7 +5,7 @@
 //! | [`error`] | the one error type, mapped to a gRPC status in one place |
 //! | [`id!`], [`names!`], [`time`], [`page`] | values: ids, enums, times, pages |
 //! | [`call`], [`access`], [`token`], [`session`] | who calls, what they may call, how they prove it, and until when |
-//! | [`db`], [`changes`], [`once`] | storage on both engines, the change log, idempotency keys |
+//! | [`db`], [`changes`], [`once`], [`search`] | storage on both engines, the change log, idempotency keys, search in text |
 //! | [`peer`], [`suite`] | the other services, and what a service is started with |
 //! | [`stack`], [`process`] | the layers around every service, and the process around them |
 
@@ -20,6 +20,7 @@ pub mod once;
 pub mod page;
 pub mod peer;
 pub mod process;
+pub mod search;
 pub mod session;
 pub mod stack;
 pub mod suite;

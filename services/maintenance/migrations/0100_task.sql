@@ -1,6 +1,8 @@
 create table tasks (
     id           uuid   primary key,
     title        text   not null,
+    -- Its twin without case, which is searched: the engines would lower it by rules of their own.
+    title_lower  text   not null,
     description  text   not null,
     equipment_id uuid,
     status       text   not null,

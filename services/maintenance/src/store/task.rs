@@ -1,7 +1,7 @@
 use kit::{
     Page, Result,
     db::{Conn, Engine, Tx},
-    on,
+    on, search,
 };
 use sqlx::QueryBuilder;
 
@@ -39,8 +39,8 @@ macro_rules! select {
 /// changed.
 pub async fn insert(tx: &mut Tx, task: &Task) -> Result<Task> {
     Ok(on!(tx, c => sqlx::query_as(concat!(
-            "insert into tasks (", columns!(), ")
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+            "insert into tasks (", columns!(), ", title_lower)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
              on conflict (alert_id) do update set alert_id = excluded.alert_id
              returning ", columns!(),
         ))
@@ -61,6 +61,7 @@ pub async fn insert(tx: &mut Tx, task: &Task) -> Result<Task> {
         .bind(task.created_at)
         .bind(task.updated_at)
         .bind(task.revision)
+        .bind(search::fold(&task.title))
         .fetch_one(c).await)?)
 }
 
@@ -111,9 +112,8 @@ pub async fn list(db: &mut Conn, filter: &Filter, page: &Page<TaskId>) -> Result
     Ok(on!(db, c => {
         let mut query = QueryBuilder::new(select!("where true"));
         if let Some(title) = &filter.title {
-            // The engine lowers both: SQLite knows the case of ASCII alone, and would lower only one of them otherwise.
-            query.push(" and lower(title) like lower(").push_bind(contains(title));
-            query.push(") escape '\\'");
+            query.push(" and title_lower like ").push_bind(search::contains(title));
+            query.push(" escape '\\'");
         }
         if let Some(status) = filter.status {
             query.push(" and status = ").push_bind(status);
@@ -133,10 +133,4 @@ pub async fn list(db: &mut Conn, filter: &Filter, page: &Page<TaskId>) -> Result
         query.push(" order by id limit ").push_bind(page.limit());
         query.build_query_as().fetch_all(c).await
     })?)
-}
-
-/// A pattern that matches whatever contains `text` itself.
-fn contains(text: &str) -> String {
-    let text = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
-    format!("%{text}%")
 }

@@ -23,7 +23,7 @@ testkit::both! {
     async fn a_title_is_found_by_any_part_of_it_and_nothing_else(world: World) {
         let suite = start(&world).await;
         let mut client = tasks(&suite, &world.user(Role::Technician));
-        for title in ["100% load", "100 Load", "a_b", "aXb", r"back\slash", "Öl prüfen", "it's"] {
+        for title in ["100% load", "100 Load", "a_b", "aXb", r"back\slash", "Öl prüfen", "ŽLUŤOUČKÝ Насос", "it's"] {
             create(&mut client, titled(title)).await.unwrap();
         }
 
@@ -37,6 +37,8 @@ testkit::both! {
             (r"K\S", vec![r"back\slash"]),
             (r"\%", vec![]),
             ("Öl PRüfen", vec!["Öl prüfen"]),
+            ("öL PRÜ", vec!["Öl prüfen"]),
+            ("žluťoučký наСОС", vec!["ŽLUŤOUČKÝ Насос"]),
             ("'", vec!["it's"]),
             ("nothing", vec![]),
         ] {
