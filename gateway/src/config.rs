@@ -22,6 +22,14 @@ pub struct Config {
     #[arg(long, env = "FLIGHTLINE_HTTP_MAX_CONNECTIONS", default_value_t = MAX_CONNECTIONS)]
     pub http_max_connections: usize,
 
+    /// Connections that one address may hold [default: any number]. All of a site may come from one address.
+    #[arg(long, env = "FLIGHTLINE_HTTP_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER")]
+    pub http_max_connections_per_address: Option<usize>,
+
+    /// Seconds a connection may live, give or take a tenth; its requests under way then have the time to drain.
+    #[arg(long, env = "FLIGHTLINE_HTTP_MAX_AGE_SECONDS", default_value = "3600", value_parser = seconds)]
+    pub http_max_age_seconds: Duration,
+
     /// Seconds a client may take for the head of a request, and a connection may lie idle.
     #[arg(long, env = "FLIGHTLINE_HTTP_HEADER_SECONDS", default_value = "10", value_parser = seconds)]
     pub http_header_seconds: Duration,
@@ -29,6 +37,10 @@ pub struct Config {
     /// Seconds a client may pause inside the body of a request.
     #[arg(long, env = "FLIGHTLINE_HTTP_BODY_IDLE_SECONDS", default_value = "10", value_parser = seconds)]
     pub http_body_idle_seconds: Duration,
+
+    /// Seconds a client may take no byte of its answer.
+    #[arg(long, env = "FLIGHTLINE_HTTP_WRITE_IDLE_SECONDS", default_value = "20", value_parser = seconds)]
+    pub http_write_idle_seconds: Duration,
 
     /// Bytes of a request body, where the method doesn't allow more.
     #[arg(long, env = "FLIGHTLINE_HTTP_MAX_BODY_BYTES", default_value_t = MAX_BODY_BYTES)]
@@ -70,8 +82,11 @@ impl Default for Config {
             http_listen: None,
             http_port: None,
             http_max_connections: MAX_CONNECTIONS,
+            http_max_connections_per_address: None,
+            http_max_age_seconds: Duration::from_hours(1),
             http_header_seconds: Duration::from_secs(10),
             http_body_idle_seconds: Duration::from_secs(10),
+            http_write_idle_seconds: Duration::from_secs(20),
             http_max_body_bytes: MAX_BODY_BYTES,
             http_body_memory_bytes: BODY_MEMORY_BYTES,
             http_deadline_seconds: Duration::from_secs(10),

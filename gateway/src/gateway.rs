@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    net::IpAddr,
     panic::AssertUnwindSafe,
     sync::Arc,
     task::{Context, Poll},
@@ -38,6 +39,8 @@ const X_CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-ty
 /// Answers HTTP-JSON by calling the services. Clones share everything.
 #[derive(Clone)]
 pub struct Gateway {
+    /// The other end of the connection, where there is one.
+    client: Option<IpAddr>,
     routes: Arc<Routes>,
     pages: Arc<Pages>,
     config: Arc<Config>,
@@ -61,12 +64,18 @@ impl Gateway {
         let pool = DescriptorPool::decode(descriptors).context("the descriptors cannot be read")?;
         let routes = Routes::new(&pool, peers)?;
         Ok(Self {
+            client: None,
             pages: Arc::new(Pages::new(&routes, peers, shutdown.clone())),
             routes: Arc::new(routes),
             room: Room::new(config.http_body_memory_bytes),
             config: Arc::new(config),
             shutdown,
         })
+    }
+
+    /// The same for one connection: whose it is, and when its event streams shall end.
+    pub(crate) fn of_connection(&self, client: IpAddr, ending: CancellationToken) -> Self {
+        Self { client: Some(client.to_canonical()), shutdown: ending, ..self.clone() }
     }
 
     async fn serve(self, request: Request<Body>) -> Response<Body> {
@@ -114,6 +123,7 @@ impl Gateway {
                     route: Arc::clone(route),
                     variables: variables.clone(),
                     head: Arc::clone(head),
+                    client: self.client,
                     request_id: request_id.to_owned(),
                     config: Arc::clone(&self.config),
                     room: self.room.clone(),

@@ -9,11 +9,13 @@
 //! 3. and comes out as JSON or, whatever went wrong and wherever, as a `problem`.
 
 mod accept;
+mod address;
 mod body;
 mod codec;
 mod config;
 mod field;
 mod gateway;
+mod impatient;
 mod json;
 mod keys;
 mod location;
@@ -30,6 +32,7 @@ mod status;
 mod stream;
 mod template;
 mod transcode;
+mod under_way;
 mod upstream;
 
 pub use config::Config;

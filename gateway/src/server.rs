@@ -1,22 +1,16 @@
-//! The public port: an accept loop that no slow, idle or numerous client can hold.
+//! The public port: an accept loop whose connections all end. One that is idle is closed, one whose client takes nothing of
+//! its answer is cut, and none outlives its age: whatever a client does, it holds its place for that long at most.
 
-use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Result;
-use hyper::{Request, body::Incoming};
+use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
-    service::TowerToHyperService,
 };
 use kit::peer::Peers;
+use rand::RngExt;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -25,7 +19,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use crate::{Config, Gateway};
+use crate::{
+    Config, Gateway,
+    address::{Addresses, Held},
+    impatient::Impatient,
+    under_way::UnderWay,
+};
 
 /// Requests that one HTTP/2 connection may have under way.
 const MAX_CONCURRENT_STREAMS: u32 = 128;
@@ -34,6 +33,8 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 /// How often a quiet HTTP/2 connection is asked whether it lives, and how long it may take to say so.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_WITHIN: Duration = Duration::from_secs(20);
+/// How far ages are spread, so that clients that came together don't all come again together.
+const AGE_SPREAD: std::ops::Range<f64> = 0.9..1.1;
 
 /// Serves the public surface on `listener` until `shutdown` is cancelled, then lets requests under way finish.
 ///
@@ -47,12 +48,12 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<()> {
     let gateway = Gateway::new(proto::DESCRIPTORS, &peers, config.clone(), shutdown.clone())?;
-    let server = Arc::new(Server::new(gateway, &config, shutdown.clone()));
-    let slots = Arc::new(Semaphore::new(config.http_max_connections));
+    let server = Arc::new(Server::new(gateway, config.clone(), shutdown.clone()));
+    let places = Places::new(&config);
     let connections = TaskTracker::new();
 
-    while let Some((stream, slot)) = next(&listener, &slots, &shutdown).await {
-        connections.spawn(Arc::clone(&server).serve(stream, slot));
+    while let Some(connection) = places.next(&listener, &shutdown).await {
+        connections.spawn(Arc::clone(&server).serve(connection));
     }
     // Closes the port: whoever comes now is refused at once instead of waiting in the queue.
     drop(listener);
@@ -65,17 +66,50 @@ pub async fn run(
     Ok(())
 }
 
-/// The next connection and its slot; none when it is time to stop.
-async fn next(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-    shutdown: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let accepted = async {
-        let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+/// The room for connections.
+struct Places {
+    slots: Arc<Semaphore>,
+    addresses: Addresses,
+}
+
+/// A client's connection and the place that it takes.
+struct Connection {
+    stream: TcpStream,
+    address: IpAddr,
+    _place: (OwnedSemaphorePermit, Held),
+}
+
+impl Places {
+    fn new(config: &Config) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(config.http_max_connections)),
+            addresses: Addresses::new(config.http_max_connections_per_address),
+        }
+    }
+
+    /// The next connection that finds a place; none when it is time to stop.
+    async fn next(
+        &self,
+        listener: &TcpListener,
+        shutdown: &CancellationToken,
+    ) -> Option<Connection> {
+        tokio::select! {
+            () = shutdown.cancelled() => None,
+            accepted = self.accept(listener) => accepted,
+        }
+    }
+
+    async fn accept(&self, listener: &TcpListener) -> Option<Connection> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return Some((stream, slot)),
+                Ok((stream, peer)) => {
+                    let address = peer.ip();
+                    // Whose address holds too many is hung up on: waiting, it would hold up everybody else.
+                    if let Some(held) = self.addresses.hold(address) {
+                        return Some(Connection { stream, address, _place: (slot, held) });
+                    }
+                }
                 Err(error) => {
                     // Out of file descriptors, mostly: others must finish first.
                     tracing::warn!(%error, "cannot accept a connection");
@@ -83,10 +117,6 @@ async fn next(
                 }
             }
         }
-    };
-    tokio::select! {
-        () = shutdown.cancelled() => None,
-        accepted = accepted => accepted,
     }
 }
 
@@ -94,13 +124,13 @@ async fn next(
 struct Server {
     gateway: Gateway,
     protocol: Builder<TokioExecutor>,
-    first_request_within: Duration,
+    config: Config,
     shutdown: CancellationToken,
     force: CancellationToken,
 }
 
 impl Server {
-    fn new(gateway: Gateway, config: &Config, shutdown: CancellationToken) -> Self {
+    fn new(gateway: Gateway, config: Config, shutdown: CancellationToken) -> Self {
         let mut protocol = Builder::new(TokioExecutor::new());
         protocol
             .http1()
@@ -113,59 +143,59 @@ impl Server {
             .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_WITHIN);
-        Self {
-            gateway,
-            protocol,
-            first_request_within: config.http_header_seconds,
-            shutdown,
-            force: CancellationToken::new(),
-        }
+        Self { gateway, protocol, config, shutdown, force: CancellationToken::new() }
     }
 
-    /// Serves one connection to its end. `slot` is held for as long.
-    async fn serve(self: Arc<Self>, stream: TcpStream, slot: OwnedSemaphorePermit) {
-        let _slot = slot;
+    /// Serves one connection to its end.
+    async fn serve(self: Arc<Self>, connection: Connection) {
+        let Connection { stream, address, _place } = connection;
         // Records of a stream must not wait for one another.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        let has_spoken = Arc::new(AtomicBool::new(false));
-        let service = self.gateway.clone().map_request({
-            let has_spoken = Arc::clone(&has_spoken);
-            move |request: Request<Incoming>| {
-                has_spoken.store(true, Ordering::Relaxed);
-                request
-            }
+        let ending = self.shutdown.child_token();
+        let under_way = UnderWay::default();
+        let gateway = self.gateway.of_connection(address, ending.clone());
+        let service = service_fn(|request: Request<Incoming>| {
+            let begun = under_way.begin();
+            let answer = gateway.clone().oneshot(request);
+            async { Ok::<_, Infallible>(answer.await?.map(|body| begun.answered(body))) }
         });
-        let service = TowerToHyperService::new(service);
-        let mut connection = pin!(self.protocol.serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(Impatient::new(stream, self.config.http_write_idle_seconds));
+        let mut served = pin!(self.protocol.serve_connection(stream, service));
 
-        let mut silence = pin!(silence(&has_spoken, self.first_request_within));
-        let mut is_stopping = false;
+        let age = self.config.http_max_age_seconds.mul_f64(rand::rng().random_range(AGE_SPREAD));
+        let mut silence = pin!(under_way.silence(self.config.http_header_seconds));
+        let mut leave = pin!(self.time_to_leave(&under_way, age));
+        let mut too_old = pin!(sleep(age + self.config.http_drain_seconds));
+        let mut is_leaving = false;
         loop {
             tokio::select! {
-                result = connection.as_mut() => {
+                result = served.as_mut() => {
                     if let Err(error) = result {
                         tracing::debug!(%error, "a connection broke");
                     }
                     return;
                 }
+                // The protocol's own timeout does not run before the first bytes have told which protocol it is.
                 () = silence.as_mut() => return,
+                () = too_old.as_mut() => return,
                 () = self.force.cancelled() => return,
-                () = self.shutdown.cancelled(), if !is_stopping => {
-                    is_stopping = true;
-                    connection.as_mut().graceful_shutdown();
+                () = leave.as_mut(), if !is_leaving => {
+                    is_leaving = true;
+                    ending.cancel();
+                    served.as_mut().graceful_shutdown();
                 }
             }
         }
     }
-}
 
-/// Ends when no request has come in time; never once there was one. The protocol's own timeout does not run before the
-/// first bytes have told which protocol it is.
-async fn silence(has_spoken: &AtomicBool, within: Duration) {
-    sleep(within).await;
-    if has_spoken.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
+    /// Ends when a connection shall take no more requests and finish those that it has.
+    async fn time_to_leave(&self, under_way: &UnderWay, age: Duration) {
+        tokio::select! {
+            () = self.shutdown.cancelled() => {}
+            () = under_way.idleness(self.config.http_header_seconds) => {}
+            () = sleep(age) => {}
+        }
     }
 }

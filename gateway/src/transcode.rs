@@ -1,6 +1,6 @@
 //! One HTTP request carried to the service that answers it.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderName, Response, StatusCode, header::AUTHORIZATION, request::Parts};
 use prost_reflect::DynamicMessage;
@@ -22,8 +22,12 @@ use crate::{
     stream::{self, Form},
 };
 
-/// The headers that go on to the service. All others end here, above all those that would say who the caller is.
+/// The headers that go on to the service. All others end here, above all those that would say who the caller is or
+/// where they are.
 const FORWARDED: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("traceparent")];
+
+/// Where the caller is, as this process sees it. Whether to believe the gateway is for the service to say.
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// One request on its way.
 pub struct Exchange {
@@ -31,6 +35,8 @@ pub struct Exchange {
     /// The raw text of the path's variables.
     pub variables: Vec<String>,
     pub head: Arc<Parts>,
+    /// The other end of the connection.
+    pub client: Option<IpAddr>,
     pub request_id: String,
     pub config: Arc<Config>,
     pub room: Room,
@@ -119,6 +125,9 @@ impl Exchange {
         }
         if let Ok(value) = self.request_id.parse() {
             metadata.insert(X_REQUEST_ID, value);
+        }
+        if let Some(Ok(value)) = self.client.map(|client| client.to_string().parse()) {
+            metadata.insert(X_FORWARDED_FOR, value);
         }
         let mut call = tonic::Request::new(message);
         *call.metadata_mut() = MetadataMap::from_headers(metadata);

@@ -17,30 +17,31 @@ use crate::{
     world::{impatient, peers},
 };
 
-struct Port {
-    address: SocketAddr,
+pub struct Port {
+    pub address: SocketAddr,
+    neighbour: Neighbour,
     shutdown: CancellationToken,
     server: JoinHandle<anyhow::Result<()>>,
 }
 
 /// A gateway on a port of its own, before services that all answer `reply`.
-async fn port(config: Config, reply: Reply) -> Port {
+pub async fn port(config: Config, reply: Reply) -> Port {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let neighbour = Neighbour::new(proto::DESCRIPTORS, move |_| reply.clone());
     let server = gateway::run(config, peers(&neighbour), listener, shutdown.clone());
-    Port { address, shutdown, server: tokio::spawn(server) }
+    Port { address, neighbour, shutdown, server: tokio::spawn(server) }
 }
 
 impl Port {
-    async fn connect(&self) -> TcpStream {
+    pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 }
 
 /// Everything until the server hangs up, which must be soon.
-async fn rest(stream: &mut TcpStream) -> String {
+pub async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let read = timeout(Duration::from_secs(5), stream.read_to_end(&mut bytes)).await;
     // A reset ends a connection as well.
@@ -49,7 +50,7 @@ async fn rest(stream: &mut TcpStream) -> String {
 }
 
 /// What arrives until it contains `end`.
-async fn until(stream: &mut TcpStream, end: &str) -> String {
+pub async fn until(stream: &mut TcpStream, end: &str) -> String {
     let mut text = String::new();
     let mut buffer = [0; 4096];
     while !text.contains(end) {
@@ -74,6 +75,21 @@ async fn one_connection_serves_many_requests() {
         let answer = until(&mut stream, "\"etag\":\"\"}").await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn the_services_hear_where_a_client_is_and_not_where_it_says() {
+    let port = port(Config::default(), json!({"id": "7"}).into()).await;
+    let mut stream = port.connect().await;
+
+    let head = "GET /api/tasks/7 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t\r\n";
+    let forged = "x-forwarded-for: 192.0.2.1\r\nx-flightline-role: ADMIN\r\n";
+    stream.write_all(format!("{head}{forged}\r\n").as_bytes()).await.unwrap();
+    until(&mut stream, "\"etag\":\"\"}").await;
+
+    let headers = port.neighbour.calls.lock().unwrap()[0].headers.clone();
+    assert_eq!(headers.get_all("x-forwarded-for").iter().collect::<Vec<_>>(), ["127.0.0.1"]);
+    assert!(!headers.contains_key("x-flightline-role"));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod answer;
 mod body;
 mod edge;
 mod garbage;
+mod hold;
 mod log;
 mod neighbour;
 mod pages;
