@@ -47,6 +47,11 @@ impl Timestamp {
         Ok(Self(wire.seconds * 1_000_000 + i64::from(wire.nanos) / 1_000))
     }
 
+    /// The day in UTC, `YYYY-MM-DD`.
+    pub fn date(self) -> String {
+        DateTime::from_timestamp_micros(self.0).unwrap_or_default().date_naive().to_string()
+    }
+
     /// The time `duration` later; at the end of time, that.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
@@ -140,6 +145,12 @@ mod tests {
         for (seconds, nanos) in [(i64::MAX, 0), (i64::MIN, 0), (0, -1), (0, 1_000_000_000)] {
             assert!(Timestamp::parse("at", &prost_types::Timestamp { seconds, nanos }).is_err());
         }
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_in_utc() {
+        assert_eq!(Timestamp::from_micros(-1).date(), "1969-12-31");
+        assert_eq!(Timestamp::from_micros(0).date(), "1970-01-01");
     }
 
     #[test]

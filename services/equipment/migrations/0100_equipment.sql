@@ -14,6 +14,9 @@ create table equipment (
     notes             text   not null,
     -- A JSON object of strings.
     attributes        text   not null,
+    -- Name, serial number, model and location without case, a line each, which are searched: the engines would lower them
+    -- by rules of their own.
+    search            text   not null,
     created_at        bigint not null,
     updated_at        bigint not null,
     revision          bigint not null

@@ -24,4 +24,5 @@ create table tasks (
 
 create index tasks_status_idx on tasks (status, id);
 create index tasks_equipment_id_idx on tasks (equipment_id, id);
+create index tasks_due_date_idx on tasks (due_date, id);
 create index tasks_assignee_id_idx on tasks (assignee_id, id);

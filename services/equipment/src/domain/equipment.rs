@@ -67,6 +67,14 @@ pub struct Equipment {
     pub revision: i64,
 }
 
+impl Equipment {
+    /// What people look for it by, a line each, so that nothing is found across two of them.
+    pub fn searched(&self) -> String {
+        let number = self.serial_number.as_deref().unwrap_or_default();
+        [&self.name, number, &self.model, &self.location].join("\n")
+    }
+}
+
 /// Free fields of a piece of equipment, kept as a JSON object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes(pub BTreeMap<String, String>);

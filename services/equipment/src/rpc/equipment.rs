@@ -47,8 +47,11 @@ pub async fn list(
 ) -> Result<pb::ListEquipmentResponse> {
     let mut request = call.message;
     let page = kit::page!(request)?;
+    let status = Status::from_name(request.status().as_str_name());
     let filter = store::equipment::Filter {
-        status: Status::from_name(request.status().as_str_name()),
+        status,
+        in_service: !request.show_deleted && status.is_none(),
+        q: Some(request.q).filter(|q| !q.is_empty()),
         kind: Some(request.r#type).filter(|kind| !kind.is_empty()),
         location: Some(request.location).filter(|location| !location.is_empty()),
         parent_id: EquipmentId::parse_optional("parent_id", request.parent_id.as_deref())?,

@@ -138,6 +138,68 @@ testkit::both! {
         assert_eq!(names(&mut admin, pumps).await.0.len(), 5);
     }
 
+    async fn equipment_is_found_by_any_part_of_what_people_know_it_by(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        for equipment in [
+            Equipment { serial_number: "SN_1".into(), location: "Halle Öst".into(), ..pump("Pump 7") },
+            Equipment { serial_number: "SNX1".into(), model: "P-200%".into(), ..pump("Насос") },
+            Equipment { manufacturer: "Acme".into(), notes: "loud".into(), ..pump("Fan") },
+        ] {
+            create(&mut admin, equipment).await.unwrap();
+        }
+
+        for (q, found) in [
+            ("PUMP", vec!["Pump 7"]),
+            ("sn", vec!["Pump 7", "Насос"]),
+            ("sn_", vec!["Pump 7"]),
+            ("нАСОС", vec!["Насос"]),
+            ("ÖST", vec!["Pump 7"]),
+            ("p-2", vec!["Насос"]),
+            ("%", vec!["Насос"]),
+            ("7sn", vec![]),
+            ("acme", vec![]),
+            ("loud", vec![]),
+            ("", vec!["Pump 7", "Насос", "Fan"]),
+        ] {
+            let request = ListEquipmentRequest { q: q.into(), ..Default::default() };
+            assert_eq!(names(&mut admin, request).await.0, found, "{q}");
+        }
+        let here = ListEquipmentRequest { q: "sn".into(), location: "Halle Öst".into(), ..Default::default() };
+        assert_eq!(names(&mut admin, here).await.0, ["Pump 7"]);
+    }
+
+    async fn what_is_decommissioned_is_listed_for_those_who_ask(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        let gone = Equipment { status: Status::Decommissioned.into(), ..pump("Gone") };
+        let gone = create(&mut admin, gone).await.unwrap();
+        create(&mut admin, pump("Here")).await.unwrap();
+
+        let all = ListEquipmentRequest::default;
+        for (request, found) in [
+            (all(), vec!["Here"]),
+            (ListEquipmentRequest { q: "e".into(), ..all() }, vec!["Here"]),
+            (ListEquipmentRequest { show_deleted: true, ..all() }, vec!["Gone", "Here"]),
+            (ListEquipmentRequest { status: Status::Decommissioned.into(), ..all() }, vec!["Gone"]),
+            (ListEquipmentRequest { status: Status::Operational.into(), ..all() }, vec!["Here"]),
+        ] {
+            assert_eq!(names(&mut admin, request.clone()).await.0, found, "{request:?}");
+        }
+        assert_eq!(get(&mut admin, &gone.id).await.unwrap(), gone);
+    }
+
+    async fn a_parent_is_in_service(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        let gone = Equipment { status: Status::Decommissioned.into(), ..pump("Gone") };
+        let parent_id = Some(create(&mut admin, gone).await.unwrap().id);
+
+        let error = create(&mut admin, Equipment { parent_id, ..pump("Part") }).await.unwrap_err();
+        let violations = error.get_details_bad_request().unwrap().field_violations;
+        assert_eq!(violations[0].field, "equipment.parent_id");
+    }
+
     async fn a_repeated_request_registers_once(world: World) {
         let server = start(&world).await;
         let mut admin = by(&server, &world.user(Role::Admin));

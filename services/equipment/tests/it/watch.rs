@@ -1,5 +1,8 @@
 use kit::access::Role;
-use proto::equipment::v1::{CreateEquipmentRequest, WatchEquipmentRequest, WatchEquipmentResponse};
+use proto::equipment::v1::{
+    CreateEquipmentRequest, Equipment, WatchEquipmentRequest, WatchEquipmentResponse,
+    equipment::Status,
+};
 use tonic::Streaming;
 
 use super::{Client, by, pump, start};
@@ -43,6 +46,17 @@ testkit::both! {
         assert_eq!(next(&mut stream).await.0, None);
         create(&mut admin, "after").await;
         assert_eq!(next_but(&mut stream, "before").await.as_deref(), Some("after"));
+    }
+
+    async fn a_watcher_sees_what_is_decommissioned(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        let equipment = Some(Equipment { status: Status::Decommissioned.into(), ..pump("gone") });
+        let request = CreateEquipmentRequest { equipment, ..Default::default() };
+        admin.create_equipment(request).await.unwrap();
+
+        let mut stream = watch(&mut by(&server, &world.user(Role::Service)), "").await;
+        assert_eq!(next(&mut stream).await.0.as_deref(), Some("gone"));
     }
 
     async fn a_watcher_goes_on_where_it_left_off(world: World) {

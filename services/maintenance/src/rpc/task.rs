@@ -60,12 +60,16 @@ pub async fn list(
 ) -> Result<pb::ListTasksResponse> {
     let mut request = call.message;
     let page = kit::page!(request)?;
+    let today = service.suite.clock.now().date();
+    let due_before = request.due_before.as_deref();
     let filter = store::task::Filter {
         status: Status::from_name(request.status().as_str_name()),
         priority: Priority::from_name(request.priority().as_str_name()),
         equipment_id: EquipmentId::parse_optional("equipment_id", request.equipment_id.as_deref())?,
         // Ids of users are kept as their tokens write them: in lower case.
         assignee_id: request.assignee_id.map(|id| id.to_ascii_lowercase()),
+        due_before: due_before.map(|day| parse_date("due_before", day)).transpose()?,
+        overdue_on: request.overdue.then_some(today),
         title: Some(request.title).filter(|title| !title.is_empty()),
     };
 

@@ -7,7 +7,7 @@ use sqlx::QueryBuilder;
 
 use crate::domain::{
     equipment::EquipmentId,
-    task::{Priority, Status, Task, TaskId},
+    task::{OVER, Priority, Status, Task, TaskId},
 };
 
 /// Which tasks to list.
@@ -19,6 +19,10 @@ pub struct Filter {
     pub priority: Option<Priority>,
     pub equipment_id: Option<EquipmentId>,
     pub assignee_id: Option<String>,
+    /// A day that their due dates lie before.
+    pub due_before: Option<String>,
+    /// A day that their due dates lie before while they are not over.
+    pub overdue_on: Option<String>,
 }
 
 macro_rules! columns {
@@ -126,6 +130,15 @@ pub async fn list(db: &mut Conn, filter: &Filter, page: &Page<TaskId>) -> Result
         }
         if let Some(assignee_id) = &filter.assignee_id {
             query.push(" and assignee_id = ").push_bind(assignee_id);
+        }
+        if let Some(day) = &filter.due_before {
+            query.push(" and due_date < ").push_bind(day);
+        }
+        if let Some(day) = &filter.overdue_on {
+            query.push(" and due_date < ").push_bind(day);
+            for status in OVER {
+                query.push(" and status <> ").push_bind(status);
+            }
         }
         if let Some(after) = page.after {
             query.push(" and id > ").push_bind(after);
