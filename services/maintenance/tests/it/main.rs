@@ -2,21 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "what a test doesn't expect should stop it")]
 
 mod access;
-mod claim;
+mod change;
 mod comment;
-mod complete;
-mod lists;
+mod equipment;
 mod maintenance;
-mod register;
 mod task;
 
-use kit::{
-    Db,
-    access::Role,
-    changes::{Position, Reader},
-    peer::Place,
-    sqlx::migrate::Migrator,
-};
+use kit::{access::Role, peer::Place};
 use proto::{
     equipment::v1::{
         CreateEquipmentRequest, Equipment, equipment::Status,
@@ -41,8 +33,6 @@ type Records = MaintenanceServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// What nothing has.
 const NO_ID: &str = "018f0000-0000-7000-8000-000000000000";
-
-static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// The service under test and its neighbour.
 struct Suite {
@@ -123,15 +113,4 @@ fn refusal(error: &tonic::Status) -> (String, Option<String>) {
     assert_eq!(error.code(), Code::FailedPrecondition, "{error:?}");
     let mut info = error.get_details_error_info().unwrap();
     (info.reason, info.metadata.remove("holder_id"))
-}
-
-/// The kinds in the change log up to the first `last`, waiting for it.
-async fn changes(world: &World, last: &str) -> Vec<String> {
-    let db = Db::open(&world.db, "maintenance", &MIGRATIONS).await.unwrap();
-    let mut reader = Reader::new(&db, Position::default());
-    let mut kinds = Vec::new();
-    while kinds.last().is_none_or(|kind| kind != last) {
-        kinds.extend(reader.next().await.unwrap().into_iter().map(|change| change.kind));
-    }
-    kinds
 }

@@ -5,7 +5,8 @@ use proto::{
     equipment::v1::equipment::Status as EquipmentStatus,
     maintenance::v1::{
         ClaimTaskRequest, CompleteTaskRequest, GetMaintenanceRequest, GetTaskRequest,
-        MaintenanceRecord, RecordMaintenanceRequest, maintenance_record::Kind, task::Status,
+        ListMaintenanceRequest, MaintenanceRecord, RecordMaintenanceRequest,
+        maintenance_record::Kind, task::Status,
     },
 };
 use tonic::Code;
@@ -29,6 +30,11 @@ fn on(equipment_id: &str) -> MaintenanceRecord {
 
 fn of(task_id: &str) -> MaintenanceRecord {
     MaintenanceRecord { task_id: Some(task_id.into()), ..Default::default() }
+}
+
+async fn works(client: &mut Records, request: ListMaintenanceRequest) -> Vec<String> {
+    let page = client.list_maintenance(request).await.unwrap().into_inner();
+    page.records.into_iter().map(|record| record.work_done).collect()
 }
 
 testkit::both! {
@@ -214,5 +220,39 @@ testkit::both! {
             let error = record(&mut client, on(NO_ID)).await.unwrap_err();
             assert_eq!(error.code(), Code::PermissionDenied, "{role:?}");
         }
+    }
+
+    async fn records_are_filtered_and_paged(world: World) {
+        let suite = start(&world).await;
+        let (ana, bob) = (world.user(Role::Technician), world.user(Role::Technician));
+        let (one, two) = (pump(&world, &suite).await, pump(&world, &suite).await);
+        let task = task_for(&world, &suite, &two).await;
+        for (by, equipment_id, task_id, work) in [
+            (&ana, &one, None, "a"),
+            (&bob, &one, None, "b"),
+            (&bob, &two, Some(task.id.clone()), "c"),
+        ] {
+            let (equipment_id, work_done) = (equipment_id.clone(), work.to_owned());
+            let record = MaintenanceRecord { equipment_id, task_id, work_done, ..Default::default() };
+            let request = RecordMaintenanceRequest { record: Some(record), ..Default::default() };
+            records(&suite, by).record_maintenance(request).await.unwrap();
+        }
+        let mut viewer = records(&suite, &world.user(Role::Viewer));
+
+        let all = ListMaintenanceRequest::default;
+        for (request, found) in [
+            (all(), vec!["a", "b", "c"]),
+            (ListMaintenanceRequest { equipment_id: Some(one), ..all() }, vec!["a", "b"]),
+            (ListMaintenanceRequest { task_id: Some(task.id), ..all() }, vec!["c"]),
+            (ListMaintenanceRequest { technician_id: Some(bob.id.to_uppercase()), ..all() }, vec!["b", "c"]),
+            (ListMaintenanceRequest { equipment_id: Some(two), technician_id: Some(ana.id), ..all() }, vec![]),
+        ] {
+            assert_eq!(works(&mut viewer, request.clone()).await, found, "{request:?}");
+        }
+        let half = ListMaintenanceRequest { page_size: 2, ..all() };
+        let page = viewer.list_maintenance(half.clone()).await.unwrap().into_inner();
+        assert_eq!(page.records.len(), 2);
+        let rest = ListMaintenanceRequest { page_token: page.next_page_token, ..half };
+        assert_eq!(works(&mut viewer, rest).await, ["c"]);
     }
 }

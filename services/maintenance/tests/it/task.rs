@@ -1,3 +1,7 @@
+mod claim;
+mod complete;
+mod list;
+
 use std::time::Duration;
 
 use kit::access::Role;

@@ -4,7 +4,7 @@ use kit::access::Role;
 use proto::maintenance::v1::{ClaimTaskRequest, CompleteTaskRequest, Task, task::Status};
 use tonic::Code;
 
-use super::{NO_ID, Tasks, create, refusal, start, tasks, titled};
+use crate::{NO_ID, Tasks, create, refusal, start, tasks, titled};
 
 async fn claim(client: &mut Tasks, id: &str) -> Result<Task, tonic::Status> {
     Ok(client.claim_task(ClaimTaskRequest { id: id.into() }).await?.into_inner())

@@ -1,22 +1,16 @@
-//! Filters and pages of tasks and records.
+use std::time::Duration;
 
 use kit::access::Role;
 use proto::maintenance::v1::{
-    ClaimTaskRequest, ListMaintenanceRequest, ListTasksRequest, MaintenanceRecord,
-    RecordMaintenanceRequest, Task,
+    ClaimTaskRequest, CompleteTaskRequest, ListTasksRequest, Task,
     task::{Priority, Status},
 };
 
-use super::{NO_ID, Records, Tasks, create, field, pump, records, start, task_for, tasks, titled};
+use crate::{NO_ID, Tasks, create, field, pump, start, tasks, titled};
 
 async fn titles(client: &mut Tasks, request: ListTasksRequest) -> Vec<String> {
     let page = client.list_tasks(request).await.unwrap().into_inner();
     page.tasks.into_iter().map(|task| task.title).collect()
-}
-
-async fn works(client: &mut Records, request: ListMaintenanceRequest) -> Vec<String> {
-    let page = client.list_maintenance(request).await.unwrap().into_inner();
-    page.records.into_iter().map(|record| record.work_done).collect()
 }
 
 testkit::both! {
@@ -79,6 +73,43 @@ testkit::both! {
         }
     }
 
+    async fn a_task_is_overdue_from_the_day_after_it_was_due_until_it_is_over(world: World) {
+        let suite = start(&world).await;
+        let mut client = tasks(&suite, &world.user(Role::Technician));
+        for day in ["2025-12-31", "2026-01-01", "2026-01-02", "2026-01-03"] {
+            create(&mut client, Task { due_date: Some(day.into()), ..titled(day) }).await.unwrap();
+        }
+        create(&mut client, titled("whenever")).await.unwrap();
+        let done = Task { due_date: Some("2025-12-30".into()), ..titled("done") };
+        let done = create(&mut client, done).await.unwrap();
+        let complete = CompleteTaskRequest { id: done.id, ..Default::default() };
+        client.complete_task(complete).await.unwrap();
+
+        let all = ListTasksRequest::default;
+        let before = |day: &str| ListTasksRequest { due_before: Some(day.into()), ..all() };
+        let overdue = ListTasksRequest { overdue: true, ..all() };
+        for (request, found) in [
+            (before("2025-12-31"), vec!["done"]),
+            (before("2026-01-02"), vec!["2025-12-31", "2026-01-01", "done"]),
+            (overdue.clone(), vec!["2025-12-31", "2026-01-01"]),
+            (ListTasksRequest { overdue: true, ..before("2026-01-01") }, vec!["2025-12-31"]),
+        ] {
+            assert_eq!(titles(&mut client, request.clone()).await, found, "{request:?}");
+        }
+        assert_eq!(titles(&mut client, all()).await.len(), 6);
+        for day in ["2026-02-29", "tomorrow", ""] {
+            let error = client.list_tasks(before(day)).await.unwrap_err();
+            assert_eq!(field(&error), "due_before", "{day}");
+        }
+
+        // To the last second of the day; the token ends before.
+        world.clock.advance(Duration::from_secs(20 * 3600 + 55 * 60 + 54));
+        let mut client = tasks(&suite, &world.user(Role::Technician));
+        assert_eq!(titles(&mut client, overdue.clone()).await.len(), 2);
+        world.clock.advance(Duration::from_secs(1));
+        assert_eq!(titles(&mut client, overdue).await.len(), 3);
+    }
+
     async fn tasks_are_paged_in_the_order_of_their_making(world: World) {
         let suite = start(&world).await;
         let mut client = tasks(&suite, &world.user(Role::Technician));
@@ -103,39 +134,5 @@ testkit::both! {
 
         assert_eq!(seen, [vec!["0", "1"], vec!["2", "3"], vec!["4", "late"], vec!["late", "late"]]);
         assert_eq!(field(&refused), "page_token");
-    }
-
-    async fn records_are_filtered_and_paged(world: World) {
-        let suite = start(&world).await;
-        let (ana, bob) = (world.user(Role::Technician), world.user(Role::Technician));
-        let (one, two) = (pump(&world, &suite).await, pump(&world, &suite).await);
-        let task = task_for(&world, &suite, &two).await;
-        for (by, equipment_id, task_id, work) in [
-            (&ana, &one, None, "a"),
-            (&bob, &one, None, "b"),
-            (&bob, &two, Some(task.id.clone()), "c"),
-        ] {
-            let (equipment_id, work_done) = (equipment_id.clone(), work.to_owned());
-            let record = MaintenanceRecord { equipment_id, task_id, work_done, ..Default::default() };
-            let request = RecordMaintenanceRequest { record: Some(record), ..Default::default() };
-            records(&suite, by).record_maintenance(request).await.unwrap();
-        }
-        let mut viewer = records(&suite, &world.user(Role::Viewer));
-
-        let all = ListMaintenanceRequest::default;
-        for (request, found) in [
-            (all(), vec!["a", "b", "c"]),
-            (ListMaintenanceRequest { equipment_id: Some(one), ..all() }, vec!["a", "b"]),
-            (ListMaintenanceRequest { task_id: Some(task.id), ..all() }, vec!["c"]),
-            (ListMaintenanceRequest { technician_id: Some(bob.id.to_uppercase()), ..all() }, vec!["b", "c"]),
-            (ListMaintenanceRequest { equipment_id: Some(two), technician_id: Some(ana.id), ..all() }, vec![]),
-        ] {
-            assert_eq!(works(&mut viewer, request.clone()).await, found, "{request:?}");
-        }
-        let half = ListMaintenanceRequest { page_size: 2, ..all() };
-        let page = viewer.list_maintenance(half.clone()).await.unwrap().into_inner();
-        assert_eq!(page.records.len(), 2);
-        let rest = ListMaintenanceRequest { page_token: page.next_page_token, ..half };
-        assert_eq!(works(&mut viewer, rest).await, ["c"]);
     }
 }

@@ -7,7 +7,7 @@ use proto::maintenance::v1::{
 };
 use tonic::Code;
 
-use super::{
+use crate::{
     NO_ID, Tasks, all_records, create, field, pump, records, refusal, start, task_for, tasks,
     titled,
 };
