@@ -25,7 +25,14 @@ const HISTORY: [(&str, &str); 6] = [
 ];
 
 fn file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/machine_temperature.csv")
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/machine_temperature.csv");
+    assert!(
+        path.exists(),
+        "no {}. It is the Numenta Anomaly Benchmark's realKnownCause/machine_temperature_system_failure.csv (MIT); see CONTRIBUTING.md",
+        path.display()
+    );
+    path
 }
 
 /// A machine with the example's rule.

@@ -23,7 +23,7 @@ fn lines() -> Vec<(i64, f64)> {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/machine_temperature.csv");
     let mut file =
-        csv::Reader::from_path(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        csv::Reader::from_path(&path).unwrap_or_else(|error| panic!("no {}: {error}. It is the Numenta Anomaly Benchmark's realKnownCause/machine_temperature_system_failure.csv (MIT); see CONTRIBUTING.md", path.display()));
     let line = |line: Result<csv::StringRecord, csv::Error>| {
         let line = line.unwrap();
         let at = NaiveDateTime::parse_from_str(&line[0], "%Y-%m-%d %H:%M:%S").unwrap();
