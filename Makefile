@@ -66,6 +66,7 @@ endef
 .PHONY: commands
 commands:
 	@if ! command -v curl >/dev/null; then $(call apt-get,curl); fi
+	@if ! command -v jq >/dev/null; then $(call apt-get,jq); fi
 	@if ! { command -v flock && command -v setsid; } >/dev/null; then $(call apt-get,util-linux); fi
 
 .PHONY: postgres
