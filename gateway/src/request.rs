@@ -1,7 +1,7 @@
 //! The gRPC request that an HTTP request stands for.
 
-use http::request::Parts;
-use prost_reflect::{DynamicMessage, Value};
+use http::{Method, request::Parts};
+use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value};
 
 use crate::{json, problem::Problem, query, routes::Route, rule::BodyRule};
 
@@ -13,6 +13,9 @@ pub fn build(
     body: &[u8],
 ) -> Result<DynamicMessage, Problem> {
     let mut message = from_body(route, body)?;
+    if head.method == Method::PATCH {
+        name_changes(route, body, &mut message);
+    }
     query::apply(route, head.uri.query().unwrap_or_default(), &mut message)?;
     for (header, field) in &route.header_fields {
         if let Some(value) = head.headers.get(header) {
@@ -49,6 +52,32 @@ pub fn name(route: &Route, head: &Parts, path: &str) -> String {
     }
     path.to_owned()
 }
+
+/// Names in `update_mask`, where the request has one, the fields that the body of a PATCH gives: all others stay.
+fn name_changes(route: &Route, body: &[u8], message: &mut DynamicMessage) {
+    let BodyRule::Field(_, resource) = &route.body else { return };
+    let Some(mask) = message.descriptor().get_field_by_name(MASK) else { return };
+    let Kind::Message(kind) = mask.kind() else { return };
+    // A body that is no object was refused before.
+    let given: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(body).unwrap_or_default();
+    let field = |key: &String| {
+        let field =
+            resource.get_field_by_name(key).or_else(|| resource.get_field_by_json_name(key));
+        field.map(|field| Value::String(field.name().to_owned()))
+    };
+    let mut paths: Vec<Value> = given.keys().filter_map(field).collect();
+    if paths.is_empty() {
+        // No path at all would mean every field. The etag is a condition and never changed.
+        paths.push(Value::String("etag".to_owned()));
+    }
+    let mut value = DynamicMessage::new(kind);
+    value.set_field_by_name("paths", Value::List(paths));
+    message.set_field(&mask, Value::Message(value));
+}
+
+/// What an update request calls the names of the fields that it changes (AIP-134).
+const MASK: &str = "update_mask";
 
 fn from_body(route: &Route, body: &[u8]) -> Result<DynamicMessage, Problem> {
     let input = route.method.input();

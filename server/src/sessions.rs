@@ -10,12 +10,12 @@ use kit::{
     Clock, Result, Suite, Timestamp,
     access::Role,
     peer::{Peer, Peers},
-    session::{Ask, Key, News, Sessions, UserNews},
+    session::{Ask, Key, Sessions},
     token::{Claims, ServiceToken},
 };
 use proto::auth::v1::{
-    ChangedUser, CheckKeyRequest, CheckSessionRequest, EndedSession, WatchSessionsRequest,
-    WatchSessionsResponse, session_service_client::SessionServiceClient,
+    CheckKeyRequest, CheckSessionRequest, WatchSessionsRequest, WatchSessionsResponse,
+    session_service_client::SessionServiceClient,
 };
 use tonic::{Code, Request, Streaming};
 
@@ -73,7 +73,7 @@ impl Auth {
             if !message.resume_token.is_empty() {
                 token.clone_from(&message.resume_token);
             }
-            sessions.hear(news(message)?, clock.now(), heard_at);
+            sessions.hear(auth::news(message)?, clock.now(), heard_at);
         }
         Ok(())
     }
@@ -87,24 +87,6 @@ async fn next(
         Ok(message) => Ok(message?),
         Err(_) => Ok(None),
     }
-}
-
-fn news(message: WatchSessionsResponse) -> Result<News> {
-    let ended = message.ended.into_iter().map(ended).collect::<Result<_>>()?;
-    let users = message.users.into_iter().map(user).collect::<Result<_>>()?;
-    let (deleted_keys, complete) = (message.deleted_key_ids, message.snapshot_complete);
-    Ok(News { ended, users, deleted_keys, complete })
-}
-
-fn ended(ended: EndedSession) -> Result<(String, Timestamp)> {
-    let at = Timestamp::parse("ended_at", &ended.ended_at.unwrap_or_default())?;
-    Ok((ended.session_id, at))
-}
-
-fn user(user: ChangedUser) -> Result<UserNews> {
-    let role = Role::from_name(user.role().as_str_name()).filter(|_| user.exists);
-    let changed_at = Timestamp::parse("changed_at", &user.changed_at.unwrap_or_default())?;
-    Ok(UserNews { id: user.user_id, role, changed_at })
 }
 
 impl Ask for Auth {

@@ -8,4 +8,5 @@ mod grpcurl;
 mod history;
 mod readme;
 mod rest;
+mod session;
 mod site;

@@ -32,6 +32,11 @@ impl Rest {
         Self { token: Some(answer["access"].as_str().unwrap().to_owned()), ..self.clone() }
     }
 
+    /// Somebody whose credential is known.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, None, &[]).await
     }

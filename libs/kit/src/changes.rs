@@ -81,14 +81,15 @@ pub async fn append(
     id: Uuid,
     payload: &impl prost::Message,
 ) -> Result<()> {
-    tx.note_change();
+    let payload = payload.encode_to_vec();
+    tx.note_change(kind, &payload);
     on!(tx, c => sqlx::query(
             "insert into changes (kind, id, payload, created_at)
              values ($1, $2, $3, $4)",
         )
         .bind(kind)
         .bind(id)
-        .bind(payload.encode_to_vec())
+        .bind(payload)
         .bind(at)
         .execute(c).await.map(drop))?;
     Ok(())

@@ -6,7 +6,7 @@
 mod conn;
 mod open;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use conn::{Conn, Engine, Tx};
 pub use open::Config;
@@ -19,8 +19,41 @@ use crate::{Error, Result};
 #[derive(Clone)]
 pub struct Db {
     pools: Pools,
-    /// Counts the commits of this process that wrote to the change log, so that readers wake at once.
-    commits: Arc<watch::Sender<u64>>,
+    commits: Arc<Commits>,
+}
+
+/// What happens when a commit of this process wrote to the change log.
+#[derive(Default)]
+pub(crate) struct Commits {
+    /// Counts them, so that readers wake at once.
+    count: watch::Sender<u64>,
+    listener: OnceLock<Listener>,
+}
+
+/// Hears what was committed, before the committer is told.
+type Listener = Box<dyn Fn(&[Entry]) + Send + Sync>;
+
+/// An entry of the change log that was just committed.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What happened.
+    pub kind: &'static str,
+    /// The thing after the change, as its wire message.
+    pub payload: Vec<u8>,
+}
+
+impl Commits {
+    /// Whether somebody wants to hear of entries.
+    fn is_heard(&self) -> bool {
+        self.listener.get().is_some()
+    }
+
+    fn tell(&self, entries: &[Entry]) {
+        if let Some(listener) = self.listener.get() {
+            listener(entries);
+        }
+        self.count.send_modify(|count| *count += 1);
+    }
 }
 
 #[derive(Clone)]
@@ -74,7 +107,14 @@ impl Db {
 
     /// Wakes after commits of this process that wrote to the change log.
     pub fn commits(&self) -> watch::Receiver<u64> {
-        self.commits.subscribe()
+        self.commits.count.subscribe()
+    }
+
+    /// Has `listener` hear what this process writes to the change log: after the commit, before whoever made it is told.
+    /// What other replicas write comes through the log alone. There is one listener, the first.
+    pub fn listen(&self, listener: impl Fn(&[Entry]) + Send + Sync + 'static) {
+        // A second one would be a bug of the start-up code, and is not heard.
+        let _ = self.commits.listener.set(Box::new(listener));
     }
 
     /// Closes all connections.

@@ -22,6 +22,7 @@ use proto::auth::v1::{
     auth_service_server::AuthServiceServer, key_service_server::KeyServiceServer,
     session_service_server::SessionServiceServer, user_service_server::UserServiceServer,
 };
+pub use rpc::watch::news;
 use tonic::service::RoutesBuilder;
 
 /// The schema that this service owns.
@@ -44,6 +45,7 @@ pub async fn start(
 ) -> anyhow::Result<Option<FirstAdmin>> {
     ensure!(!secret.is_empty(), "the secret of the services is empty");
     let db = Db::open(db, "auth", &MIGRATIONS).await?;
+    rpc::watch::tell_here(&db, &suite.sessions, &suite.clock);
     let hashing = hashing::Hashing::new().await?;
     let term = Duration::from_hours(24) * config.signing_key_days;
     let keys = setup::keys(&db, &suite.clock, term).await?;

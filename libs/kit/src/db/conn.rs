@@ -6,8 +6,8 @@ use std::{
 };
 
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
-use tokio::sync::watch;
 
+use super::{Commits, Entry};
 use crate::Result;
 
 /// A connection of either engine, inside a transaction or not.
@@ -76,18 +76,23 @@ impl From<Transaction<'static, Postgres>> for Conn {
 pub struct Tx {
     conn: Conn,
     name: &'static str,
-    commits: Arc<watch::Sender<u64>>,
+    commits: Arc<Commits>,
     wrote_changes: bool,
+    /// What it wrote to the change log, if somebody wants to hear it.
+    entries: Vec<Entry>,
 }
 
 impl Tx {
-    pub(super) fn new(conn: Conn, name: &'static str, commits: Arc<watch::Sender<u64>>) -> Self {
-        Self { conn, name, commits, wrote_changes: false }
+    pub(super) fn new(conn: Conn, name: &'static str, commits: Arc<Commits>) -> Self {
+        Self { conn, name, commits, wrote_changes: false, entries: Vec::new() }
     }
 
-    /// Notes that the transaction wrote to the change log.
-    pub(crate) fn note_change(&mut self) {
+    /// Notes what the transaction wrote to the change log.
+    pub(crate) fn note_change(&mut self, kind: &'static str, payload: &[u8]) {
         self.wrote_changes = true;
+        if self.commits.is_heard() {
+            self.entries.push(Entry { kind, payload: payload.to_vec() });
+        }
     }
 
     /// Makes the transaction's writes durable. Runs to its end even if the caller is cancelled meanwhile.
@@ -96,11 +101,11 @@ impl Tx {
     ///
     /// Nothing was written, or (after a lost connection) nobody knows: a retry must carry its idempotency key.
     pub async fn commit(self) -> Result<()> {
-        let Self { conn, name, commits, wrote_changes } = self;
+        let Self { conn, name, commits, wrote_changes, entries } = self;
         let commit = tokio::spawn(async move {
             conn.commit().await?;
             if wrote_changes {
-                commits.send_modify(|count| *count += 1);
+                commits.tell(&entries);
             }
             Ok::<_, sqlx::Error>(())
         });

@@ -9,7 +9,6 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::sync::watch;
 use tracing::log::LevelFilter;
 
 use super::{Db, Pools};
@@ -68,7 +67,7 @@ impl Db {
             Some(url) => postgres(config, url, service, migrations).await?,
             None => sqlite(config, service, migrations).await?,
         };
-        Ok(Self { pools, commits: Arc::new(watch::Sender::new(0)) })
+        Ok(Self { pools, commits: Arc::default() })
     }
 }
 

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use kit::{
     Call, Clock, Db, Result, Timestamp,
+    access::Role,
     changes::{self, Position},
     db::Tx,
+    session::{News, Sessions, UserNews},
 };
+use prost::Message;
 use proto::auth::v1 as pb;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -169,4 +172,41 @@ fn changed_user(user: &User) -> pb::ChangedUser {
         exists: user.deleted_at.is_none(),
         changed_at: Some(user.updated_at.into()),
     }
+}
+
+/// What a message of the watch says, as other services keep it.
+///
+/// # Errors
+///
+/// A time in it is none.
+pub fn news(message: pb::WatchSessionsResponse) -> Result<News> {
+    let ended = message.ended.into_iter().map(read_ended).collect::<Result<_>>()?;
+    let users = message.users.into_iter().map(read_user).collect::<Result<_>>()?;
+    let (deleted_keys, complete) = (message.deleted_key_ids, message.snapshot_complete);
+    Ok(News { ended, users, deleted_keys, complete })
+}
+
+fn read_ended(ended: pb::EndedSession) -> Result<(String, Timestamp)> {
+    let at = Timestamp::parse("ended_at", &ended.ended_at.unwrap_or_default())?;
+    Ok((ended.session_id, at))
+}
+
+fn read_user(user: pb::ChangedUser) -> Result<UserNews> {
+    let role = Role::from_name(user.role().as_str_name()).filter(|_| user.exists);
+    let changed_at = Timestamp::parse("changed_at", &user.changed_at.unwrap_or_default())?;
+    Ok(UserNews { id: user.user_id, role, changed_at })
+}
+
+/// Has this process know at once of what it ends itself: the others hear it through the watch, a moment later.
+pub fn tell_here(db: &Db, sessions: &Sessions, clock: &Clock) {
+    let (sessions, clock) = (sessions.clone(), clock.clone());
+    db.listen(move |entries| {
+        for entry in entries.iter().filter(|entry| entry.kind == CHANGE) {
+            let message = pb::WatchSessionsResponse::decode(entry.payload.as_slice());
+            // Written by this very process: it can be read.
+            if let Ok(Ok(news)) = message.map(news) {
+                sessions.note(news, clock.now());
+            }
+        }
+    });
 }
