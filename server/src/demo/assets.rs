@@ -62,7 +62,8 @@ async fn registered(
     peers: &Peers,
 ) -> Result<HashMap<String, Equipment>, Status> {
     let mut client = EquipmentServiceClient::new(peers.equipment.clone());
-    let mut message = ListEquipmentRequest { page_size: PAGE, ..Default::default() };
+    let mut message =
+        ListEquipmentRequest { page_size: PAGE, show_deleted: true, ..Default::default() };
     let mut all = HashMap::new();
     loop {
         let request = chief.request(message.clone()).await?;
