@@ -58,6 +58,17 @@ impl Part {
     }
 }
 
+/// The names of the gRPC services that `part` serves, or that all do.
+pub(crate) fn services(part: Option<Part>) -> Vec<&'static str> {
+    let serves = |name: &&str| {
+        part.is_none_or(|part| name.split('.').nth(1).is_some_and(|of| of == part.name()))
+    };
+    let names = proto::METHODS.iter().filter_map(|method| method.path.split('/').nth(1));
+    let mut names: Vec<_> = names.filter(serves).collect();
+    names.dedup();
+    names
+}
+
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -75,6 +86,17 @@ mod tests {
         for part in Part::value_variants() {
             assert_eq!(Part::from_str(part.name(), false), Ok(*part));
         }
+    }
+
+    #[test]
+    fn every_service_is_served_by_one_part() {
+        let of_parts: Vec<_> =
+            Part::SERVICES.into_iter().flat_map(|part| services(Some(part))).collect();
+        assert_eq!(of_parts, services(None));
+        assert!(
+            services(Some(Part::Equipment)).contains(&"flightline.equipment.v1.EquipmentService")
+        );
+        assert!(services(Some(Part::Gateway)).is_empty());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio_util::{
 use tonic::service::{Routes, RoutesBuilder};
 use tower::Layer;
 
-use crate::{Config, Part, identity, sessions};
+use crate::{Config, Part, identity, part, sessions};
 
 /// How long work beside the calls may take to end.
 const TASKS_END: Duration = Duration::from_secs(5);
@@ -60,7 +60,8 @@ impl Running {
         let mut servers = JoinSet::new();
         if let Some(listener) = ports.grpc {
             let (routes, shutdown) = (routes.routes(), shutdown.clone());
-            servers.spawn(process::serve(listener, routes, guard, proto::DESCRIPTORS, shutdown));
+            let (contract, names) = (proto::DESCRIPTORS, part::services(part));
+            servers.spawn(process::serve(listener, routes, guard, contract, names, shutdown));
         }
         if let Some(listener) = ports.http {
             servers.spawn(gateway::run(config.gateway, peers.clone(), listener, shutdown.clone()));

@@ -35,7 +35,10 @@ crate::everywhere! {
                 ("flightline.telemetry.v1.AlertService", "ListAlerts"),
             ] {
                 let method = format!("{service}/{call}");
-                let Ok(answer) = grpcurl(url, &["-H", &bearer], &[&method]) else { continue };
+                let answer = grpcurl(url, &["-H", &bearer], &[&method]);
+                // Reflection lists what this process serves and nothing else.
+                assert_eq!(listed.lines().any(|line| line == service), answer.is_ok(), "{listed}");
+                let Ok(answer) = answer else { continue };
                 assert!(serde_json::from_str::<Value>(&answer).is_ok(), "{answer}");
                 let refused = grpcurl(url, &[], &[&method]).unwrap_err();
                 assert!(refused.contains("Unauthenticated"), "{refused}");

@@ -10,10 +10,17 @@ use tokio::{
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic_health::ServingStatus;
+use tonic_health::{ServingStatus, server::HealthReporter};
 use tracing_subscriber::EnvFilter;
 
 use crate::stack::Guard;
+
+/// What every process serves besides its own services.
+const TOOLS: [&str; 3] = [
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+];
 
 /// How long calls in progress may go on once the process shall end.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -70,8 +77,8 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))
 }
 
-/// Serves `routes` behind `guard`, with health checks and reflection of `descriptors`, until `shutdown`; calls in
-/// progress finish first.
+/// Serves `routes` behind `guard` until `shutdown`; calls in progress finish first. `services` are the names of those
+/// among them that health checks and reflection know; `descriptors` describe them.
 ///
 /// # Errors
 ///
@@ -81,16 +88,17 @@ pub async fn serve(
     routes: Routes,
     guard: Guard,
     descriptors: &'static [u8],
+    services: Vec<&'static str>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_service_status("", ServingStatus::Serving).await;
-    let routes = reflected(routes.add_service(health_service), descriptors)?;
+    let routes = reflected(routes.add_service(health_service), descriptors, &services)?;
+    report(&health, &services, ServingStatus::Serving).await;
 
     let stop = shutdown.clone();
     let drained = async move {
         stop.cancelled().await;
-        health.set_service_status("", ServingStatus::NotServing).await;
+        report(&health, &services, ServingStatus::NotServing).await;
     };
     let server = tonic::transport::Server::builder()
         .tcp_nodelay(true)
@@ -110,10 +118,25 @@ pub async fn serve(
     }
 }
 
+/// Tells the state of the process as a whole, which has no name, and of each service.
+async fn report(health: &HealthReporter, services: &[&str], status: ServingStatus) {
+    for service in [""].iter().chain(services) {
+        health.set_service_status(service, status).await;
+    }
+}
+
 /// Adds reflection in both versions: many tools speak only the older one.
-fn reflected(routes: Routes, descriptors: &'static [u8]) -> anyhow::Result<Routes> {
+fn reflected(
+    routes: Routes,
+    descriptors: &'static [u8],
+    services: &[&str],
+) -> anyhow::Result<Routes> {
     let builder = || {
-        tonic_reflection::server::Builder::configure()
+        let builder = tonic_reflection::server::Builder::configure();
+        services
+            .iter()
+            .chain(&TOOLS)
+            .fold(builder, |builder, service| builder.with_service_name(*service))
             .register_encoded_file_descriptor_set(descriptors)
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)

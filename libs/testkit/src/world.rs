@@ -104,7 +104,14 @@ impl World {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = self.suite.shutdown.clone();
         let guard = self.guard.clone();
-        tokio::spawn(kit::process::serve(listener, routes, guard, proto::DESCRIPTORS, shutdown));
+        tokio::spawn(kit::process::serve(
+            listener,
+            routes,
+            guard,
+            proto::DESCRIPTORS,
+            Vec::new(),
+            shutdown,
+        ));
         let channel = Channel::from_shared(url.clone()).unwrap().connect().await.unwrap();
         Server { url, channel }
     }

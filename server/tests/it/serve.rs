@@ -11,6 +11,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 use super::{PASSWORD, as_user, config, over_the_wire, register, start, suite, token};
 
@@ -105,6 +108,24 @@ async fn parts_in_processes_of_their_own_make_one_suite() {
     for part in parts.into_iter().rev() {
         part.stop().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_reports_the_health_of_its_own_services_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), &["--service-secret", "shared by all parts"]);
+    let auth = start(config, Some(Part::Auth)).await;
+    let mut health = HealthClient::new(over_the_wire(&auth));
+    let mut check = async |service: &str| {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        health.check(request).await.map(|answer| answer.into_inner().status())
+    };
+
+    for service in ["", "flightline.auth.v1.AuthService", "flightline.auth.v1.UserService"] {
+        assert_eq!(check(service).await.unwrap(), ServingStatus::Serving, "{service}");
+    }
+    let other = check("flightline.equipment.v1.EquipmentService").await;
+    assert_eq!(other.unwrap_err().code(), Code::NotFound);
 }
 
 #[tokio::test]
