@@ -2,12 +2,17 @@ create table sessions (
     id         uuid   primary key,
     user_id    uuid   not null references users (id),
     created_at bigint not null,
+    -- When it was last refreshed.
+    used_at    bigint not null,
+    -- From where it came; empty if that is not known.
+    address    text   not null,
     -- Null while it lives. Once set, it stays: a session never comes back.
     ended_at   bigint
 );
 
 create index sessions_user_id_idx on sessions (user_id, id);
 create index sessions_created_at_idx on sessions (created_at);
+create index sessions_ended_at_idx on sessions (ended_at);
 
 -- Every refresh token of a session, the live one and those it descends from. Spent ones are kept as long as the
 -- session, because only so is their reuse noticed.

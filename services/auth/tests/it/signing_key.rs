@@ -107,8 +107,13 @@ async fn who_comes_while_the_first_start_runs_is_seen_by_it() {
     let (db, config) = (database(&world).await, config());
     let mut tx = db.begin("come").await.unwrap();
     on!(&mut tx, c => sqlx::query(
-            "insert into users
-             values (gen_random_uuid(), 'a', 'a', 'b', 'b', '', 'ADMIN', '', 0, 0, 1)",
+            "insert into users (
+                 id, username, username_lower, email, email_lower, full_name, full_name_lower,
+                 role, password_hash, password_revision, created_at, updated_at, revision
+             )
+             values (
+                 gen_random_uuid(), 'a', 'a', 'b', 'b', '', '', 'ADMIN', '', 1, 0, 0, 1
+             )",
         )
         .execute(c).await.map(drop))
     .unwrap();
