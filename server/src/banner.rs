@@ -43,7 +43,7 @@ fn text(config: &Config, running: &Running) -> String {
 
 /// Where the data is; of a server, nothing that is secret.
 fn storage(db: &kit::db::Config) -> (&'static str, String) {
-    let Some(url) = &db.database_url else {
+    let Some(url) = db.server() else {
         return ("Data", db.data_dir.display().to_string());
     };
     let described = url.parse::<PgConnectOptions>().map(|options| {

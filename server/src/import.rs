@@ -1,6 +1,5 @@
 //! `flightline import`: readings from a CSV file, sent to a running suite.
 
-mod lines;
 mod login;
 mod rows;
 mod sender;

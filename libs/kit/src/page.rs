@@ -80,8 +80,11 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
     }
 }
 
-fn fingerprint(filter: &impl Message) -> String {
-    let digest = Sha256::digest(filter.encode_to_vec());
+/// Names the list as well: two lists without a filter are two lists.
+fn fingerprint<M: Message>(filter: &M) -> String {
+    let mut digest = Sha256::new_with_prefix(std::any::type_name::<M>());
+    digest.update(filter.encode_to_vec());
+    let digest = digest.finalize();
     BASE64_URL_SAFE_NO_PAD.encode(&digest[..9])
 }
 
@@ -118,6 +121,7 @@ mod tests {
         assert!(page(1, &token, 7).is_ok());
         assert!(page(1, &token, 8).is_err());
         assert!(page(1, "nonsense", 7).is_err());
+        assert!(Page::<i64>::parse(1, &token, &7_u64).is_err(), "the same bytes of another list");
     }
 
     #[test]

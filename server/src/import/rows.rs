@@ -1,12 +1,18 @@
 //! The rows of a CSV file: one reading each, or what is wrong with it.
 
-use std::{fmt, io::Read};
+use std::{
+    fmt,
+    io::{self, BufRead, BufReader, Read},
+};
 
 use anyhow::Context;
-use csv::{ByteRecord, Reader, ReaderBuilder};
+use csv::{ByteRecord, ReaderBuilder};
 use kit::Timestamp;
 
-use super::{lines::Lines, time};
+use super::time;
+
+/// What some programs begin a file in UTF-8 with.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// One value of the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,13 +45,19 @@ pub struct Columns {
 }
 
 /// Reads a CSV file with a header, in the order of its lines. Blank lines, quotes, `\r\n` and a byte order mark are
-/// taken as people mean them; other columns are not looked at.
+/// taken as people mean them; other columns are not looked at. Each line stands for itself: a quote that is not closed
+/// spoils its own line and none after it.
 pub struct Rows<R> {
-    reader: Reader<Lines<R>>,
+    input: BufReader<R>,
     columns: Columns,
     time: usize,
     value: usize,
+    /// How many fields the header has.
+    width: usize,
     record: ByteRecord,
+    text: Vec<u8>,
+    line: u64,
+    byte: u64,
 }
 
 impl<R: Read> Rows<R> {
@@ -55,11 +67,23 @@ impl<R: Read> Rows<R> {
     ///
     /// The file can't be read, or has not both columns.
     pub fn new(input: R, columns: Columns) -> anyhow::Result<Self> {
-        let mut reader = ReaderBuilder::new().flexible(true).from_reader(Lines::new(input));
-        let header = reader.byte_headers().context("can't read the header")?;
-        let time = find(header, &columns.time)?;
-        let value = find(header, &columns.value)?;
-        Ok(Self { reader, columns, time, value, record: ByteRecord::new() })
+        let mut rows = Self {
+            input: BufReader::new(input),
+            columns,
+            time: 0,
+            value: 0,
+            width: 0,
+            record: ByteRecord::new(),
+            text: Vec::new(),
+            line: 0,
+            byte: 0,
+        };
+        rows.read_line().context("can't read the header")?;
+        rows.split()?;
+        rows.width = rows.record.len();
+        rows.time = find(&rows.record, &rows.columns.time)?;
+        rows.value = find(&rows.record, &rows.columns.value)?;
+        Ok(rows)
     }
 
     /// The next line; none at the end of the file.
@@ -68,18 +92,54 @@ impl<R: Read> Rows<R> {
     ///
     /// The file can't be read further.
     pub fn next(&mut self) -> csv::Result<Option<Result<Row, Problem>>> {
-        let begins = self.byte();
-        if !self.reader.read_byte_record(&mut self.record)? {
+        if !self.read_line()? {
             return Ok(None);
         }
-        let line = self.reader.get_mut().number(begins);
-        let row = self.row(line);
-        Ok(Some(row.map_err(|(column, reason)| Problem { line, column: column.into(), reason })))
+        let line = self.line;
+        let problem = |column: &str, reason| Problem { line, column: column.into(), reason };
+        // Split at quotes, a line whose quotes are closed has an odd number of parts.
+        if self.text.split(|byte| *byte == b'"').count() % 2 == 0 {
+            let reason = "a quote is not closed; a field must end in its line".to_owned();
+            return Ok(Some(Err(problem("the line", reason))));
+        }
+        self.split()?;
+        if self.width < self.record.len() {
+            let (fields, width) = (self.record.len(), self.width);
+            let reason = format!("has {fields} fields, and the header {width}");
+            return Ok(Some(Err(problem("the line", reason))));
+        }
+        Ok(Some(self.row(line).map_err(|(column, reason)| problem(column, reason))))
     }
 
     /// How far the file has been read.
     pub fn byte(&self) -> u64 {
-        self.reader.position().byte()
+        self.byte
+    }
+
+    /// Takes the next line that is not blank; false at the end of the file.
+    fn read_line(&mut self) -> io::Result<bool> {
+        loop {
+            self.text.clear();
+            let length = self.input.read_until(b'\n', &mut self.text)?;
+            if length == 0 {
+                return Ok(false);
+            }
+            self.line += 1;
+            self.byte += u64::try_from(length).unwrap_or_default();
+            if self.text.starts_with(BYTE_ORDER_MARK) {
+                self.text.drain(..BYTE_ORDER_MARK.len());
+            }
+            if !self.text.trim_ascii().is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Splits the line into its fields.
+    fn split(&mut self) -> csv::Result<()> {
+        let mut reader = ReaderBuilder::new();
+        let reader = reader.has_headers(false).flexible(true).buffer_capacity(self.text.len() + 1);
+        reader.from_reader(self.text.as_slice()).read_byte_record(&mut self.record).map(drop)
     }
 
     fn row(&self, line: u64) -> Result<Row, (&str, String)> {
@@ -169,12 +229,30 @@ mod tests {
 
     #[test]
     fn lines_are_counted_as_an_editor_counts_them() {
-        let unix = "\u{feff}\ntimestamp,value,note\n\n0,1\n\n\n60,2,\"two\n\nlines\"\n120,3\n180,4";
+        let unix = "\u{feff}\ntimestamp,value,note\n\n0,1\n\n\n60,2,\"one, line\"\n120,3\n180,4";
         let windows = unix.replace('\n', "\r\n");
 
-        let expected = ["4 1", "7 2", "10 3", "11 4"];
+        let expected = ["4 1", "7 2", "8 3", "9 4"];
         assert_eq!(read(unix), expected);
         assert_eq!(read(windows), expected);
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_spoils_its_own_line_alone() {
+        let all = read("timestamp,value\n0,1\n60,\"2\n120,3\n180,4\"\n240,5\n");
+        assert_eq!(all.len(), 5);
+        assert_eq!([&all[0], &all[2], &all[4]], ["2 1", "4 3", "6 5"]);
+        for (problem, line) in [(&all[1], 3), (&all[3], 5)] {
+            assert!(problem.starts_with(&format!("line {line}, the line: a quote")), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_decimal_comma_is_no_value() {
+        assert_eq!(
+            read("timestamp,value\n0,21,5\n"),
+            ["line 2, the line: has 3 fields, and the header 2"]
+        );
     }
 
     #[test]

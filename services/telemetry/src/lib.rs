@@ -37,7 +37,7 @@ pub async fn start(
     suite: &Suite,
     routes: &mut RoutesBuilder,
 ) -> anyhow::Result<()> {
-    let migrations = if db.database_url.is_some() { &POSTGRES } else { &SQLITE };
+    let migrations = if db.server().is_some() { &POSTGRES } else { &SQLITE };
     let db = Db::open(db, "telemetry", migrations).await?;
     suite.keep_tidy(&db);
     let register = register::follow(suite);

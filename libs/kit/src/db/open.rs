@@ -1,6 +1,6 @@
 //! Opening a service's database and bringing its schema up to date.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use sqlx::{
@@ -38,10 +38,17 @@ pub struct Config {
     pub database_connections: u32,
 }
 
+impl Config {
+    /// The database server, if there is one; a variable that is set to nothing is not set.
+    pub fn server(&self) -> Option<&str> {
+        self.database_url.as_deref().filter(|url| !url.is_empty())
+    }
+}
+
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The URL may hold a password.
-        let engine = if self.database_url.is_some() { "PostgreSQL" } else { "SQLite" };
+        let engine = if self.server().is_some() { "PostgreSQL" } else { "SQLite" };
         let Self { data_dir, database_connections, .. } = self;
         f.debug_struct("Config")
             .field("engine", &engine)
@@ -63,7 +70,7 @@ impl Db {
         service: &'static str,
         migrations: &Migrator,
     ) -> anyhow::Result<Self> {
-        let pools = match &config.database_url {
+        let pools = match config.server() {
             Some(url) => postgres(config, url, service, migrations).await?,
             None => sqlite(config, service, migrations).await?,
         };
@@ -73,7 +80,11 @@ impl Db {
 
 async fn sqlite(config: &Config, service: &str, migrations: &Migrator) -> anyhow::Result<Pools> {
     let file = config.data_dir.join(format!("{service}.db"));
-    std::fs::create_dir_all(&config.data_dir)
+    // Hashes of passwords and signing keys lie here: nobody else may look.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.data_dir)
         .with_context(|| format!("can't make the data folder {}", config.data_dir.display()))?;
     let options = SqliteConnectOptions::new()
         .filename(&file)
