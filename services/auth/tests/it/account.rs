@@ -4,8 +4,7 @@ use proto::auth::v1::{ListUsersRequest, User, user};
 use testkit::{Server, World};
 
 use super::{
-    PASSWORD, ana, anon, by, config, log_in, refresh, register, session::verifier, start,
-    start_with,
+    PASSWORD, ana, anon, by, config, log_in, refresh, register, start, start_with, token::verifier,
 };
 
 fn boss() -> NewAdmin {

@@ -3,15 +3,21 @@
 
 mod access;
 mod account;
+mod audit;
+mod guess;
+mod key;
 mod password;
+mod profile;
 mod session;
 mod signing_key;
+mod token;
 mod user;
+mod watch;
 
 use auth::{Config, FirstAdmin, Registration};
-use kit::access::Role;
+use kit::{access::Role, token::Claims};
 use proto::auth::v1::{
-    CreateTokenRequest, RefreshTokenRequest, RegisterRequest, TokenPair, User,
+    CreateTokenRequest, ListUsersRequest, RefreshTokenRequest, RegisterRequest, TokenPair, User,
     auth_service_client::AuthServiceClient, user_service_client::UserServiceClient,
 };
 use testkit::{Bearer, Server, World};
@@ -22,6 +28,7 @@ use tonic::{
 };
 
 type Anon = AuthServiceClient<Channel>;
+type Auth = AuthServiceClient<InterceptedService<Channel, Bearer>>;
 type Users = UserServiceClient<InterceptedService<Channel, Bearer>>;
 
 const SECRET: &str = "what the parts of this suite share";
@@ -56,6 +63,34 @@ fn anon(server: &Server) -> Anon {
 fn by(server: &Server, world: &World, id: &str, role: Role) -> Users {
     let token = world.issuer.sign(&world.issuer.claims(id, role));
     UserServiceClient::new(server.by(&testkit::User { id: id.into(), token }))
+}
+
+/// Who `pair` was given to, with the same session: the tests' own issuer stands in for the keys of the service.
+async fn holder(world: &World, server: &Server, pair: &TokenPair) -> testkit::User {
+    let (theirs, role) = token::verifier(world, server).verify(&pair.access).await.unwrap();
+    let claims = Claims { sid: theirs.sid, ..world.issuer.claims(&theirs.sub, role) };
+    testkit::User { id: theirs.sub, token: world.issuer.sign(&claims) }
+}
+
+/// Somebody with the session of `pair`.
+async fn auth(world: &World, server: &Server, pair: &TokenPair) -> Auth {
+    AuthServiceClient::new(server.by(&holder(world, server, pair).await))
+}
+
+/// Somebody with the session of `pair`, who asks about people.
+async fn users(world: &World, server: &Server, pair: &TokenPair) -> Users {
+    UserServiceClient::new(server.by(&holder(world, server, pair).await))
+}
+
+/// The first admin.
+async fn admin(world: &World, server: &Server) -> Users {
+    let pair = log_in(&mut anon(server), "admin", "the first password").await.unwrap();
+    users(world, server, &pair).await
+}
+
+/// All who are there.
+async fn everybody(users: &mut Users) -> Vec<User> {
+    users.list_users(ListUsersRequest::default()).await.unwrap().into_inner().users
 }
 
 fn ana() -> RegisterRequest {

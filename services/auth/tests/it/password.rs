@@ -1,7 +1,18 @@
+use std::time::Duration;
+
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 use kit::on;
 
-use super::{PASSWORD, ana, anon, database, log_in, refresh, register, start};
+use proto::auth::v1::{
+    ChangePasswordRequest, PasswordReset, ResetPasswordRequest, StartPasswordResetRequest,
+};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use super::{
+    Anon, PASSWORD, Users, admin, ana, anon, database, everybody, log_in, refresh, register, start,
+    users,
+};
 
 /// A hash of [`PASSWORD`] from a time when less effort was thought enough: 8 MiB, one pass.
 fn weak() -> String {
@@ -10,7 +21,110 @@ fn weak() -> String {
     argon2.hash_password(PASSWORD.as_bytes()).unwrap().to_string()
 }
 
+const NEW: &str = "quite another phrase";
+
+async fn change(users: &mut Users, current: &str, new: &str) -> Result<(), Status> {
+    let (current_password, new_password) = (current.into(), new.into());
+    let request = ChangePasswordRequest { id: "me".into(), current_password, new_password };
+    users.change_password(request).await.map(drop)
+}
+
+/// What an admin gets for the user who is called `username`.
+async fn start_reset(admin: &mut Users, username: &str) -> PasswordReset {
+    let user = everybody(admin).await.into_iter().find(|user| user.username == username);
+    let request = StartPasswordResetRequest { id: user.unwrap().id };
+    admin.start_password_reset(request).await.unwrap().into_inner()
+}
+
+async fn reset(anon: &mut Anon, token: &str, new: &str) -> Result<(), Status> {
+    let request = ResetPasswordRequest { token: token.into(), new_password: new.into() };
+    anon.reset_password(request).await.map(drop)
+}
+
 testkit::both! {
+    async fn a_new_password_ends_the_other_sessions_and_not_this_one(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        let here = log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+        let there = log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+
+        change(&mut users(&world, &server, &here).await, PASSWORD, NEW).await.unwrap();
+
+        refresh(&mut anon, &here.refresh).await.unwrap();
+        refresh(&mut anon, &there.refresh).await.unwrap_err();
+        log_in(&mut anon, "ana", PASSWORD).await.unwrap_err();
+        log_in(&mut anon, "ana", NEW).await.unwrap();
+    }
+
+    async fn who_does_not_know_the_password_changes_none(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        let person = register(&mut anon, ana()).await.unwrap();
+        let pair = log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+        let mut ana = users(&world, &server, &pair).await;
+
+        for (current, new, field) in [
+            (NEW, NEW, "current_password"),
+            (PASSWORD, "elevenchars", "new_password"),
+            (PASSWORD, "password1234", "new_password"),
+        ] {
+            let error = change(&mut ana, current, new).await.unwrap_err();
+            let violations = error.get_details_bad_request().unwrap().field_violations;
+            assert_eq!((error.code(), violations[0].field.as_str()), (Code::InvalidArgument, field));
+        }
+        let others = ChangePasswordRequest {
+            id: person.id, current_password: PASSWORD.into(), new_password: NEW.into(),
+        };
+        let error = admin(&world, &server).await.change_password(others).await.unwrap_err();
+        assert_eq!(error.code(), Code::PermissionDenied);
+        log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+        for _ in 0..10 {
+            change(&mut ana, NEW, NEW).await.unwrap_err();
+        }
+        let waits = change(&mut ana, PASSWORD, NEW).await.unwrap_err();
+        assert_eq!(waits.code(), Code::ResourceExhausted, "a stolen session guesses no faster");
+    }
+
+    async fn a_reset_sets_a_password_once_and_ends_all_sessions(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        let pair = log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+        let mut admin = admin(&world, &server).await;
+
+        let started = start_reset(&mut admin, "Ana").await;
+        let common = reset(&mut anon, &started.token, "password1234").await.unwrap_err();
+        log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+        reset(&mut anon, &started.token, NEW).await.unwrap();
+        let again = reset(&mut anon, &started.token, PASSWORD).await.unwrap_err();
+
+        assert_eq!((common.code(), again.code()), (Code::InvalidArgument, Code::Unauthenticated));
+        assert_eq!(started.expires_at, Some(world.clock.now().plus(Duration::from_hours(1)).into()));
+        refresh(&mut anon, &pair.refresh).await.unwrap_err();
+        log_in(&mut anon, "ana", PASSWORD).await.unwrap_err();
+        log_in(&mut anon, "ana", NEW).await.unwrap();
+    }
+
+    async fn a_reset_is_good_for_an_hour_and_the_latest_alone(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        let mut admin = admin(&world, &server).await;
+
+        let first = start_reset(&mut admin, "Ana").await;
+        let second = start_reset(&mut admin, "Ana").await;
+        let replaced = reset(&mut anon, &first.token, NEW).await.unwrap_err();
+        world.clock.advance(Duration::from_hours(1));
+        let late = reset(&mut anon, &second.token, NEW).await.unwrap_err();
+
+        assert_eq!((replaced.code(), late.code()), (Code::Unauthenticated, Code::Unauthenticated));
+        let mut db = database(&world).await.read().await.unwrap();
+        let kept: String = on!(&mut db, c => sqlx::query_scalar("select hash from password_resets")
+            .fetch_one(c).await).unwrap();
+        assert_ne!(kept, second.token, "the token itself is nowhere");
+    }
+
     async fn a_log_in_strengthens_a_hash_from_weaker_days(world: World) {
         let server = start(&world).await;
         let mut anon = anon(&server);

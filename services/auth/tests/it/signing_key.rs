@@ -1,4 +1,4 @@
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use kit::{access::Role, on};
 use proto::auth::v1::{CreateServiceTokenRequest, ListPublicKeysRequest, PublicKey, ServiceToken};
@@ -6,8 +6,8 @@ use testkit::{Engine, Server, World};
 use tonic::{Code, Status, service::Routes};
 
 use super::{
-    Anon, PASSWORD, SECRET, ana, anon, config, database, log_in, refresh, register,
-    session::verifier, start, start_with,
+    Anon, PASSWORD, SECRET, ana, anon, config, database, log_in, refresh, register, start,
+    start_with, token::verifier,
 };
 
 async fn keys(server: &Server) -> Vec<PublicKey> {
@@ -33,6 +33,42 @@ testkit::both! {
         assert_eq!(parts, ["OKP", "Ed25519", "sig", "EdDSA"]);
         assert_eq!(key.x.len(), 43);
         assert!(!key.kid.is_empty());
+    }
+
+    async fn keys_follow_one_another_and_log_nobody_out(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        let mut pair = log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+        // It knows the keys of the beginning, as every other service does.
+        let verifier = verifier(&world, &server);
+        let kid = |token: &str| jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
+
+        let (mut signed_with, mut published) = (vec![kid(&pair.access)], keys(&server).await);
+        assert_eq!(published[0].kid, signed_with[0]);
+        for day in 1..=100 {
+            // Just before its end, the last token is good whatever came meanwhile.
+            world.clock.advance(Duration::from_secs(299));
+            verifier.verify(&pair.access).await.unwrap();
+            world.clock.advance(Duration::from_secs(24 * 60 * 60 - 299));
+            if day % 29 == 0 {
+                pair = log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+            } else {
+                pair = refresh(&mut anon, &pair.refresh).await.unwrap();
+            }
+            let now = keys(&server).await;
+            assert!((2..=3).contains(&now.len()), "previous, current and next");
+            if kid(&pair.access) != *signed_with.last().unwrap() {
+                let known = published.iter().any(|key| key.kid == kid(&pair.access));
+                assert!(known, "it was published before it signed");
+                signed_with.push(kid(&pair.access));
+            }
+            published = now;
+        }
+
+        assert_eq!(signed_with.len(), 4, "days 0, 30, 60 and 90");
+        assert_eq!(published.iter().map(|key| &key.kid).take(2).collect::<Vec<_>>(), signed_with[2..]
+            .iter().collect::<Vec<_>>(), "previous and current");
     }
 
     async fn a_second_start_keeps_keys_sessions_and_the_one_admin(world: World) {

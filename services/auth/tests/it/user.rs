@@ -87,9 +87,10 @@ testkit::both! {
         let created = register(&mut anon(&server), ana()).await.unwrap();
 
         let news = changes::after(&mut db.read().await.unwrap(), end, 10).await.unwrap();
-        assert_eq!(news.len(), 1);
-        assert_eq!((news[0].kind.as_str(), news[0].id.to_string()), ("user", created.id.clone()));
-        assert_eq!(news[0].decode::<User>().unwrap(), created);
+        // While other transactions run, the log may show what was there before, too.
+        let news = news.last().unwrap();
+        assert_eq!((news.kind.as_str(), news.id.to_string()), ("user", created.id.clone()));
+        assert_eq!(news.decode::<User>().unwrap(), created);
     }
 
     async fn a_closed_registration_lets_nobody_in(world: World) {

@@ -1,0 +1,124 @@
+use std::time::Duration;
+
+use kit::on;
+use proto::auth::v1::{CreateTokenRequest, auth_service_client::AuthServiceClient};
+use tokio::task::JoinSet;
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use super::{Anon, PASSWORD, ana, anon, database, log_in, person, register, start};
+
+/// Tries a wrong password; whether it was looked at.
+async fn is_looked_at(anon: &mut Anon, username: &str) -> bool {
+    let error = log_in(anon, username, "a wrong password").await.unwrap_err();
+    match error.code() {
+        Code::Unauthenticated => true,
+        Code::ResourceExhausted => {
+            assert!(error.get_details_retry_info().unwrap().retry_delay.unwrap() > Duration::ZERO);
+            false
+        }
+        code => panic!("{code:?}"),
+    }
+}
+
+testkit::both! {
+    async fn a_thousand_guesses_at_once_cost_ten_hashes_and_their_victim_a_minute(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+
+        let mut guesses = JoinSet::new();
+        for _ in 0..1000 {
+            let mut anon = anon.clone();
+            guesses.spawn(async move { log_in(&mut anon, "ana", "a wrong password").await });
+        }
+        let codes: Vec<Code> =
+            guesses.join_all().await.into_iter().map(|guess| guess.unwrap_err().code()).collect();
+
+        let looked_at = codes.iter().filter(|code| **code == Code::Unauthenticated).count();
+        assert!((1..=10).contains(&looked_at), "{looked_at} were hashed");
+        // A busy machine has no connection for some of them, who are not looked at either.
+        let others = [Code::Unauthenticated, Code::ResourceExhausted, Code::Unavailable];
+        assert!(codes.iter().all(|code| others.contains(code)), "{codes:?}");
+        world.clock.advance(Duration::from_mins(1));
+        log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+    }
+
+    async fn the_wait_grows_to_a_minute_and_no_further(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+
+        for wait in [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60] {
+            assert!(is_looked_at(&mut anon, "ana").await, "before {wait} s");
+            if wait > 0 {
+                world.clock.advance(Duration::from_millis(wait * 1000 - 1));
+                assert!(!is_looked_at(&mut anon, "ana").await, "within {wait} s");
+                world.clock.advance(Duration::from_millis(1));
+            }
+        }
+        log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+        assert!(is_looked_at(&mut anon, "ana").await, "a right one starts anew");
+        log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+    }
+
+    async fn username_and_address_are_one_account_and_nobodys_names_wait_alike(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        register(&mut anon, person("bert")).await.unwrap();
+
+        for login in ["ana", "ANA", "ana@example.org"].into_iter().cycle().take(6) {
+            assert!(is_looked_at(&mut anon, login).await);
+        }
+        for login in ["nobody", "NOBODY"].into_iter().cycle().take(6) {
+            assert!(is_looked_at(&mut anon, login).await);
+        }
+
+        for login in ["ana", "ana@example.org", "nobody"] {
+            assert!(!is_looked_at(&mut anon, login).await, "{login}");
+        }
+        log_in(&mut anon, "bert", PASSWORD).await.unwrap();
+    }
+
+    async fn strangers_keep_nobody_out_of_where_they_were_before(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        for _ in 0..6 {
+            is_looked_at(&mut anon, "ana").await;
+        }
+        world.clock.advance(Duration::from_mins(1));
+        log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+
+        // From an address that she never came from.
+        let mut stranger = AuthServiceClient::with_interceptor(
+            server.channel.clone(),
+            |mut request: tonic::Request<()>| {
+                request.metadata_mut().insert("x-forwarded-for", "192.0.2.1".parse().unwrap());
+                Ok(request)
+            },
+        );
+        for _ in 0..7 {
+            let request = CreateTokenRequest {
+                username: "ana".into(), password: "a wrong password".into(),
+            };
+            stranger.create_token(request).await.unwrap_err();
+        }
+
+        log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+    }
+
+    async fn what_was_typed_as_a_name_is_not_kept(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+
+        log_in(&mut anon, PASSWORD, PASSWORD).await.unwrap_err();
+
+        let mut db = database(&world).await.read().await.unwrap();
+        let kept: Vec<String> = on!(&mut db, c => sqlx::query_scalar("select name from guesses")
+            .fetch_all(c).await).unwrap();
+        assert_eq!(kept.len(), 1);
+        assert!(!kept[0].contains(PASSWORD), "{kept:?}");
+    }
+}
