@@ -136,6 +136,29 @@ testkit::both! {
         assert_eq!(rules.into_inner().rules.len(), 1);
     }
 
+    async fn an_alert_opens_a_task_only_if_it_is_open_when_its_readings_were_judged(world: World) {
+        let suite = Suite::start(world).await;
+        let id = machine(&suite).await;
+        let lines = lines();
+
+        // Five alerts begin and end within one of the first batches; the last one lasts beyond the fourth.
+        let mut begin = 0;
+        for until in ["2014-01-01T00:00:00Z", "2014-01-20T00:00:00Z", "2014-02-05T00:00:00Z", "2014-02-08T12:00:00Z"] {
+            let until = DateTime::parse_from_rfc3339(until).unwrap().timestamp();
+            let end = lines.iter().position(|(at, _)| until <= *at).unwrap();
+            let batch = lines[begin..end].iter().map(|(at, value)| temperature(&id, *at, *value));
+            suite.send_all(batch.collect()).await;
+            begin = end;
+        }
+        let task = suite.the_task().await;
+        send(&suite, &id, &lines[begin..]).await;
+
+        assert_history(&suite).await;
+        let opened: Vec<_> = suite.all_alerts().await.into_iter().map(|alert| alert.task_id).collect();
+        assert_eq!(opened, [None, None, None, None, None, Some(task.id.clone())]);
+        assert_eq!(suite.all_tasks().await, [task]);
+    }
+
     async fn readings_that_were_there_before_the_rule_are_not_judged(world: World) {
         let suite = Suite::start(world).await;
         let id = suite.machine("press").await;

@@ -12,13 +12,13 @@ use testkit::eventually;
 use super::{Suite, below, temperature};
 
 impl Suite {
-    async fn all_tasks(&self) -> Vec<Task> {
+    pub async fn all_tasks(&self) -> Vec<Task> {
         let tasks = self.tasks().list_tasks(ListTasksRequest::default()).await.unwrap();
         tasks.into_inner().tasks
     }
 
     /// The one task that there comes to be, once its alert knows it.
-    async fn the_task(&self) -> Task {
+    pub async fn the_task(&self) -> Task {
         eventually("an alert names its task", async || {
             let alerts = self.all_alerts().await;
             alerts.iter().any(|alert| alert.task_id.is_some()).then_some(())
