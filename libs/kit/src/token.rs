@@ -103,6 +103,9 @@ impl Verifier {
         }
         let key = self.key(header.kid.as_deref().ok_or_else(invalid)?).await?;
         let claims = decode::<Claims>(token, &key, &validation()).map_err(|_| invalid())?.claims;
+        if claims.sub.is_empty() {
+            return Err(invalid());
+        }
         self.check_times(&claims)?;
         let role = Role::from_name(&claims.role).ok_or_else(invalid)?;
         self.verified().put(token.to_owned(), (claims.clone(), role));

@@ -75,6 +75,7 @@ fn wrong_claims(world: &World) -> Vec<(String, String)> {
         json!({"role": ""}),
         json!({"role": ["ADMIN"]}),
         json!({"role": null}),
+        json!({"sub": ""}),
         json!({"sub": null}),
         json!({"sub": 7}),
         json!({"sid": null}),
