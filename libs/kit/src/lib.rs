@@ -3,7 +3,7 @@
 //! | module | what it gives |
 //! | --- | --- |
 //! | [`error`] | the one error type, mapped to a gRPC status in one place |
-//! | [`id!`], [`names!`], [`time`], [`page`] | values: ids, enums, times, pages |
+//! | [`id!`], [`names!`], [`time`], [`mod@page`] | values: ids, enums, times, pages |
 //! | [`call`], [`access`], [`token`], [`session`] | who calls, what they may call, how they prove it, and until when |
 //! | [`db`], [`changes`], [`once`], [`search`] | storage on both engines, the change log, idempotency keys, search in text |
 //! | [`peer`], [`suite`] | the other services, and what a service is started with |
