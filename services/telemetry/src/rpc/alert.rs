@@ -1,4 +1,4 @@
-use kit::{Call, Error, Page, Result, Timestamp, changes};
+use kit::{Call, Error, Result, Timestamp, changes};
 use proto::telemetry::v1 as pb;
 
 use super::Service;
@@ -24,9 +24,7 @@ pub async fn list(
     call: Call<pb::ListAlertsRequest>,
 ) -> Result<pb::ListAlertsResponse> {
     let mut request = call.message;
-    let size = std::mem::take(&mut request.page_size);
-    let token = std::mem::take(&mut request.page_token);
-    let page = Page::parse(size, &token, &request)?;
+    let page = kit::page!(request)?;
     let filter = filter(&request)?;
 
     let rows = store::alert::list(&mut service.db.read().await?, &filter, &page).await?;

@@ -83,9 +83,7 @@ pub async fn list(
     call: Call<pb::ListReadingsRequest>,
 ) -> Result<pb::ListReadingsResponse> {
     let mut request = call.message;
-    let size = std::mem::take(&mut request.page_size);
-    let token = std::mem::take(&mut request.page_token);
-    let page = Page::<Key>::parse(size, &token, &request)?;
+    let page: Page<Key> = kit::page!(request)?;
     let equipment_id = request.equipment_id.as_deref();
     let equipment_id = equipment_id.map(|id| EquipmentId::parse("equipment_id", id)).transpose()?;
     let metric = Some(request.metric.as_str()).filter(|metric| !metric.is_empty());

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use kit::{Call, Error, Page, Result, Timestamp, changes, once::Once};
+use kit::{Call, Error, Result, Timestamp, changes, once::Once};
 use proto::telemetry::v1 as pb;
 use tonic::Response;
 
@@ -52,9 +52,7 @@ pub async fn list(
     call: Call<pb::ListRulesRequest>,
 ) -> Result<pb::ListRulesResponse> {
     let mut request = call.message;
-    let size = std::mem::take(&mut request.page_size);
-    let token = std::mem::take(&mut request.page_token);
-    let page = Page::parse(size, &token, &request)?;
+    let page = kit::page!(request)?;
 
     let rows = store::rule::list(&mut service.db.read().await?, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |rule| rule.id)?;
