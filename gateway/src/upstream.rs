@@ -67,7 +67,7 @@ impl Upstream {
     /// The state that the service reports of itself.
     pub fn health(&self) -> BoxFuture<'static, Result<ServingStatus, Status>> {
         let mut client = HealthClient::new(self.peer.clone());
-        let request = HealthCheckRequest { service: String::new() };
+        let request = HealthCheckRequest { service: format!("flightline.{}.v1", self.name) };
         async move { Ok(client.check(request).await?.get_ref().status()) }.boxed()
     }
 

@@ -5,6 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use auth::FirstAdmin;
 use kit::{
     Clock, Suite,
+    databases::Databases,
+    health::Health,
     peer::{Peers, Places},
     process,
     stack::Guard,
@@ -17,7 +19,7 @@ use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
-use tonic::service::{Routes, RoutesBuilder};
+use tonic::service::RoutesBuilder;
 use tower::Layer;
 
 use crate::{Config, Part, identity, part, sessions};
@@ -56,7 +58,7 @@ impl Running {
         let (http, grpc) = (address(ports.http.as_ref())?, address(ports.grpc.as_ref())?);
         let services = Services::start(&config, part, &shutdown).await?;
 
-        let Services { routes, guard, peers, tasks, first_admin } = services;
+        let Services { routes, guard, peers, tasks, databases, first_admin } = services;
         let mut servers = JoinSet::new();
         if let Some(listener) = ports.grpc {
             let (routes, shutdown) = (routes.routes(), shutdown.clone());
@@ -66,7 +68,7 @@ impl Running {
         if let Some(listener) = ports.http {
             servers.spawn(gateway::run(config.gateway, peers.clone(), listener, shutdown.clone()));
         }
-        let servers = tokio::spawn(supervise(servers, tasks, shutdown.clone()));
+        let servers = tokio::spawn(supervise(servers, tasks, databases, shutdown.clone()));
         Ok(Self { part, http, grpc, first_admin, peers, shutdown, servers, _stop: stop })
     }
 
@@ -152,6 +154,7 @@ struct Services {
     guard: Guard,
     peers: Peers,
     tasks: TaskTracker,
+    databases: Databases,
     first_admin: Option<FirstAdmin>,
 }
 
@@ -168,9 +171,11 @@ impl Services {
         let asking = identity::of(part.unwrap_or(Part::Auth), &secret, &clock, &peers);
         let sessions = sessions::new(&peers, &asking);
         let guard = identity::guard(&clock, &peers, &sessions)?;
-        let tasks = TaskTracker::new();
+        let (tasks, databases) = (TaskTracker::new(), Databases::default());
 
         let mut routes = RoutesBuilder::default();
+        // First of all: others in this process ask for health, too.
+        let health = Health::serve(&mut routes, part::services(part), databases.clone()).await;
         let mut first_admin = None;
         let runs = |service: &Part| part.is_none_or(|part| part == *service);
         for service in Part::SERVICES.into_iter().filter(runs) {
@@ -179,6 +184,7 @@ impl Services {
                 peers: peers.clone(),
                 identity: identity::of(service, &secret, &clock, &peers),
                 sessions: sessions.clone(),
+                databases: databases.clone(),
                 tasks: tasks.clone(),
                 shutdown: shutdown.clone(),
             };
@@ -194,18 +200,21 @@ impl Services {
                 Part::Gateway => {}
             }
             if let Some(place) = service.place(&places) {
-                place.fill(guard.layer(local(routes).prepare()));
+                place.fill(guard.layer(routes.clone().routes().prepare()));
             }
         }
+        health.tell().await;
+        tasks.spawn(health.keep(shutdown.clone()));
         sessions::follow(&Suite {
             clock,
             peers: peers.clone(),
             identity: asking,
             sessions,
+            databases: databases.clone(),
             tasks: tasks.clone(),
             shutdown: shutdown.clone(),
         });
-        Ok(Self { routes, guard, peers, tasks, first_admin })
+        Ok(Self { routes, guard, peers, tasks, databases, first_admin })
     }
 }
 
@@ -220,16 +229,11 @@ fn peers(config: &Config, part: Option<Part>, places: &Places) -> anyhow::Result
     config.neighbours.peers(part, places)
 }
 
-/// The services started so far, as others in this process call them: they ask for health, too.
-fn local(routes: &RoutesBuilder) -> Routes {
-    let (_, health) = tonic_health::server::health_reporter();
-    routes.clone().routes().add_service(health)
-}
-
-/// Waits for the servers: when one ends, for whatever reason, all do.
+/// Waits for the servers: when one ends, for whatever reason, all do. The databases are closed last.
 async fn supervise(
     mut servers: JoinSet<anyhow::Result<()>>,
     tasks: TaskTracker,
+    databases: Databases,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut result = Ok(());
@@ -240,6 +244,9 @@ async fn supervise(
     tasks.close();
     if tokio::time::timeout(TASKS_END, tasks.wait()).await.is_err() {
         tracing::warn!(tasks = tasks.len(), "work beside the calls did not end and is cut");
+    }
+    if tokio::time::timeout(TASKS_END, databases.close()).await.is_err() {
+        tracing::warn!("a connection to the database did not come back and is cut");
     }
     result
 }

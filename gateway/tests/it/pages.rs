@@ -13,7 +13,9 @@ use crate::world::{World, all, impatient};
 /// A place where a service reports `status`.
 async fn place(status: ServingStatus) -> Place {
     let (reporter, health) = health_reporter();
-    reporter.set_service_status("", status).await;
+    for service in ["auth", "equipment", "maintenance", "telemetry"] {
+        reporter.set_service_status(format!("flightline.{service}.v1"), status).await;
+    }
     let place = Place::default();
     place.fill(tonic::service::Routes::new(health).prepare());
     place

@@ -5,11 +5,13 @@
 
 mod conn;
 mod open;
+mod pulse;
 
 use std::sync::{Arc, OnceLock};
 
 pub use conn::{Conn, Engine, Tx};
 pub use open::Config;
+pub use pulse::Pulse;
 use sqlx::{PgPool, SqlitePool};
 use tokio::sync::watch;
 
@@ -18,7 +20,9 @@ use crate::{Error, Result};
 /// One service's database.
 #[derive(Clone)]
 pub struct Db {
+    name: &'static str,
     pools: Pools,
+    pulse: pulse::Options,
     commits: Arc<Commits>,
 }
 
@@ -103,6 +107,16 @@ impl Db {
             Pools::Postgres(pool) => Conn::from(pool.acquire().await?),
         };
         Ok(conn)
+    }
+
+    /// The service whose database it is.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Feels whether the database answers.
+    pub fn pulse(&self) -> Pulse {
+        Pulse::new(self.pulse.clone())
     }
 
     /// Wakes after commits of this process that wrote to the change log.

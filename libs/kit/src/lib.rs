@@ -6,14 +6,17 @@
 //! | [`id!`], [`names!`], [`time`], [`mod@page`] | values: ids, enums, times, pages |
 //! | [`call`], [`access`], [`token`], [`session`] | who calls, what they may call, how they prove it, and until when |
 //! | [`db`], [`changes`], [`once`], [`search`] | storage on both engines, the change log, idempotency keys, search in text |
+//! | [`databases`], [`health`] | whether the databases of the process answer, and who is told |
 //! | [`peer`], [`suite`] | the other services, and what a service is started with |
 //! | [`stack`], [`process`] | the layers around every service, and the process around them |
 
 pub mod access;
 pub mod call;
 pub mod changes;
+pub mod databases;
 pub mod db;
 pub mod error;
+pub mod health;
 pub mod id;
 pub mod names;
 pub mod once;

@@ -10,7 +10,6 @@ use tokio::{
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic_health::{ServingStatus, server::HealthReporter};
 use tracing_subscriber::EnvFilter;
 
 use crate::stack::Guard;
@@ -78,7 +77,7 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Serves `routes` behind `guard` until `shutdown`; calls in progress finish first. `services` are the names of those
-/// among them that health checks and reflection know; `descriptors` describe them.
+/// among them that reflection knows; `descriptors` describe them.
 ///
 /// # Errors
 ///
@@ -91,15 +90,7 @@ pub async fn serve(
     services: Vec<&'static str>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let (health, health_service) = tonic_health::server::health_reporter();
-    let routes = reflected(routes.add_service(health_service), descriptors, &services)?;
-    report(&health, &services, ServingStatus::Serving).await;
-
-    let stop = shutdown.clone();
-    let drained = async move {
-        stop.cancelled().await;
-        report(&health, &services, ServingStatus::NotServing).await;
-    };
+    let routes = reflected(routes, descriptors, &services)?;
     let server = tonic::transport::Server::builder()
         .tcp_nodelay(true)
         .max_concurrent_streams(256)
@@ -107,7 +98,7 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
         .layer(guard)
         .add_routes(routes)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), drained);
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.clone().cancelled_owned());
     let forced = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;
@@ -115,13 +106,6 @@ pub async fn serve(
     tokio::select! {
         result = server => Ok(result?),
         () = forced => anyhow::bail!("calls were still in progress {} s after the stop", DRAIN.as_secs()),
-    }
-}
-
-/// Tells the state of the process as a whole, which has no name, and of each service.
-async fn report(health: &HealthReporter, services: &[&str], status: ServingStatus) {
-    for service in [""].iter().chain(services) {
-        health.set_service_status(service, status).await;
     }
 }
 

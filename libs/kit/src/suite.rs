@@ -6,7 +6,8 @@ use futures_util::future::BoxFuture;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Clock, Db, Result, changes, db::Tx, once, peer::Peers, session::Sessions, token::ServiceToken,
+    Clock, Db, Result, changes, databases::Databases, db::Tx, once, peer::Peers, session::Sessions,
+    token::ServiceToken,
 };
 
 /// How long the change log is kept for those who were away.
@@ -23,6 +24,8 @@ pub struct Suite {
     pub identity: ServiceToken,
     /// Which credentials are good no longer, as far as this process knows.
     pub sessions: Sessions,
+    /// The databases that the services of this process opened.
+    pub databases: Databases,
     /// Work beside the calls; the process waits for it at its end.
     pub tasks: TaskTracker,
     /// Cancelled when the process shall end.
@@ -41,8 +44,16 @@ impl Suite {
         });
     }
 
-    /// Keeps the tables of this library from growing for ever: drops old changes and old first answers.
-    pub fn keep_tidy(&self, db: &Db) {
+    /// Looks after a service's database until the process ends: watches whether it answers, closes it at the end, and keeps
+    /// the tables of this library from growing for ever.
+    pub fn look_after(&self, db: &Db) {
+        self.databases.add(db);
+        self.spawn(self.databases.clone().watch(db.clone()));
+        self.keep_tidy(db);
+    }
+
+    /// Drops old changes and old first answers.
+    fn keep_tidy(&self, db: &Db) {
         let clock = self.clock.clone();
         self.hourly(db, "tidy answers", move |tx| {
             let before = clock.now().minus(once::KEPT);

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use kit::{
     Suite,
     access::{Role, Rules},
+    databases::Databases,
     db,
     peer::{Place, Places},
     session::{Ask, Key, Sessions},
@@ -75,6 +76,7 @@ impl World {
             peers: places.peers(),
             identity: identity(&clock, &issuer),
             sessions: sessions.clone(),
+            databases: Databases::default(),
             tasks: TaskTracker::new(),
             shutdown: shutdown.clone(),
         };

@@ -4,7 +4,8 @@ use flightline::{Part, Running};
 use proto::telemetry::v1::{
     CreateReadingRequest, Reading, telemetry_service_client::TelemetryServiceClient,
 };
-use testkit::{Engine, World};
+use sqlx::{AssertSqlSafe, ConnectOptions, postgres::PgConnectOptions};
+use testkit::{Engine, World, eventually};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -68,6 +69,63 @@ async fn all_services_share_one_postgresql_server() {
     let admin = token(over_the_wire(&again), "admin", PASSWORD).await.unwrap();
     assert!(register(over_the_wire(&again), &admin).await.is_ok());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Lets nobody into the database that `url` names, and cuts whoever is in; or lets them in again.
+async fn lose_database(url: &str, lost: bool) {
+    let options: PgConnectOptions = url.parse().unwrap();
+    let name = options.get_database().unwrap().to_owned();
+    let mut server = options.database("postgres").connect().await.unwrap();
+    let allow = format!("alter database \"{name}\" with allow_connections {}", !lost);
+    sqlx::raw_sql(AssertSqlSafe(allow)).execute(&mut server).await.unwrap();
+    if lost {
+        sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1")
+            .bind(name)
+            .execute(&mut server)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suite_that_lost_its_database_says_so_until_it_has_it_back() {
+    let world = World::new(Engine::Postgres).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path(), &[]);
+    config.db = world.db.clone();
+    let suite = start(config, None).await;
+    let url = world.db.server().unwrap();
+    let http = suite.http_url().unwrap();
+    let becomes = async |status: &str, health: ServingStatus| {
+        eventually(status, || async {
+            let ready = get(&http, "/readyz").await.starts_with(status);
+            let mut client = HealthClient::new(over_the_wire(&suite));
+            let service = "flightline.equipment.v1.EquipmentService".to_owned();
+            let answer = client.check(HealthCheckRequest { service }).await.unwrap();
+            (ready && answer.get_ref().status() == health).then_some(())
+        })
+        .await;
+    };
+    becomes("HTTP/1.1 200", ServingStatus::Serving).await;
+
+    lose_database(url, true).await;
+    becomes("HTTP/1.1 503", ServingStatus::NotServing).await;
+
+    lose_database(url, false).await;
+    becomes("HTTP/1.1 200", ServingStatus::Serving).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clean_stop_leaves_the_databases_and_nothing_beside_them() {
+    let (suite, folder) = suite().await;
+
+    suite.stop().await.unwrap();
+
+    let files = fs::read_dir(folder.path().join("data")).unwrap();
+    let mut names: Vec<_> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["auth.db", "equipment.db", "maintenance.db", "telemetry.db"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

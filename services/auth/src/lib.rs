@@ -50,7 +50,7 @@ pub async fn start(
     let term = Duration::from_hours(24) * config.signing_key_days;
     let keys = setup::keys(&db, &suite.clock, term).await?;
     let first_admin = account::create_first_admin(&db, &suite.clock, config, &hashing).await?;
-    suite.keep_tidy(&db);
+    suite.look_after(&db);
     forget_sessions(&db, suite);
 
     let service = Arc::new(rpc::Service {

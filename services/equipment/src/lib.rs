@@ -24,7 +24,7 @@ pub async fn start(
     routes: &mut RoutesBuilder,
 ) -> anyhow::Result<()> {
     let db = Db::open(db, "equipment", &MIGRATIONS).await?;
-    suite.keep_tidy(&db);
+    suite.look_after(&db);
     let service = rpc::Service { db, suite: suite.clone() };
     routes.add_service(EquipmentServiceServer::new(service));
     Ok(())

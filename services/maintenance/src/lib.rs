@@ -29,7 +29,7 @@ pub async fn start(
     routes: &mut RoutesBuilder,
 ) -> anyhow::Result<()> {
     let db = Db::open(db, "maintenance", &MIGRATIONS).await?;
-    suite.keep_tidy(&db);
+    suite.look_after(&db);
     let service = Arc::new(rpc::Service { db, suite: suite.clone() });
     routes.add_service(TaskServiceServer::from_arc(Arc::clone(&service)));
     routes.add_service(MaintenanceServiceServer::from_arc(service));

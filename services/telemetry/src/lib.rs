@@ -39,7 +39,7 @@ pub async fn start(
 ) -> anyhow::Result<()> {
     let migrations = if db.server().is_some() { &POSTGRES } else { &SQLITE };
     let db = Db::open(db, "telemetry", migrations).await?;
-    suite.keep_tidy(&db);
+    suite.look_after(&db);
     let register = register::follow(suite);
     let ingest = ingest::start(&db, suite, Arc::clone(&register));
     dispatch::start(&db, suite);

@@ -11,7 +11,7 @@ use sqlx::{
 };
 use tracing::log::LevelFilter;
 
-use super::{Db, Pools};
+use super::{Db, Pools, pulse};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -70,15 +70,19 @@ impl Db {
         service: &'static str,
         migrations: &Migrator,
     ) -> anyhow::Result<Self> {
-        let pools = match config.server() {
+        let (pools, pulse) = match config.server() {
             Some(url) => postgres(config, url, service, migrations).await?,
             None => sqlite(config, service, migrations).await?,
         };
-        Ok(Self { pools, commits: Arc::default() })
+        Ok(Self { name: service, pools, pulse, commits: Arc::default() })
     }
 }
 
-async fn sqlite(config: &Config, service: &str, migrations: &Migrator) -> anyhow::Result<Pools> {
+async fn sqlite(
+    config: &Config,
+    service: &str,
+    migrations: &Migrator,
+) -> anyhow::Result<(Pools, pulse::Options)> {
     let file = config.data_dir.join(format!("{service}.db"));
     // Hashes of passwords and signing keys lie here: nobody else may look.
     std::fs::DirBuilder::new()
@@ -114,8 +118,9 @@ async fn sqlite(config: &Config, service: &str, migrations: &Migrator) -> anyhow
     let write: SqlitePool = pool(1).connect_with(options.clone()).await.with_context(open)?;
     all(&SQLITE, migrations).run(&write).await.with_context(open)?;
     // A reader can open only a file that is there.
-    let read = pool(READERS).connect_with(options.read_only(true)).await.with_context(open)?;
-    Ok(Pools::Sqlite { write, read })
+    let options = options.read_only(true);
+    let read = pool(READERS).connect_with(options.clone()).await.with_context(open)?;
+    Ok((Pools::Sqlite { write, read }, pulse::Options::Sqlite(options)))
 }
 
 async fn postgres(
@@ -123,7 +128,7 @@ async fn postgres(
     url: &str,
     service: &'static str,
     migrations: &Migrator,
-) -> anyhow::Result<Pools> {
+) -> anyhow::Result<(Pools, pulse::Options)> {
     let options: PgConnectOptions = url.parse().context("DATABASE_URL is not a PostgreSQL URL")?;
     let options = options.application_name(service).log_statements(LevelFilter::Trace).options([
         ("search_path", service),
@@ -148,9 +153,9 @@ async fn postgres(
         .before_acquire(|connection, _| {
             Box::pin(async move { connection.execute("rollback").await.map(|_| true) })
         })
-        .connect_with(options)
+        .connect_with(options.clone())
         .await?;
-    Ok(Pools::Postgres(pool))
+    Ok((Pools::Postgres(pool), pulse::Options::Postgres(options)))
 }
 
 /// Creates the service's schema; several replicas may start at once.
