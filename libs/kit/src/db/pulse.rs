@@ -42,7 +42,8 @@ impl Pulse {
     pub async fn beats(&mut self) -> bool {
         // Whatever went wrong on a connection, the next question gets a new one.
         let connection = self.connection.take();
-        let asked = tokio::time::timeout(Self::ANSWERS_WITHIN, ask(&self.options, connection)).await;
+        let asked =
+            tokio::time::timeout(Self::ANSWERS_WITHIN, ask(&self.options, connection)).await;
         let Ok(Ok((connection, is_good))) = asked else { return false };
         self.connection = Some(connection);
         is_good
