@@ -160,11 +160,19 @@ async fn both_verbs_complete_a_task_with_or_without_a_body() {
 }
 
 #[tokio::test]
-async fn a_method_without_a_body_ignores_one() {
+async fn logging_out_ignores_a_body() {
     let world = World::public(|_| json!({}));
 
-    assert_eq!(world.post("/api/tasks/7/claim", "not json").await.status, StatusCode::OK);
-    assert_eq!(world.call().message, json!({"id": "7"}));
+    assert_eq!(world.post("/api/logout", "not json").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(world.call().message, json!({}));
+}
+
+#[tokio::test]
+async fn a_body_that_has_nothing_to_say_is_read_all_the_same() {
+    let world = World::public(|_| json!({}));
+
+    assert_eq!(world.post("/api/tasks/7/claim", "{}").await.status, StatusCode::OK);
+    assert_eq!(world.post("/api/tasks/7/claim", r#"{"who": "me"}"#).await.wrong_field(), "who");
 }
 
 #[tokio::test]
