@@ -36,6 +36,7 @@ impl Site {
         let config = Config::from_arguments([
             "--http-listen=127.0.0.1:0",
             "--grpc-listen=127.0.0.1:0",
+            "--metrics-listen=127.0.0.1:0",
             "--admin-password=the password of a bench",
             &format!("--data-dir={data}"),
         ])?;

@@ -19,6 +19,7 @@ use http::{
 };
 use http_body::Body as _;
 use kit::peer::Peers;
+use metrics::{counter, histogram};
 use prost_reflect::DescriptorPool;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -98,10 +99,12 @@ impl Gateway {
             body::discard(body);
         }
 
+        let status = response.status().as_u16();
+        measure(&head.method, route, status, started);
         tracing::info!(
             method = %head.method,
             route,
-            status = response.status().as_u16(),
+            status,
             milliseconds = started.elapsed().as_millis(),
             request_id,
             "answered"
@@ -154,6 +157,25 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         self.clone().serve(request.map(Body::new)).map(Ok).boxed()
     }
+}
+
+/// Tells the metrics. A method that is none of HTTP's own has one name for all: clients must not make up more.
+fn measure(method: &Method, route: &str, status: u16, started: Instant) {
+    let method = match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    };
+    let labels = [("method", method.to_owned()), ("route", route.to_owned())];
+    histogram!("flightline_http_request_seconds", &labels).record(started.elapsed());
+    counter!("flightline_http_requests_total",
+        "method" => method, "route" => route.to_owned(), "status" => status.to_string())
+    .increment(1);
 }
 
 fn options(allow: HeaderValue) -> Response<Body> {

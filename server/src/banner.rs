@@ -28,6 +28,7 @@ fn text(config: &Config, running: &Running) -> String {
     if let Some(url) = running.grpc_url() {
         line("gRPC", bare(&url));
     }
+    line("Metrics", &format!("{}/metrics", running.metrics_url()));
     if running.part() != Some(Part::Gateway) {
         let (name, value) = storage(&config.db);
         line(name, &value);

@@ -79,6 +79,7 @@ mod tests {
             "FLIGHTLINE_HTTP_LISTEN",
             "PORT",
             "FLIGHTLINE_GRPC_LISTEN",
+            "FLIGHTLINE_METRICS_LISTEN",
             "FLIGHTLINE_DATA_DIR",
             "DATABASE_URL",
             "FLIGHTLINE_AUTH_URL",

@@ -22,6 +22,9 @@ pub struct Config {
     /// The gRPC port.
     #[command(flatten)]
     pub grpc: kit::process::Config,
+    /// The operators' port.
+    #[command(flatten)]
+    pub observe: kit::observe::Config,
     /// The databases.
     #[command(flatten)]
     pub db: kit::db::Config,

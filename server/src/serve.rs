@@ -7,6 +7,7 @@ use kit::{
     Clock, Suite,
     databases::Databases,
     health::Health,
+    observe,
     peer::{Peers, Places},
     process,
     stack::Guard,
@@ -32,6 +33,7 @@ pub struct Running {
     part: Option<Part>,
     http: Option<SocketAddr>,
     grpc: Option<SocketAddr>,
+    metrics: SocketAddr,
     first_admin: Option<FirstAdmin>,
     peers: Peers,
     shutdown: CancellationToken,
@@ -40,7 +42,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts `part`, or everything. Both ports take calls when this answers; port 0 in `config` means any free one.
+    /// Starts `part`, or everything. Its ports take calls when this answers; port 0 in `config` means any free one.
     /// It runs until `shutdown` is cancelled.
     ///
     /// # Errors
@@ -56,6 +58,8 @@ impl Running {
         let stop = shutdown.clone().drop_guard();
         let ports = Ports::bind(&config, part).await?;
         let (http, grpc) = (address(ports.http.as_ref())?, address(ports.grpc.as_ref())?);
+        let metrics = ports.metrics.local_addr()?;
+        let kept = observe::install()?;
         let services = Services::start(&config, part, &shutdown).await?;
 
         let Services { routes, guard, peers, tasks, databases, first_admin } = services;
@@ -68,8 +72,9 @@ impl Running {
         if let Some(listener) = ports.http {
             servers.spawn(gateway::run(config.gateway, peers.clone(), listener, shutdown.clone()));
         }
+        servers.spawn(observe::serve(ports.metrics, kept, databases.clone(), shutdown.clone()));
         let servers = tokio::spawn(supervise(servers, tasks, databases, shutdown.clone()));
-        Ok(Self { part, http, grpc, first_admin, peers, shutdown, servers, _stop: stop })
+        Ok(Self { part, http, grpc, metrics, first_admin, peers, shutdown, servers, _stop: stop })
     }
 
     /// The part that runs; none: everything.
@@ -85,6 +90,11 @@ impl Running {
     /// Where the gRPC port is: `http://127.0.0.1:…`. None for a part without one.
     pub fn grpc_url(&self) -> Option<String> {
         self.grpc.map(url)
+    }
+
+    /// Where operators look: `http://127.0.0.1:…`.
+    pub fn metrics_url(&self) -> String {
+        url(self.metrics)
     }
 
     /// The first admin, if this start made them.
@@ -121,6 +131,7 @@ impl Running {
 struct Ports {
     http: Option<TcpListener>,
     grpc: Option<TcpListener>,
+    metrics: TcpListener,
 }
 
 impl Ports {
@@ -132,7 +143,8 @@ impl Ports {
         if part != Some(Part::Gateway) {
             grpc = Some(process::listen(config.grpc.grpc_listen).await?);
         }
-        Ok(Self { http, grpc })
+        let metrics = config.observe.listen().await?;
+        Ok(Self { http, grpc, metrics })
     }
 }
 

@@ -15,9 +15,10 @@ const PASSWORD: &str = "correct horse battery staple";
 pub async fn suite() -> (Running, Config, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().display().to_string();
-    let ports = ["--http-listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0"];
-    let arguments = ["--data-dir", &data, "--admin-password", PASSWORD];
-    let config = Config::from_arguments(ports.iter().chain(&arguments)).unwrap();
+    let ports = ["--http-listen", "--grpc-listen", "--metrics-listen"];
+    let ports = ports.into_iter().flat_map(|port| [port, "127.0.0.1:0"]);
+    let arguments = ["--data-dir", data.as_str(), "--admin-password", PASSWORD];
+    let config = Config::from_arguments(ports.chain(arguments)).unwrap();
     let running = Running::start(config.clone(), None, CancellationToken::new()).await;
     (running.unwrap(), config, folder)
 }

@@ -27,6 +27,7 @@ fn config(world: &World, neighbours: &[(Part, String)]) -> Config {
     let mut arguments = vec![
         "--http-listen=127.0.0.1:0".to_owned(),
         "--grpc-listen=127.0.0.1:0".to_owned(),
+        "--metrics-listen=127.0.0.1:0".to_owned(),
         format!("--admin-password={PASSWORD}"),
         format!("--service-secret={SECRET}"),
         format!("--data-dir={}", world.db.data_dir.display()),

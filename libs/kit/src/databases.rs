@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use metrics::gauge;
 use tokio::sync::watch;
 
 use crate::{Db, db::Pulse};
@@ -35,7 +36,9 @@ impl Databases {
         let mut ticks = tokio::time::interval(Pulse::EVERY);
         loop {
             ticks.tick().await;
-            self.note(db.name(), pulse.beats().await);
+            let answers = pulse.beats().await;
+            self.note(db.name(), answers);
+            measure(&db, answers);
         }
     }
 
@@ -68,5 +71,16 @@ impl Databases {
             }
             was != Some(answers)
         });
+    }
+}
+
+fn measure(db: &Db, answers: bool) {
+    let database = db.name();
+    gauge!("flightline_database_up", "database" => database).set(u32::from(answers));
+    let (idle, used) = db.connections();
+    for (state, count) in [("idle", idle), ("used", used)] {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        gauge!("flightline_database_connections", "database" => database, "state" => state)
+            .set(count);
     }
 }

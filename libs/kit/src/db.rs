@@ -7,8 +7,12 @@ mod conn;
 mod open;
 mod pulse;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
+use conn::Measure;
 pub use conn::{Conn, Engine, Tx};
 pub use open::Config;
 pub use pulse::Pulse;
@@ -71,7 +75,7 @@ enum Pools {
 }
 
 impl Db {
-    /// Begins a transaction; `name` says what for, in the log. Dropping it rolls back.
+    /// Begins a transaction; `name` says what for, in logs and metrics. Dropping it rolls back.
     ///
     /// The driver's begin runs in a task of its own: if the caller is cancelled while it waits, the task goes on and
     /// its transaction is dropped. sqlx 0.9 otherwise hands out a connection whose transaction it has forgotten, and
@@ -81,6 +85,7 @@ impl Db {
     ///
     /// `UNAVAILABLE` when no connection comes free in time.
     pub async fn begin(&self, name: &'static str) -> Result<Tx> {
+        let asked = Instant::now();
         let pools = self.pools.clone();
         #[expect(clippy::disallowed_methods, reason = "the one place that may")]
         let begin = tokio::spawn(async move {
@@ -92,7 +97,8 @@ impl Db {
             })
         });
         let conn = begin.await.map_err(anyhow::Error::from)??;
-        Ok(Tx::new(conn, name, Arc::clone(&self.commits)))
+        let measure = Measure::begin(self.name, name, asked);
+        Ok(Tx::new(conn, measure, Arc::clone(&self.commits)))
     }
 
     /// A connection to read on, outside any transaction.
@@ -129,6 +135,17 @@ impl Db {
     pub fn listen(&self, listener: impl Fn(&[Entry]) + Send + Sync + 'static) {
         // A second one would be a bug of the start-up code, and is not heard.
         let _ = self.commits.listener.set(Box::new(listener));
+    }
+
+    /// How many connections are idle and how many are in use.
+    pub(crate) fn connections(&self) -> (usize, usize) {
+        let (size, idle) = match &self.pools {
+            Pools::Sqlite { write, read } => {
+                (write.size() + read.size(), write.num_idle() + read.num_idle())
+            }
+            Pools::Postgres(pool) => (pool.size(), pool.num_idle()),
+        };
+        (idle, usize::try_from(size).unwrap_or(idle).saturating_sub(idle))
     }
 
     /// Closes all connections.

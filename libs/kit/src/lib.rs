@@ -8,7 +8,7 @@
 //! | [`db`], [`changes`], [`once`], [`search`] | storage on both engines, the change log, idempotency keys, search in text |
 //! | [`databases`], [`health`] | whether the databases of the process answer, and who is told |
 //! | [`peer`], [`suite`] | the other services, and what a service is started with |
-//! | [`stack`], [`process`] | the layers around every service, and the process around them |
+//! | [`stack`], [`process`], [`observe`] | the layers around every service, the process around them, and what it tells of itself |
 
 pub mod access;
 pub mod call;
@@ -19,6 +19,7 @@ pub mod error;
 pub mod health;
 pub mod id;
 pub mod names;
+pub mod observe;
 pub mod once;
 pub mod page;
 pub mod peer;

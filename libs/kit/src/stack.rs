@@ -1,5 +1,7 @@
 //! The layers around every service, whether it is reached over the network or from this process: request id, access,
-//! deadline, load limit, panics.
+//! deadline, load limit, panics, metrics.
+
+mod measure;
 
 use std::{
     convert::Infallible,
@@ -12,6 +14,7 @@ use std::{
 
 use futures_util::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, HeaderValue, Request, Response};
+use measure::Measure;
 use tokio::{sync::Semaphore, time::Instant};
 use tonic::{Status, body::Body, transport::server::TcpConnectInfo};
 use tower::{Layer, Service, ServiceExt};
@@ -45,6 +48,16 @@ impl Guard {
     pub fn new(rules: Rules, verifier: Verifier, sessions: Sessions) -> Self {
         let permits = Arc::new(Semaphore::new(CALLS));
         Self { rules: Arc::new(rules), verifier, sessions, permits }
+    }
+
+    /// The method that is called, as metrics name it: clients must not fill them with names of their own.
+    fn method(&self, request: &Request<Body>) -> &'static str {
+        let path = request.uri().path();
+        match self.rules.find(path) {
+            Some((method, _)) => method,
+            None if Rules::is_open(path) => "tools",
+            None => "unknown",
+        }
     }
 
     async fn handle<S>(&self, service: S, mut request: Request<Body>) -> Response<Body>
@@ -211,7 +224,12 @@ where
         let (guard, service) = (self.guard.clone(), self.service.clone());
         let request_id = ensure_request_id(request.headers_mut());
         let span = tracing::info_span!("call", method = request.uri().path(), request_id);
-        let answer = async move { Ok(guard.handle(service, request).await) };
+        let answer = async move {
+            let measure = Measure::begin(guard.method(&request));
+            let response = guard.handle(service, request).await;
+            measure.end(&response);
+            Ok(response)
+        };
         answer.instrument(span).boxed()
     }
 }

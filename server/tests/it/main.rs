@@ -3,6 +3,7 @@
 
 mod admin;
 mod import;
+mod observe;
 mod serve;
 
 use std::{
@@ -28,9 +29,10 @@ const PASSWORD: &str = "correct horse battery staple";
 /// Settings for free ports of this machine, and data below `folder`.
 fn config(folder: &Path, more: &[&str]) -> Config {
     let data = folder.join("data").display().to_string();
-    let ports = ["--http-listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0"];
-    let arguments = ["--data-dir", &data, "--admin-password", PASSWORD];
-    Config::from_arguments(ports.iter().chain(&arguments).chain(more)).unwrap()
+    let ports = ["--http-listen", "--grpc-listen", "--metrics-listen"];
+    let ports = ports.into_iter().flat_map(|port| [port, "127.0.0.1:0"]);
+    let arguments = ["--data-dir", data.as_str(), "--admin-password", PASSWORD];
+    Config::from_arguments(ports.chain(arguments).chain(more.iter().copied())).unwrap()
 }
 
 /// The whole suite, in a folder of its own.

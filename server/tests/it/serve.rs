@@ -19,7 +19,7 @@ use tonic_health::pb::{
 use super::{PASSWORD, as_user, config, over_the_wire, register, start, suite, token};
 
 /// The head of the answer to a request without a body.
-async fn get(http_url: &str, path: &str) -> String {
+pub async fn get(http_url: &str, path: &str) -> String {
     let address = http_url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");

@@ -3,8 +3,10 @@
 use std::{
     ops::{Deref, DerefMut},
     sync::Arc,
+    time::Instant,
 };
 
+use metrics::{counter, histogram};
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
 
 use super::{Commits, Entry};
@@ -75,7 +77,7 @@ impl From<Transaction<'static, Postgres>> for Conn {
 /// A transaction. Dropping it rolls back.
 pub struct Tx {
     conn: Conn,
-    name: &'static str,
+    measure: Measure,
     commits: Arc<Commits>,
     wrote_changes: bool,
     /// What it wrote to the change log, if somebody wants to hear it.
@@ -83,8 +85,8 @@ pub struct Tx {
 }
 
 impl Tx {
-    pub(super) fn new(conn: Conn, name: &'static str, commits: Arc<Commits>) -> Self {
-        Self { conn, name, commits, wrote_changes: false, entries: Vec::new() }
+    pub(super) fn new(conn: Conn, measure: Measure, commits: Arc<Commits>) -> Self {
+        Self { conn, measure, commits, wrote_changes: false, entries: Vec::new() }
     }
 
     /// Notes what the transaction wrote to the change log.
@@ -101,9 +103,13 @@ impl Tx {
     ///
     /// Nothing was written, or (after a lost connection) nobody knows: a retry must carry its idempotency key.
     pub async fn commit(self) -> Result<()> {
-        let Self { conn, name, commits, wrote_changes, entries } = self;
+        let Self { conn, mut measure, commits, wrote_changes, entries } = self;
+        let name = measure.transaction;
         let commit = tokio::spawn(async move {
+            measure.outcome = "failed";
             conn.commit().await?;
+            measure.outcome = "committed";
+            drop(measure);
             if wrote_changes {
                 commits.tell(&entries);
             }
@@ -113,6 +119,36 @@ impl Tx {
             tracing::warn!(transaction = name, %error, "commit failed");
         })?;
         Ok(())
+    }
+}
+
+/// Tells the metrics of one transaction when it ends.
+pub(super) struct Measure {
+    database: &'static str,
+    transaction: &'static str,
+    began: Instant,
+    outcome: &'static str,
+}
+
+impl Measure {
+    /// Of a transaction that has just begun, having waited since `asked`.
+    pub(super) fn begin(database: &'static str, transaction: &'static str, asked: Instant) -> Self {
+        let began = Instant::now();
+        let waited = began.duration_since(asked);
+        histogram!("flightline_transaction_wait_seconds", "database" => database).record(waited);
+        Self { database, transaction, began, outcome: "rolled_back" }
+    }
+}
+
+impl Drop for Measure {
+    fn drop(&mut self) {
+        let Self { database, transaction, began, outcome } = *self;
+        histogram!("flightline_transaction_seconds",
+            "database" => database, "transaction" => transaction)
+        .record(began.elapsed());
+        counter!("flightline_transactions_total",
+            "database" => database, "transaction" => transaction, "outcome" => outcome)
+        .increment(1);
     }
 }
 
