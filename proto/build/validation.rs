@@ -24,7 +24,10 @@ pub fn implementations(pool: &DescriptorPool) -> Result<String> {
     let mut source = String::new();
     let messages = pool.all_messages().filter(|m| m.package_name().starts_with(OURS));
     for message in messages.filter(|m| !m.is_map_entry() && !m.package_name().contains("options")) {
-        let body = Generator { rules: &rules }.message(&message)?;
+        let mut body = Generator { rules: &rules }.message(&message)?;
+        if !body.is_empty() {
+            body.push_str(&masking(&message));
+        }
         let is_request = requests.contains(&message);
         let (checker, of) = if body.is_empty() { ("_", "") } else { ("checker", body.as_str()) };
         writeln!(
@@ -104,6 +107,22 @@ impl Generator<'_> {
         }
         Ok(Some(if field.is_list() { "checker.items(value);" } else { "value.check(checker);" }))
     }
+}
+
+/// An update with a mask is held to the rules of the fields that the mask names: the others stay as they are.
+fn masking(message: &MessageDescriptor) -> String {
+    if message.get_field_by_name("update_mask").is_none() {
+        return String::new();
+    }
+    let resources = message.fields().filter(|field| match field.kind() {
+        Kind::Message(kind) => kind.package_name().starts_with(OURS),
+        _ => false,
+    });
+    resources
+        .map(|field| {
+            format!("        checker.only_named({:?}, self.update_mask.as_ref());\n", field.name())
+        })
+        .collect()
 }
 
 fn rust_name(name: &str) -> String {

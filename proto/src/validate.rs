@@ -108,7 +108,9 @@ impl<U: prost::Message + Default + Validate> Decoder for ValidatingDecoder<U> {
 mod tests {
     use super::*;
     use crate::{
-        auth::v1::RegisterRequest, equipment::v1 as equipment, telemetry::v1 as telemetry,
+        auth::v1::{self as auth, RegisterRequest},
+        equipment::v1 as equipment,
+        telemetry::v1 as telemetry,
     };
 
     fn problems(request: &impl Validate) -> Vec<String> {
@@ -195,6 +197,28 @@ mod tests {
                 "rule.on_delay must be at least 0s",
             ]
         );
+    }
+
+    #[test]
+    fn an_update_is_held_to_the_rules_of_what_it_names() {
+        let update = |paths: &[&str]| {
+            let user = auth::User {
+                username: "no spaces please".into(),
+                full_name: "\0".into(),
+                ..Default::default()
+            };
+            let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+            problems(&auth::UpdateUserRequest {
+                user: Some(user),
+                update_mask: Some(prost_types::FieldMask { paths }),
+            })
+        };
+        let name = "user.full_name must not contain the character NUL";
+
+        assert_eq!(update(&["full_name"]), [name]);
+        assert_eq!(update(&["email"]), [""; 0]);
+        assert_eq!(update(&[]).len(), 2);
+        assert_eq!(problems(&auth::UpdateUserRequest::default()), ["user is required"]);
     }
 
     #[test]

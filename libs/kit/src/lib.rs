@@ -3,7 +3,7 @@
 //! | module | what it gives |
 //! | --- | --- |
 //! | [`error`] | the one error type, mapped to a gRPC status in one place |
-//! | [`id!`], [`names!`], [`time`], [`mod@page`] | values: ids, enums, times, pages |
+//! | [`id!`], [`names!`], [`time`], [`mod@page`], [`mask`] | values: ids, enums, times, pages, what an update changes |
 //! | [`call`], [`access`], [`token`], [`session`] | who calls, what they may call, how they prove it, and until when |
 //! | [`db`], [`changes`], [`once`], [`search`] | storage on both engines, the change log, idempotency keys, search in text |
 //! | [`databases`], [`health`] | whether the databases of the process answer, and who is told |
@@ -18,6 +18,7 @@ pub mod db;
 pub mod error;
 pub mod health;
 pub mod id;
+pub mod mask;
 pub mod names;
 pub mod observe;
 pub mod once;

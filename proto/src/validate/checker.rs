@@ -57,6 +57,17 @@ impl Checker {
         }
     }
 
+    /// Forgets what is wrong in fields of `resource` that `mask` does not name. No mask, or an empty one, names all.
+    pub(super) fn only_named(&mut self, resource: &str, mask: Option<&prost_types::FieldMask>) {
+        let Some(mask) = mask.filter(|mask| !mask.paths.is_empty()) else { return };
+        let field = |path: &str| path.split(['.', '[']).next().unwrap_or_default().to_owned();
+        let named: Vec<String> = mask.paths.iter().map(|path| field(path)).collect();
+        self.violations.retain(|violation| {
+            let inside = violation.field.strip_prefix(resource).and_then(|it| it.strip_prefix('.'));
+            inside.is_none_or(|path| named.contains(&field(path)))
+        });
+    }
+
     fn refuse(&mut self, problem: impl Into<String>) {
         self.violations.push(FieldViolation::new(self.path.clone(), problem));
     }
@@ -87,8 +98,12 @@ impl Checker {
     }
 
     pub(super) fn pattern(&mut self, value: &str, pattern: &Pattern) {
-        if !pattern.is_match(value) {
-            self.refuse(format!("must match {}", pattern.text));
+        if pattern.is_match(value) {
+            return;
+        }
+        match pattern.text {
+            NOT_BLANK => self.refuse("must not be blank"),
+            text => self.refuse(format!("must match {text}")),
         }
     }
 
@@ -153,6 +168,9 @@ impl Checker {
         }
     }
 }
+
+/// The pattern of text that says something, in words that people understand better.
+const NOT_BLANK: &str = r"\S";
 
 /// A regular expression that is compiled at its first use.
 pub(super) struct Pattern {

@@ -1,5 +1,6 @@
 use kit::{
-    Call, Caller, Error, Page, Result, Timestamp, access::Role, changes, db::Tx, once::Once,
+    Call, Caller, Error, Page, Result, Timestamp, access::Role, changes, db::Tx, mask::Mask,
+    once::Once,
 };
 use proto::auth::v1 as pb;
 use tonic::Response;
@@ -17,6 +18,10 @@ use crate::{
 
 /// The kind of this noun's entries in the change log.
 const CHANGE: &str = "user";
+
+/// What an update of a user can change, and what it can't but may name; a password is then refused by its own name.
+const MUTABLE: [&str; 4] = ["username", "email", "full_name", "role"];
+const GIVEN: [&str; 6] = ["id", "created_at", "updated_at", "etag", "deleted_at", "password"];
 
 /// Makes a technician.
 pub async fn register(service: &Service, call: Call<pb::RegisterRequest>) -> Result<pb::User> {
@@ -115,8 +120,8 @@ pub async fn update(service: &Service, call: Call<pb::UpdateUserRequest>) -> Res
     let now = service.suite.clock.now();
     let wire = call.message.user.unwrap_or_default();
     let id = named(&call.caller, &wire.id)?;
-    let mask = call.message.update_mask.unwrap_or_default().paths;
     let etag = wire.etag.clone();
+    let mask = Mask::parse("user", call.message.update_mask, &MUTABLE, &GIVEN)?;
     let change = change(wire, &mask)?;
     let event = Event::new(&call.caller, Kind::UserUpdated, resource(id), now);
 
@@ -208,26 +213,17 @@ fn read(wire: pb::User, now: Timestamp) -> Result<User> {
     Ok(User::new(wire.username, wire.email, wire.full_name, role, now))
 }
 
-/// What to change: the fields that `mask` names, or all.
-fn change(wire: pb::User, mask: &[String]) -> Result<Change> {
-    /// Fields that the service gives; they come back in what a client read before, and are ignored.
-    const GIVEN: [&str; 5] = ["id", "created_at", "updated_at", "etag", "deleted_at"];
-    const MUTABLE: [&str; 4] = ["username", "email", "full_name", "role"];
+/// What to change: the fields that `mask` names.
+fn change(wire: pb::User, mask: &Mask) -> Result<Change> {
     if wire.password.is_some() {
         return Err(Error::invalid("user.password", "is changed by ChangePassword"));
     }
-    let known =
-        |path: &&String| !GIVEN.contains(&path.as_str()) && !MUTABLE.contains(&path.as_str());
-    if let Some(path) = mask.iter().find(known) {
-        return Err(Error::invalid("update_mask", format!("a user has no {path} to change")));
-    }
-    let named = |field: &str| mask.is_empty() || mask.iter().any(|path| path == field);
     let role = Role::from_name(wire.role().as_str_name());
     let change = Change {
-        username: named("username").then_some(wire.username),
-        email: named("email").then_some(wire.email),
-        full_name: named("full_name").then_some(wire.full_name),
-        role: role.filter(|_| named("role")),
+        username: mask.take("username", wire.username),
+        email: mask.take("email", wire.email),
+        full_name: mask.take("full_name", wire.full_name),
+        role: role.filter(|_| mask.names("role")),
     };
     change.username.iter().try_for_each(|name| check_username("user.username", name))?;
     change.email.iter().try_for_each(|email| check_email("user.email", email))?;
