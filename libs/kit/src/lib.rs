@@ -3,7 +3,7 @@
 //! | module | what it gives |
 //! | --- | --- |
 //! | [`error`] | the one error type, mapped to a gRPC status in one place |
-//! | [`id!`], [`names!`], [`time`], [`mod@page`], [`mask`] | values: ids, enums, times, pages, what an update changes |
+//! | [`id!`], [`names!`], [`time`], [`mod@page`], [`order`], [`mask`] | values: ids, enums, times, pages, in which order, what an update changes |
 //! | [`call`], [`access`], [`token`], [`session`] | who calls, what they may call, how they prove it, and until when |
 //! | [`db`], [`changes`], [`once`], [`search`] | storage on both engines, the change log, idempotency keys, search in text |
 //! | [`databases`], [`health`] | whether the databases of the process answer, and who is told |
@@ -22,6 +22,7 @@ pub mod mask;
 pub mod names;
 pub mod observe;
 pub mod once;
+pub mod order;
 pub mod page;
 pub mod peer;
 pub mod process;

@@ -53,8 +53,9 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         let refuse = |problem: &str| Error::invalid("page_token", problem);
         let json =
             BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| refuse("is not a page token"))?;
-        let token: Token<K> = serde_json::from_slice(&json)
-            .map_err(|_| refuse("is not a page token of this list"))?;
+        // No key of ours holds a NUL, which PostgreSQL can't compare with.
+        let token = serde_json::from_slice(&json).ok().filter(|_| !holds_nul(&json));
+        let token: Token<K> = token.ok_or_else(|| refuse("is not a page token of this list"))?;
         if token.filter != filter {
             return Err(refuse("was made for another filter"));
         }
@@ -78,6 +79,11 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         let json = serde_json::to_vec(&token).map_err(anyhow::Error::from)?;
         Ok((rows, BASE64_URL_SAFE_NO_PAD.encode(json)))
     }
+}
+
+/// Whether some text in `json` has the character NUL in it.
+fn holds_nul(json: &[u8]) -> bool {
+    json.windows(6).any(|bytes| bytes == br"\u0000")
 }
 
 /// Names the list as well: two lists without a filter are two lists.
@@ -122,6 +128,13 @@ mod tests {
         assert!(page(1, &token, 8).is_err());
         assert!(page(1, "nonsense", 7).is_err());
         assert!(Page::<i64>::parse(1, &token, &7_u64).is_err(), "the same bytes of another list");
+    }
+
+    #[test]
+    fn a_token_with_a_nul_in_it_is_refused() {
+        let (_, token) =
+            Page::parse(1, "", &7).unwrap().cut(vec!["a\0".to_owned(); 2], String::clone).unwrap();
+        assert!(Page::<String>::parse(1, &token, &7).is_err());
     }
 
     #[test]

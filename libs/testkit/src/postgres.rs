@@ -188,7 +188,9 @@ fn start(home: &Path, programs: &Programs) -> String {
     run(programs
         .command("initdb")
         .args(["--auth=trust", "--username=postgres", "--no-sync"])
-        .args(["--locale=C", "--encoding=UTF8", "--pgdata"])
+        // As on a user's server: text has a language's order, unless we say otherwise.
+        .args(["--locale-provider=icu", "--icu-locale=en-US", "--locale=C"])
+        .args(["--encoding=UTF8", "--pgdata"])
         .arg(&data));
     OpenOptions::new()
         .append(true)

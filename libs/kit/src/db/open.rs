@@ -143,6 +143,7 @@ async fn postgres(
     // A migration may take longer than a request may.
     connection.execute("set statement_timeout = 0; set lock_timeout = 0").await?;
     all(&POSTGRES, migrations).run(&mut connection).await.context("can't update the schema")?;
+    compare_by_bytes(&mut connection).await.context("can't update the schema")?;
     connection.close().await?;
 
     let pool: PgPool = PgPoolOptions::new()
@@ -164,6 +165,39 @@ async fn create_schema(connection: &mut PgConnection, service: &'static str) -> 
     transaction.execute("select pg_advisory_xact_lock(7166823)").await?;
     let create = AssertSqlSafe(format!("create schema if not exists {service}"));
     sqlx::raw_sql(create).execute(&mut *transaction).await?;
+    transaction.commit().await
+}
+
+/// Has every column of text ordered by its bytes, whatever the database's language: lists are in one order on both engines,
+/// and an index serves a column's every comparison. Only columns that are new since the last start are altered.
+async fn compare_by_bytes(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let mut transaction = connection.begin().await?;
+    transaction.execute("select pg_advisory_xact_lock(7166823)").await?;
+    transaction
+        .execute(
+            r#"do $$
+               declare place record;
+               begin
+                   for place in
+                       select attrelid::regclass as relation, attname
+                       from pg_attribute
+                       join pg_class on pg_class.oid = attrelid
+                       join pg_collation on pg_collation.oid = attcollation
+                       where relnamespace = current_schema()::regnamespace
+                         and relkind in ('r', 'p')
+                         and atttypid = 'text'::regtype
+                         and attinhcount = 0
+                         and not attisdropped
+                         and collname <> 'C'
+                   loop
+                       execute format(
+                           'alter table %s alter column %I type text collate "C"',
+                           place.relation, place.attname
+                       );
+                   end loop;
+               end $$"#,
+        )
+        .await?;
     transaction.commit().await
 }
 

@@ -3,6 +3,7 @@
 
 mod cancel;
 mod changes;
+mod collation;
 mod full_disk;
 mod once;
 
