@@ -12,6 +12,7 @@ mod accept;
 mod address;
 mod body;
 mod codec;
+mod condition;
 mod config;
 mod field;
 mod gateway;

@@ -1,9 +1,9 @@
 //! The gRPC request that an HTTP request stands for.
 
-use http::{Method, request::Parts};
+use http::{Method, header::IF_MATCH, request::Parts};
 use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value};
 
-use crate::{json, problem::Problem, query, routes::Route, rule::BodyRule};
+use crate::{condition, json, problem::Problem, query, routes::Route, rule::BodyRule};
 
 /// Builds the message out of body, query, headers and path. What two of them give, the later of these says.
 pub fn build(
@@ -25,6 +25,14 @@ pub fn build(
             message.set_field(field, Value::String(text.to_owned()));
         }
     }
+    if !head.method.is_safe()
+        && let Some(version) = condition::version(&head.headers)?
+    {
+        let unmet = |problem: &str| Problem::field(IF_MATCH.as_str(), problem);
+        let field = route.version_field.as_ref();
+        let field = field.ok_or_else(|| unmet("is not a header that this method takes"))?;
+        field.set(&mut message, version).map_err(|expected| unmet(&expected))?;
+    }
     for (field, raw) in route.path_fields.iter().zip(variables) {
         let text = query::decode(raw).map_err(|problem| Problem::field(&field.path, problem))?;
         field.set(&mut message, &text).map_err(|expected| Problem::field(&field.path, expected))?;
@@ -39,6 +47,11 @@ pub fn name(route: &Route, head: &Parts, path: &str) -> String {
         if path == field.name() && head.headers.contains_key(header) {
             return header.to_string();
         }
+    }
+    if route.version_field.as_ref().is_some_and(|field| field.path == path)
+        && head.headers.contains_key(IF_MATCH)
+    {
+        return IF_MATCH.to_string();
     }
     if let BodyRule::Field(resource, _) = &route.body
         && let Some(rest) = path.strip_prefix(resource.name())

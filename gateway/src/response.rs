@@ -9,7 +9,7 @@ use kit::once;
 use prost_reflect::DynamicMessage;
 use tonic::body::Body;
 
-use crate::{json, problem::Problem, routes::Route, transcode::Exchange};
+use crate::{condition, json, problem::Problem, routes::Route, transcode::Exchange};
 
 /// Turns the answer of a unary call into HTTP.
 pub fn build(
@@ -24,9 +24,12 @@ pub fn build(
 
     if let Some(etag) = etag(&message) {
         response.headers_mut().insert(ETAG, etag.clone());
-        if is_read(&head.method) && is_known(&head.headers, &etag) {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            return Ok(response);
+        if is_read(&head.method) {
+            condition::check(&head.headers, &etag)?;
+            if is_known(&head.headers, &etag) {
+                *response.status_mut() = StatusCode::NOT_MODIFIED;
+                return Ok(response);
+            }
         }
     }
     if status == StatusCode::CREATED

@@ -8,6 +8,7 @@ use kit::peer::Peers;
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 
 use crate::{
+    condition,
     field::Field,
     location::{Collection, Collections},
     pages::Page,
@@ -55,6 +56,8 @@ pub struct Route {
     pub upstream: Upstream,
     pub path_fields: Vec<Field>,
     pub header_fields: Vec<(HeaderName, FieldDescriptor)>,
+    /// What `If-Match` fills, if the method takes it.
+    pub version_field: Option<Field>,
     pub body: BodyRule,
     /// Whether it takes callers without a token.
     pub public: bool,
@@ -178,6 +181,7 @@ fn route(
         upstream: upstream::serving(method.parent_service().package_name(), peers)?,
         path_fields: path_fields(&method.input(), &rule.template)?,
         header_fields: header_fields(&method.input()),
+        version_field: condition::field(&rule.verb, &method.input(), &rule.body),
         body: rule.body.clone(),
         public: conduct.public,
         max_body_bytes: conduct.max_body_bytes,

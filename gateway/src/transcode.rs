@@ -2,11 +2,15 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use http::{HeaderMap, HeaderName, Response, StatusCode, header::AUTHORIZATION, request::Parts};
+use http::{
+    HeaderMap, HeaderName, Response, StatusCode,
+    header::{AUTHORIZATION, IF_MATCH},
+    request::Parts,
+};
 use prost_reflect::DynamicMessage;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, body::Body, metadata::MetadataMap};
+use tonic::{Code, Status, body::Body, metadata::MetadataMap};
 
 use crate::{
     Config, accept,
@@ -74,7 +78,13 @@ impl Exchange {
                 "a service failed"
             );
         }
-        status::problem(status, |path| request::name(&self.route, &self.head, path))
+        let mut problem =
+            status::problem(status, |path| request::name(&self.route, &self.head, path));
+        if status.code() == Code::Aborted && self.head.headers.contains_key(IF_MATCH) {
+            // The version that it was for came as a precondition of HTTP.
+            problem.status = StatusCode::PRECONDITION_FAILED;
+        }
+        problem
     }
 
     /// An answer that has no JSON form: a time beyond the year 9999, say.

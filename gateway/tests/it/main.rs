@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+mod condition;
 mod edge;
 mod garbage;
 mod hold;
