@@ -152,12 +152,12 @@ impl Neighbours {
 }
 
 fn url(text: &str) -> Result<String, &'static str> {
-    if text.contains(',') {
-        return Err("several addresses are not supported yet: give one");
-    }
-    match text.strip_prefix("http://") {
-        Some(host) if !host.is_empty() => Ok(text.to_owned()),
-        _ => Err("must be an address, as in http://127.0.0.1:50051"),
+    let is_address =
+        |url: &str| url.trim().strip_prefix("http://").is_some_and(|host| !host.is_empty());
+    if text.split(',').all(is_address) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be an address, as in http://127.0.0.1:50051, or several, separated by commas")
     }
 }
 

@@ -1,14 +1,16 @@
 //! How one part of the suite calls another: the same generated client, whether the other part is in this process or
 //! across the network.
 
+mod replicas;
+
 use std::{
     convert::Infallible,
     sync::{Arc, OnceLock},
-    time::Duration,
 };
 
 use http::{Request, Response};
-use tonic::{Code, Status, body::Body, transport::Endpoint};
+use replicas::Replicas;
+use tonic::{Status, body::Body};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
 /// Carries calls to one service; give it to a generated client.
@@ -30,29 +32,15 @@ pub struct Peers {
     pub telemetry: Peer,
 }
 
-/// A service at `url`, connected at the first call and again whenever the connection breaks.
+/// A service at `urls`, which commas separate: all its replicas, wherever their names lead, as one. Must be called within a
+/// runtime.
 ///
 /// # Errors
 ///
-/// `url` is not one.
-pub fn remote(url: &str) -> anyhow::Result<Peer> {
-    let endpoint = Endpoint::from_shared(url.to_owned())?
-        .connect_timeout(Duration::from_secs(5))
-        .http2_keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(20))
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true);
-    let channel = endpoint.connect_lazy();
-    Ok(BoxCloneSyncService::new(channel.map_err(|error| away(Status::from_error(error.into())))))
-}
-
-/// A connection that breaks under a call has no status of its own, and tonic calls that `UNKNOWN`; to whoever called,
-/// the service is away, as it is when there is no connection to begin with.
-fn away(status: Status) -> Status {
-    match status.code() {
-        Code::Unknown => Status::unavailable("the connection broke"),
-        _ => status,
-    }
+/// One of them is no URL.
+pub fn remote(urls: &str) -> anyhow::Result<Peer> {
+    let replicas = Replicas::at(urls)?;
+    Ok(BoxCloneSyncService::new(tower::service_fn(move |request| replicas.clone().call(request))))
 }
 
 /// A service that will run in this process. Parts refer to each other in circles, so each gets the others' places
@@ -119,33 +107,4 @@ impl Places {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpListener,
-    };
-    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_service_that_dies_under_a_call_is_away() {
-        /// An empty SETTINGS frame: what an HTTP/2 server says first.
-        const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move {
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                stream.write_all(&SETTINGS).await.unwrap();
-                // Takes what comes first, and is gone before it answers.
-                stream.read_buf(&mut Vec::new()).await.unwrap();
-            }
-        });
-
-        let mut client = HealthClient::new(remote(&url).unwrap());
-        let status = client.check(HealthCheckRequest::default()).await.unwrap_err();
-
-        assert_eq!(status.code(), Code::Unavailable, "{status}");
-    }
-}
+mod tests;

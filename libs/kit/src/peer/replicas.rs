@@ -1,0 +1,219 @@
+//! Calls to the replicas of one service: each goes to the one with the fewest under way, among those that serve.
+//!
+//! Names are looked up again and again, so replicas come and go without a restart of their callers. Each replica is asked for
+//! its health, and left out from the first call that finds it away, or the first check that it does not pass, until it
+//! passes one. When none passes, one is called all the same: its own error says more than ours.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use futures_util::future::join_all;
+use http::{Request, Response, Uri};
+use tokio::{
+    net::lookup_host,
+    sync::watch,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tonic::{
+    Code, Status,
+    body::Body,
+    transport::{Channel, Endpoint},
+};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+use tower::ServiceExt;
+
+/// How often names are looked up and replicas are asked for their health.
+const EVERY: Duration = Duration::from_millis(500);
+/// How long that may take.
+const WITHIN: Duration = Duration::from_millis(400);
+/// How long a call waits for the first look-up.
+const FIRST_LOOKUP: Duration = Duration::from_secs(2);
+
+/// The replicas of a service, wherever they are now.
+#[derive(Clone)]
+pub struct Replicas {
+    members: watch::Receiver<Members>,
+    turn: Arc<AtomicUsize>,
+}
+
+type Members = Arc<[Arc<Member>]>;
+
+/// One replica.
+struct Member {
+    channel: Channel,
+    serves: AtomicBool,
+    under_way: AtomicUsize,
+}
+
+/// One of the addresses that the service was given: a host, which may have several addresses, and a port.
+struct Name {
+    origin: Uri,
+    host: String,
+    port: u16,
+}
+
+impl Replicas {
+    /// Those at `urls`, which commas separate. Must be called within a runtime.
+    ///
+    /// # Errors
+    ///
+    /// One of them is no URL.
+    pub fn at(urls: &str) -> anyhow::Result<Self> {
+        let names = urls.split(',').map(|url| Name::parse(url.trim()));
+        let names = names.collect::<anyhow::Result<Vec<_>>>()?;
+        let (tell, members) = watch::channel(Members::default());
+        tokio::spawn(follow(names, tell));
+        Ok(Self { members, turn: Arc::default() })
+    }
+
+    /// Calls one of them.
+    ///
+    /// # Errors
+    ///
+    /// `UNAVAILABLE`: there is none, or its connection broke.
+    pub async fn call(mut self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        let member = self.pick().await?;
+        let _under_way = UnderWay::begin(&member);
+        let answer = member.channel.clone().oneshot(request).await;
+        answer.map_err(|error| {
+            let status = away(Status::from_error(error.into()));
+            if status.code() == Code::Unavailable {
+                member.serves.store(false, Relaxed);
+            }
+            status
+        })
+    }
+
+    async fn pick(&mut self) -> Result<Arc<Member>, Status> {
+        let found = timeout(FIRST_LOOKUP, self.members.wait_for(|members| !members.is_empty()));
+        let Ok(Ok(members)) = found.await else {
+            return Err(Status::unavailable("its address is not known"));
+        };
+        // Where several have the same number of calls under way, they take turns.
+        let turn = self.turn.fetch_add(1, Relaxed) % members.len();
+        let (before, after) = members.split_at(turn);
+        let in_turn = || after.iter().chain(before);
+        let serving = in_turn().filter(|member| member.serves.load(Relaxed));
+        let least = serving.min_by_key(|member| member.under_way.load(Relaxed));
+        let picked = least.or_else(|| in_turn().next());
+        picked.cloned().ok_or_else(|| Status::unavailable("its address is not known"))
+    }
+}
+
+/// A connection that breaks under a call has no status of its own, and tonic calls that `UNKNOWN`; to whoever called,
+/// the service is away, as it is when there is no connection to begin with.
+fn away(status: Status) -> Status {
+    match status.code() {
+        Code::Unknown => Status::unavailable("the connection broke"),
+        _ => status,
+    }
+}
+
+/// Counts a call for as long as it has no answer.
+struct UnderWay<'m>(&'m Member);
+
+impl<'m> UnderWay<'m> {
+    fn begin(member: &'m Member) -> Self {
+        member.under_way.fetch_add(1, Relaxed);
+        Self(member)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Keeps the members true until nobody can call them any more.
+async fn follow(names: Vec<Name>, tell: watch::Sender<Members>) {
+    let mut known = BTreeMap::new();
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = tell.closed() => return,
+        }
+        known = look_up(&names, known).await;
+        let members: Members = known.values().cloned().collect();
+        tell.send_if_modified(|told| {
+            let same = told.len() == members.len()
+                && told.iter().zip(members.iter()).all(|(one, other)| Arc::ptr_eq(one, other));
+            told.clone_from(&members);
+            !same
+        });
+        join_all(members.iter().map(|member| member.check())).await;
+    }
+}
+
+/// Replicas by the place of their name and their address.
+type Known = BTreeMap<(usize, SocketAddr), Arc<Member>>;
+
+/// Where the replicas are now. A name that can't be looked up keeps those that it had.
+async fn look_up(names: &[Name], mut known: Known) -> Known {
+    let mut found = Known::new();
+    for (index, name) in names.iter().enumerate() {
+        let addresses = timeout(WITHIN, lookup_host((name.host.as_str(), name.port))).await;
+        let addresses: Vec<SocketAddr> = match addresses {
+            Ok(Ok(addresses)) => addresses.collect(),
+            _ => known.keys().filter(|key| key.0 == index).map(|key| key.1).collect(),
+        };
+        for address in addresses {
+            let member = known.remove(&(index, address));
+            let member = member.or_else(|| name.member(address).map(Arc::new));
+            found.extend(member.map(|member| ((index, address), member)));
+        }
+    }
+    found
+}
+
+impl Name {
+    fn parse(url: &str) -> anyhow::Result<Self> {
+        let origin: Uri = url.parse().with_context(|| format!("{url:?} is no URL"))?;
+        ensure!(origin.scheme_str() == Some("http"), "{url:?} does not begin with http://");
+        let host = origin.host().with_context(|| format!("{url:?} names no host"))?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = origin.port_u16().unwrap_or(80);
+        Ok(Self { origin, host, port })
+    }
+
+    /// The replica at one of the name's addresses, connected at the first call and again whenever the connection breaks.
+    fn member(&self, address: SocketAddr) -> Option<Member> {
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).ok()?;
+        let channel = endpoint
+            .origin(self.origin.clone())
+            .connect_timeout(Duration::from_secs(2))
+            .http2_keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(20))
+            .keep_alive_while_idle(true)
+            .tcp_nodelay(true)
+            .connect_lazy();
+        Some(Member { channel, serves: AtomicBool::new(true), under_way: AtomicUsize::new(0) })
+    }
+}
+
+impl Member {
+    /// Asks whether it serves.
+    async fn check(&self) {
+        let mut client = HealthClient::new(self.channel.clone());
+        let answer = timeout(WITHIN, client.check(HealthCheckRequest::default())).await;
+        let serves = match answer {
+            Ok(Ok(answer)) => answer.get_ref().status() == ServingStatus::Serving,
+            // Not every server that is called knows the question.
+            Ok(Err(status)) => status.code() == Code::Unimplemented,
+            Err(_) => false,
+        };
+        self.serves.store(serves, Relaxed);
+    }
+}
