@@ -1,7 +1,5 @@
 //! The table of access rules, from the `flightline.options.v1.access` option of every method.
 
-use std::fmt::Write;
-
 use anyhow::{Context, Result};
 use prost_reflect::{
     DescriptorPool, DynamicMessage, Kind, MethodDescriptor, ReflectMessage, Value,
@@ -34,16 +32,20 @@ fn entry(pool: &DescriptorPool, path: &str, method: &MethodDescriptor) -> Result
 
     let public = rule.get_field_by_name("public").and_then(|field| field.as_bool());
     let public = public.unwrap_or_default();
-    let mut line = format!("    Method {{ path: {path:?}, public: {public}, roles: &[");
-    for role in role_names(rule)? {
-        write!(line, "{role:?}, ")?;
+    let (roles, own) = (role_names(rule, "roles")?, role_names(rule, "own")?);
+    if let Some(role) = own.iter().find(|role| roles.contains(role)) {
+        anyhow::bail!("{path}: {role} may call it for everything or for what is its own, not both");
     }
-    line.push_str("] },\n");
-    Ok(line)
+    anyhow::ensure!(!public || (roles.is_empty() && own.is_empty()), "{path} is public: no roles");
+    Ok(format!(
+        "    Method {{ path: {path:?}, public: {public}, roles: &{roles:?}, own: &{own:?} }},\n"
+    ))
 }
 
-fn role_names(rule: &DynamicMessage) -> Result<Vec<String>> {
-    let field = rule.descriptor().get_field_by_name("roles").context("Access has roles")?;
+/// The roles in the list `name` of an access rule.
+fn role_names(rule: &DynamicMessage, name: &str) -> Result<Vec<String>> {
+    let field = rule.descriptor().get_field_by_name(name);
+    let field = field.with_context(|| format!("Access has {name}"))?;
     let Kind::Enum(role) = field.kind() else { anyhow::bail!("roles are an enum") };
     let roles = rule.get_field(&field);
     let numbers =

@@ -52,4 +52,13 @@ pub struct Method {
     pub public: bool,
     /// Names of `flightline.options.v1.Access.Role` that may call it.
     pub roles: &'static [&'static str],
+    /// Names of those that may call it for what is theirs alone.
+    pub own: &'static [&'static str],
+}
+
+impl Method {
+    /// The roles that the door lets in; whose the thing is, the handler sees.
+    pub fn door(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.roles.iter().chain(self.own).copied()
+    }
 }

@@ -25,7 +25,7 @@ crate::names! {
 pub enum Rule {
     /// Anybody, with or without a token.
     Public,
-    /// Callers with one of these roles; nobody, if there are none.
+    /// Callers with one of these roles, though for some of them perhaps only what is theirs; nobody, if there are none.
     Roles(Vec<Role>),
 }
 
@@ -41,17 +41,20 @@ const OPEN: [&str; 3] = [
 ];
 
 impl Rules {
-    /// Rules from `(path, public, role names)`, as the contract lists them.
+    /// Rules from `(path, public, names of the roles to let in)`, as the contract lists them.
     ///
     /// # Errors
     ///
     /// A role is not one of ours.
-    pub fn new<'a>(
-        methods: impl IntoIterator<Item = (&'static str, bool, &'a [&'a str])>,
-    ) -> anyhow::Result<Self> {
+    pub fn new<R>(
+        methods: impl IntoIterator<Item = (&'static str, bool, R)>,
+    ) -> anyhow::Result<Self>
+    where
+        R: Iterator<Item = &'static str>,
+    {
         let mut by_path = HashMap::new();
         for (path, public, names) in methods {
-            let roles: Option<Vec<Role>> = names.iter().map(|name| Role::from_name(name)).collect();
+            let roles: Option<Vec<Role>> = names.map(Role::from_name).collect();
             let roles = roles.ok_or_else(|| anyhow::anyhow!("{path} names an unknown role"))?;
             by_path.insert(path, if public { Rule::Public } else { Rule::Roles(roles) });
         }

@@ -137,7 +137,7 @@ impl Server {
 }
 
 fn guard(clock: &FrozenClock, issuer: &Issuer, sessions: Sessions) -> Guard {
-    let methods = proto::METHODS.iter().map(|method| (method.path, method.public, method.roles));
+    let methods = proto::METHODS.iter().map(|method| (method.path, method.public, method.door()));
     let public = issuer.public();
     let verifier = Verifier::new(clock.clock(), move || {
         let keys = vec![public.clone()];
