@@ -35,10 +35,30 @@ lint: audit ## Check format, lints, arrows, protos, dependencies and docs, insta
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --locked --no-deps --document-private-items
 
+# Reported vulnerabilities: where a copy of RustSec's database lies beside the checkout, it is laid where cargo-deny looks,
+# and no network is needed; else cargo-deny fetches the database. It wants git there, and takes FETCH_HEAD's age for the
+# data's; a copy is as old as the newest of its files, so that is said.
+ADVISORIES := target/advisory-dbs/advisory-db-3157b0e258782691
+ADVISORY_COPY := $(wildcard ../shared/advisory-db.tar.xz)
+
 .PHONY: audit
-audit: $(TOOLS)/installed ## Check licences, sources and banned crates
+audit: $(TOOLS)/installed advisories ## Check reported vulnerabilities, licences, sources and banned crates
 	cargo fetch --locked
-	cargo deny --offline check --hide-inclusion-graph bans licenses sources
+	cargo deny $(if $(ADVISORY_COPY),--offline) check --hide-inclusion-graph
+
+.PHONY: advisories
+ifneq ($(ADVISORY_COPY),)
+advisories: $(ADVISORIES)/.git/FETCH_HEAD
+	@find $(ADVISORIES) -name '*.md' -printf 'Advisories as of %TF\n' | sort | tail -n 1
+endif
+
+$(ADVISORIES)/.git/FETCH_HEAD: $(ADVISORY_COPY)
+	@if ! command -v xz >/dev/null; then $(call apt-get,xz-utils); fi
+	rm -rf $(ADVISORIES)
+	mkdir -p $(ADVISORIES)
+	tar --extract --xz --file $< --directory $(ADVISORIES)
+	git init --quiet $(ADVISORIES)
+	touch $@
 
 .PHONY: bench
 bench: ## Measure what the suite costs, as ratios
