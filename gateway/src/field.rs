@@ -39,6 +39,11 @@ impl Field {
         !self.leaf.is_list()
     }
 
+    /// Its last step: what the text fills.
+    pub fn leaf(&self) -> &FieldDescriptor {
+        &self.leaf
+    }
+
     /// Its first step: the field of the request itself.
     pub fn root(&self) -> &FieldDescriptor {
         self.parents.first().unwrap_or(&self.leaf)

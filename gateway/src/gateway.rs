@@ -66,7 +66,7 @@ impl Gateway {
         let routes = Routes::new(&pool, peers)?;
         Ok(Self {
             client: None,
-            pages: Arc::new(Pages::new(&routes, peers, shutdown.clone())),
+            pages: Arc::new(Pages::new(&pool, &routes, peers, shutdown.clone())?),
             routes: Arc::new(routes),
             room: Room::new(config.http_body_memory_bytes),
             config: Arc::new(config),
@@ -134,7 +134,7 @@ impl Gateway {
                 };
                 exchange.run(body).await
             }
-            Some(Action::Page(page)) => Ok(self.pages.answer(*page).await),
+            Some(Action::Page(page)) => Ok(self.pages.answer(*page, head).await),
             None if head.method == Method::OPTIONS => Ok(options(resource.allow())),
             None => Err(Problem::method_not_allowed(resource.allow())),
         }

@@ -20,6 +20,7 @@ mod impatient;
 mod json;
 mod keys;
 mod location;
+mod openapi;
 mod pages;
 mod problem;
 mod query;

@@ -1,11 +1,22 @@
 //! What the gateway answers itself, beside the API.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
+use anyhow::Result;
+use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CONTENT_TYPE, ETAG},
+    request::Parts,
+};
 use http_body_util::Full;
 use kit::peer::Peers;
+use prost_reflect::DescriptorPool;
 use serde_json::json;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +24,7 @@ use tonic::body::Body;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::{
+    openapi, response,
     routes::Routes,
     upstream::{self, Upstream},
 };
@@ -29,16 +41,19 @@ pub enum Page {
     Health,
     /// Whether it can do its work.
     Ready,
+    /// The OpenAPI document.
+    Document,
 }
 
 impl Page {
-    pub const ALL: [Self; 3] = [Self::Index, Self::Health, Self::Ready];
+    pub const ALL: [Self; 4] = [Self::Index, Self::Health, Self::Ready, Self::Document];
 
     pub fn path(self) -> &'static str {
         match self {
             Self::Index => "/",
             Self::Health => "/healthz",
             Self::Ready => "/readyz",
+            Self::Document => "/openapi.json",
         }
     }
 }
@@ -46,26 +61,37 @@ impl Page {
 /// What the pages show.
 pub struct Pages {
     index: String,
+    document: Document,
     upstreams: [Upstream; 4],
     shutdown: CancellationToken,
 }
 
 impl Pages {
-    pub fn new(routes: &Routes, peers: &Peers, shutdown: CancellationToken) -> Self {
+    /// # Errors
+    ///
+    /// An option that has no form in the OpenAPI document.
+    pub fn new(
+        pool: &DescriptorPool,
+        routes: &Routes,
+        peers: &Peers,
+        shutdown: CancellationToken,
+    ) -> Result<Self> {
+        let listing = routes.resources.iter().map(|resource| resource.line()).collect::<String>();
         let index = format!(
             "Flightline: equipment register, work orders and telemetry.\n\n\
              JSON over HTTP; every path also takes a trailing slash. Log in with POST /api/token and send\n\
-             the access token as Authorization: Bearer.\n\n{}",
-            routes.listing
+             the access token as Authorization: Bearer. /openapi.json describes what follows.\n\n{listing}"
         );
-        Self { index, upstreams: upstream::all(peers), shutdown }
+        let document = Document::new(pool, routes)?;
+        Ok(Self { index, document, upstreams: upstream::all(peers), shutdown })
     }
 
-    pub async fn answer(&self, page: Page) -> Response<Body> {
+    pub async fn answer(&self, page: Page, head: &Parts) -> Response<Body> {
         match page {
             Page::Index => text(StatusCode::OK, "text/plain; charset=utf-8", self.index.clone()),
             Page::Health => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
             Page::Ready => self.ready().await,
+            Page::Document => self.document.answer(head),
         }
     }
 
@@ -80,6 +106,37 @@ impl Pages {
         let services = services.into_iter().collect::<BTreeMap<_, _>>();
         let content = json!({ "ready": is_ready, "services": services });
         text(status, "application/json", content.to_string())
+    }
+}
+
+/// The OpenAPI document, as it is sent.
+struct Document {
+    content: Bytes,
+    etag: HeaderValue,
+}
+
+impl Document {
+    fn new(pool: &DescriptorPool, routes: &Routes) -> Result<Self> {
+        let resources = routes.resources.iter().map(AsRef::as_ref);
+        let content = serde_json::to_vec(&openapi::document(pool, resources)?)?;
+        // Tells one release's document from another's.
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
+        let etag = HeaderValue::from_str(&format!("\"{:x}\"", hasher.finish()))?;
+        Ok(Self { content: content.into(), etag })
+    }
+
+    fn answer(&self, head: &Parts) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        response.headers_mut().insert(ETAG, self.etag.clone());
+        if response::is_known(&head.headers, &self.etag) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return response;
+        }
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        *response.body_mut() = Body::new(Full::from(self.content.clone()));
+        response
     }
 }
 

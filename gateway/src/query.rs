@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use percent_encoding::percent_decode_str;
-use prost_reflect::DynamicMessage;
+use prost_reflect::{DynamicMessage, FieldDescriptor};
 
 use crate::{
     field::Field,
     problem::{FieldError, Problem},
+    request::MASK,
     routes::Route,
     rule::BodyRule,
 };
@@ -46,15 +47,26 @@ fn apply_one(
     field.set(message, &value).map_err(|expected| error(&field.path, &expected))
 }
 
-/// Whether the query may fill `field`: what path and body say is not the query's to say again.
-fn is_open(route: &Route, field: &Field) -> bool {
+/// Whether the query may fill `field`: what path, body and headers say is not the query's to say again.
+pub fn is_open(route: &Route, field: &Field) -> bool {
     let in_path = route.path_fields.iter().any(|of_path| of_path.path == field.path);
-    let in_body = match &route.body {
+    // A browser's event source can't say in a header where it begins.
+    let in_header = route
+        .header_fields
+        .iter()
+        .any(|(header, of_header)| header != "last-event-id" && of_header == field.root());
+    let is_version = route.version_field.as_ref().is_some_and(|of| of.path == field.path);
+    !in_path && !in_header && !is_version && !is_in_body(route, field.root())
+}
+
+/// Whether the body says what `field` of the request is.
+pub fn is_in_body(route: &Route, field: &FieldDescriptor) -> bool {
+    match &route.body {
         BodyRule::None => false,
         BodyRule::Whole => true,
-        BodyRule::Field(resource, _) => field.root() == resource,
-    };
-    !in_path && !in_body
+        // The mask is what the body names.
+        BodyRule::Field(resource, _) => field == resource || field.name() == MASK,
+    }
 }
 
 /// Undoes percent-encoding.

@@ -90,7 +90,7 @@ fn name_changes(route: &Route, body: &[u8], message: &mut DynamicMessage) {
 }
 
 /// What an update request calls the names of the fields that it changes (AIP-134).
-const MASK: &str = "update_mask";
+pub const MASK: &str = "update_mask";
 
 fn from_body(route: &Route, body: &[u8]) -> Result<DynamicMessage, Problem> {
     let input = route.method.input();

@@ -64,7 +64,7 @@ fn is_read(method: &Method) -> bool {
 }
 
 /// Whether the client has this version already (RFC 9110 §13.1.2, weak comparison).
-fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+pub fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     headers
         .get_all(IF_NONE_MATCH)
         .iter()

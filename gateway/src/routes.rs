@@ -26,8 +26,8 @@ const HEADER_FIELDS: [(HeaderName, &str); 2] = [
 /// Finds what a path leads to.
 pub struct Routes {
     router: matchit::Router<Arc<Resource>>,
-    /// A line for every path, for people.
-    pub listing: String,
+    /// Everything that a path leads to, in the order of the paths.
+    pub resources: Vec<Arc<Resource>>,
 }
 
 /// What a path leads to.
@@ -39,6 +39,7 @@ pub struct Found {
 
 /// What one path offers.
 pub struct Resource {
+    /// The path for people: `/api/users/{id}`.
     pub template: String,
     pub actions: Vec<(Method, Action)>,
 }
@@ -52,6 +53,8 @@ pub enum Action {
 /// One verb and path of an RPC.
 pub struct Route {
     pub method: MethodDescriptor,
+    /// Whether the method has another verb or path before this one.
+    pub is_additional: bool,
     pub grpc_path: PathAndQuery,
     pub upstream: Upstream,
     pub path_fields: Vec<Field>,
@@ -81,12 +84,14 @@ impl Routes {
             add(&mut resources, &rule.template, rule.verb, Action::Call(Arc::new(route)))?;
         }
 
-        let listing = resources.values().map(Resource::line).collect();
         let mut router = matchit::Router::new();
+        let mut all = Vec::new();
         for (pattern, resource) in resources {
-            router.insert(pattern, Arc::new(resource))?;
+            let resource = Arc::new(resource);
+            all.push(Arc::clone(&resource));
+            router.insert(pattern, resource)?;
         }
-        Ok(Self { router, listing })
+        Ok(Self { router, resources: all })
     }
 
     /// What `path` leads to, with or without its trailing slash.
@@ -109,7 +114,8 @@ impl Resource {
         self.actions.iter().find(|(offered, _)| offered == verb).map(|(_, action)| action)
     }
 
-    fn line(&self) -> String {
+    /// A line for people.
+    pub fn line(&self) -> String {
         let verbs = self.actions.iter().map(|(verb, _)| verb.as_str()).collect::<Vec<_>>();
         format!("{:<40} {}\n", self.template, verbs.join(", "))
     }
@@ -127,13 +133,22 @@ impl Resource {
     }
 }
 
+impl Route {
+    /// Where a field of the request comes from that the body, which is the request itself, leaves out; none if it does not.
+    pub fn beside_body(&self, field: &FieldDescriptor) -> Option<&str> {
+        let in_path = self.path_fields.iter().any(|of_path| of_path.path == field.name());
+        let header = || self.header_fields.iter().find(|(_, of_header)| of_header == field);
+        if in_path { Some("path") } else { header().map(|(header, _)| header.as_str()) }
+    }
+}
+
 fn add(
     resources: &mut BTreeMap<String, Resource>,
     template: &Template,
     verb: Method,
     action: Action,
 ) -> Result<()> {
-    let empty = || Resource { template: template.to_string(), actions: Vec::new() };
+    let empty = || Resource { template: template.shown(), actions: Vec::new() };
     let resource = resources.entry(template.pattern()).or_insert_with(empty);
     if resource.action(&verb).is_some() {
         bail!("{verb} {template} leads to two methods");
@@ -148,19 +163,19 @@ fn routes(pool: &DescriptorPool, peers: &Peers) -> Result<Vec<(Rule, Route)>> {
     let mut rules = Vec::new();
     for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
         let of_method = options.rules(&method).with_context(|| method.full_name().to_owned())?;
-        rules.extend(of_method.into_iter().map(|rule| (method.clone(), rule)));
+        rules.extend(of_method.into_iter().enumerate().map(|rule| (method.clone(), rule)));
     }
 
     let mut collections = Collections::default();
-    for (method, rule) in rules.iter().filter(|(_, rule)| rule.verb == Method::GET) {
+    for (method, (_, rule)) in rules.iter().filter(|(_, (_, rule))| rule.verb == Method::GET) {
         collections.add(method.output(), &rule.template);
     }
 
     let mut routes = Vec::new();
-    for (method, rule) in rules {
+    for (method, (index, rule)) in rules {
         let route = route(&options, &collections, peers, &method, &rule);
         let route = route.with_context(|| method.full_name().to_owned())?;
-        routes.push((rule, route));
+        routes.push((rule, Route { is_additional: index != 0, ..route }));
     }
     Ok(routes)
 }
@@ -188,6 +203,7 @@ fn route(
         success: conduct.success,
         collection: collections.of(&method.output(), &rule.template),
         method: method.clone(),
+        is_additional: false,
     })
 }
 

@@ -35,6 +35,19 @@ impl Template {
         })
     }
 
+    /// The segments that are the same in every path.
+    pub fn fixed(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Fixed(text) => Some(text.as_str()),
+            Segment::Variable(_) => None,
+        })
+    }
+
+    /// The same path for people, who need not know in which message a field is: `{user.id}` is `{id}`.
+    pub fn shown(&self) -> String {
+        self.text(|_, name| format!("{{{}}}", name.rsplit('.').next().unwrap_or(name)))
+    }
+
     /// The same path for the router, where every method calls a variable at one place by one name.
     pub fn pattern(&self) -> String {
         self.text(|index, _| format!("{{v{index}}}"))

@@ -6,6 +6,7 @@ mod errors;
 mod first_loop;
 mod grpcurl;
 mod history;
+mod openapi;
 mod readme;
 mod rest;
 mod session;

@@ -9,6 +9,7 @@ mod garbage;
 mod hold;
 mod log;
 mod neighbour;
+mod openapi;
 mod pages;
 mod problem;
 mod protos;
