@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use kit::process::shutdown_on_signal;
 
-use crate::{Config, Part, Running, admin, banner, demo, import::Import};
+use crate::{Config, Part, Running, admin, banner, demo, health::Health, import::Import};
 
 /// Equipment register, work orders and telemetry.
 #[derive(Parser)]
@@ -28,6 +28,7 @@ enum Command {
     #[command(subcommand)]
     Admin(admin::Admin),
     Import(Import),
+    Health(Health),
     /// Run the whole suite with a small living fleet: machines that fail, people who repair them
     Demo {
         #[command(flatten)]
@@ -45,6 +46,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve { part, config } => serve(*config, part).await?,
         Command::Admin(admin) => admin.run().await?,
         Command::Import(import) => return import.run().await,
+        Command::Health(health) => health.run().await?,
         Command::Demo { config } => demo::run(*config, shutdown_on_signal()?).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -59,6 +61,8 @@ async fn serve(config: Config, part: Option<Part>) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -91,6 +95,39 @@ mod tests {
             "FLIGHTLINE_ADMIN_PASSWORD",
         ] {
             assert!(settings.iter().any(|setting| *setting == name), "{name}");
+        }
+    }
+
+    /// What docker-compose.yml and the log read; no flag of ours.
+    const OF_OTHERS: [&str; 3] = ["POSTGRES_PASSWORD", "FLIGHTLINE_HTTP_PORT", "RUST_LOG"];
+
+    #[test]
+    fn the_sample_environment_has_every_setting_and_its_default() {
+        let sample = include_str!("../../deploy/.env.example");
+        let lines = sample.lines().map(|line| line.trim_start_matches('#'));
+        let sample: BTreeMap<_, _> = lines
+            .filter_map(|line| line.split_once('='))
+            .filter(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+            .collect();
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        let settings = serve.get_arguments().filter_map(|argument| {
+            let name = argument.get_env()?.to_str()?;
+            let defaults = argument.get_default_values();
+            Some((name, defaults.first().and_then(|default| default.to_str())))
+        });
+        let settings: BTreeMap<_, _> = settings.collect();
+
+        for (name, default) in &settings {
+            let value = sample.get(name);
+            assert!(value.is_some(), "{name} is missing");
+            assert!(default.is_none_or(|default| value == Some(&default)), "{name}={value:?}");
+        }
+        for name in sample.keys() {
+            assert!(
+                settings.contains_key(name) || OF_OTHERS.contains(name),
+                "{name} is no setting"
+            );
         }
     }
 

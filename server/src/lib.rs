@@ -8,6 +8,7 @@ mod banner;
 mod cli;
 mod config;
 mod demo;
+mod health;
 mod identity;
 mod import;
 mod part;

@@ -3,7 +3,7 @@
 use kit::observe::Config;
 use testkit::eventually;
 
-use super::{PASSWORD, over_the_wire, register, serve::get, suite, token};
+use super::{PASSWORD, over_the_wire, register, run, serve::get, suite, text, token};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metrics_tell_of_calls_requests_transactions_and_databases() {
@@ -47,6 +47,21 @@ async fn the_operators_port_tells_whether_this_process_is_ready() {
         assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
     }
     assert!(get(&suite.metrics_url(), "/api/tasks").await.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_containers_health_check_tells_by_its_exit_code() {
+    let (suite, _folder) = suite().await;
+    let url = suite.metrics_url();
+    let address = url.trim_start_matches("http://");
+    let check = || run(&["health"], &[("FLIGHTLINE_METRICS_LISTEN", address)], "");
+
+    assert!(check().status.success());
+
+    suite.stop().await.unwrap();
+    let refused = check();
+    assert!(!refused.status.success());
+    assert!(text(&refused.stderr).contains(address), "{}", text(&refused.stderr));
 }
 
 #[tokio::test]

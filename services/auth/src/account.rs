@@ -94,7 +94,7 @@ pub async fn create_first_admin(
         username: config.admin_username.clone(),
         email: None,
         full_name: String::new(),
-        password: config.admin_password.clone(),
+        password: config.first_password(),
     };
     let (account, password) = admin(new, hashing, clock.now()).await?;
 

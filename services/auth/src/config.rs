@@ -29,6 +29,13 @@ pub struct Config {
     pub signing_key_days: u32,
 }
 
+impl Config {
+    /// The password that was set for the first admin; a variable that is set to nothing is not set.
+    pub fn first_password(&self) -> Option<Secret> {
+        self.admin_password.clone().filter(|password| !password.reveal().is_empty())
+    }
+}
+
 /// Whether people may register themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Registration {
@@ -76,5 +83,9 @@ mod tests {
         let cli = Cli::try_parse_from(arguments).unwrap();
         assert_eq!(cli.auth.admin_password.as_ref().unwrap().reveal(), "correct horse battery");
         assert!(!format!("{cli:?}").contains("horse"));
+        assert!(cli.auth.first_password().is_some());
+
+        let empty = Cli::try_parse_from(["flightline", "--admin-password", ""]).unwrap();
+        assert!(empty.auth.first_password().is_none());
     }
 }
