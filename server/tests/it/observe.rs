@@ -64,6 +64,22 @@ async fn a_containers_health_check_tells_by_its_exit_code() {
     assert!(text(&refused.stderr).contains(address), "{}", text(&refused.stderr));
 }
 
+#[test]
+fn alert_rules_ask_for_metrics_that_there_are() {
+    let rules = include_str!("../../../deploy/alerts.yml");
+    let names: Vec<&str> = kit::observe::names().map(|(name, _)| name).collect();
+    let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    let asked = rules.split(|c| !is_name(c)).filter(|word| word.starts_with("flightline_"));
+
+    let mut count = 0;
+    for word in asked {
+        let name = ["_bucket", "_count", "_sum"].iter().find_map(|end| word.strip_suffix(end));
+        assert!(names.contains(&name.unwrap_or(word)), "{word}");
+        count += 1;
+    }
+    assert_ne!(count, 0);
+}
+
 #[tokio::test]
 async fn two_processes_on_one_machine_find_a_port_each() {
     let config = Config { metrics_listen: None };
