@@ -49,7 +49,7 @@ async fn through_the_service(site: &Site) -> anyhow::Result<f64> {
             equipment_type: Some("pump".into()),
             metric: "temperature".into(),
             condition: Condition::Above.into(),
-            threshold: 1e6 + f64::from(number),
+            threshold: Some(1e6 + f64::from(number)),
             ..Rule::default()
         };
         let request = CreateRuleRequest { rule: Some(rule), request_id: String::new() };

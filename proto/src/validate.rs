@@ -181,7 +181,7 @@ mod tests {
         let rule = telemetry::Rule {
             name: "hot".into(),
             metric: "temperature".into(),
-            threshold: f64::NAN,
+            threshold: Some(f64::NAN),
             deadband: -1.0,
             on_delay: Some(prost_types::Duration { seconds: -1, nanos: 0 }),
             ..Default::default()

@@ -126,7 +126,7 @@ async fn watch(chief: &mut Session, peers: &Peers, assets: &[Asset]) -> Result<(
 
 async fn rules(chief: &mut Session, peers: &Peers) -> Result<Vec<Rule>, Status> {
     let mut client = RuleServiceClient::new(peers.telemetry.clone());
-    let mut message = ListRulesRequest { page_size: PAGE, page_token: String::new() };
+    let mut message = ListRulesRequest { page_size: PAGE, ..Default::default() };
     let mut all = Vec::new();
     loop {
         let request = chief.request(message.clone()).await?;
@@ -147,7 +147,7 @@ fn rule(asset: &Asset) -> Rule {
         equipment_id: Some(asset.id.clone()),
         metric: limit.metric.into(),
         condition: limit.condition.into(),
-        threshold: limit.threshold,
+        threshold: Some(limit.threshold),
         deadband: limit.deadband,
         severity: Severity::Critical.into(),
         open_task: true,

@@ -51,7 +51,7 @@ impl Story {
 
 fn breach(asset: &Asset, alert: &Alert) -> String {
     let direction = asset.model.kind.rule.direction();
-    format!("{} {:.2} is {direction} {:.2}", alert.metric, alert.value, alert.threshold)
+    format!("{} {:.2} is {direction} {:.2}", alert.metric, alert.value(), alert.threshold())
 }
 
 fn ended(asset: &Asset, task: &Task, by: Option<&str>) -> String {

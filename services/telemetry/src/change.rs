@@ -2,6 +2,8 @@
 
 /// A rule as it is after the change.
 pub const RULE: &str = "rule";
+/// A rule that was deleted, as it was.
+pub const RULE_DELETED: &str = "rule.deleted";
 /// An alert as it is after the change.
 pub const ALERT: &str = "alert";
 /// An alert that, as late readings show, never was.

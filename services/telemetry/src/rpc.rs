@@ -78,6 +78,20 @@ impl RuleRpc for Service {
     ) -> Result<Response<pb::ListRulesResponse>, Status> {
         Ok(rule::list(self, request.into()).await?.into())
     }
+
+    async fn update_rule(
+        &self,
+        request: Request<pb::UpdateRuleRequest>,
+    ) -> Result<Response<pb::Rule>, Status> {
+        Ok(rule::update(self, request.into()).await?.into())
+    }
+
+    async fn delete_rule(
+        &self,
+        request: Request<pb::DeleteRuleRequest>,
+    ) -> Result<Response<()>, Status> {
+        Ok(rule::delete(self, request.into()).await?.into())
+    }
 }
 
 #[tonic::async_trait]

@@ -49,9 +49,9 @@ pub struct Alert {
     /// For people.
     pub message: String,
     /// The value that raised it.
-    pub value: f64,
+    pub value: Option<f64>,
     /// The rule's threshold.
-    pub threshold: f64,
+    pub threshold: Option<f64>,
     /// The time of the reading that raised it.
     pub raised_at: Timestamp,
     /// The time of the reading that cleared it.
@@ -66,6 +66,9 @@ pub struct Alert {
     pub task_id: Option<String>,
     /// Whether a task was asked for.
     pub task_requested: bool,
+    /// When the rule that raised it last changed before: what readings say later of an alert that an earlier form of the
+    /// rule raised is nobody's business.
+    pub judged_since: Option<Timestamp>,
     /// Counts its changes.
     pub revision: i64,
 }
@@ -95,6 +98,13 @@ impl Alert {
         self.say(comment);
         self.revision += 1;
         true
+    }
+
+    /// Ends it, though no reading says so.
+    pub fn clear(&mut self, now: Timestamp, comment: &str) {
+        self.cleared_at = Some(now.max(self.raised_at));
+        self.say(comment);
+        self.revision += 1;
     }
 
     /// Adds to what is said of it.

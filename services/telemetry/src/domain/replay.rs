@@ -80,7 +80,7 @@ impl<'r> Replay<'r> {
         let breaches: Vec<_> = lasting
             .map(|alert| Breach {
                 raised_at: alert.raised_at,
-                value: alert.value,
+                value: alert.value.unwrap_or_default(),
                 cleared_at: None,
             })
             .into_iter()
@@ -201,13 +201,13 @@ impl<'r> Replay<'r> {
     /// Makes `alert` say what `breach` says. Answers whether that is news.
     fn apply(&self, breach: &Breach, alert: &mut Alert) -> bool {
         let same = (alert.raised_at, alert.cleared_at) == (breach.raised_at, breach.cleared_at)
-            && alert.value.to_bits() == breach.value.to_bits();
+            && alert.value.is_some_and(|value| value.to_bits() == breach.value.to_bits());
         if same {
             return false;
         }
         alert.raised_at = breach.raised_at;
         alert.cleared_at = breach.cleared_at;
-        alert.value = breach.value;
+        alert.value = Some(breach.value);
         alert.message = self.rule.message(breach.value);
         alert.revision += 1;
         true
@@ -221,7 +221,7 @@ impl<'r> Replay<'r> {
             metric: self.rule.metric.clone(),
             severity: self.rule.severity,
             message: self.rule.message(breach.value),
-            value: breach.value,
+            value: Some(breach.value),
             threshold: self.rule.threshold,
             raised_at: breach.raised_at,
             cleared_at: breach.cleared_at,
@@ -230,6 +230,7 @@ impl<'r> Replay<'r> {
             comment: String::new(),
             task_id: None,
             task_requested: false,
+            judged_since: Some(self.rule.updated_at),
             revision: 1,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kit::Timestamp;
+use kit::{Error, Result, Timestamp};
 
 use super::{alert::Severity, reading::EquipmentId};
 
@@ -37,7 +37,7 @@ pub struct Rule {
     /// How it looks at it.
     pub condition: Condition,
     /// In the metric's unit.
-    pub threshold: f64,
+    pub threshold: Option<f64>,
     /// Distance back before it clears, in the metric's unit.
     pub deadband: f64,
     /// How long the breach must last before it raises.
@@ -63,20 +63,38 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Checks what no field alone can break. Fields are named as the request has them.
+    pub fn check(&self) -> Result<()> {
+        if self.equipment_id.is_some() == self.equipment_type.is_some() {
+            let problem = "give either equipment_id or equipment_type";
+            return Err(Error::invalid("rule.equipment_id", problem));
+        }
+        if self.threshold.is_none() {
+            return Err(Error::invalid("rule.threshold", "is required"));
+        }
+        Ok(())
+    }
+
+    /// Counts a change: from `now` on, and later than any change before, it sees what arrives.
+    pub fn touch(&mut self, now: Timestamp) {
+        self.updated_at = now.max(self.updated_at.plus(Duration::from_micros(1)));
+        self.revision += 1;
+    }
+
     /// Whether `value` is in breach.
     pub fn breaches(&self, value: f64) -> bool {
-        match self.condition {
-            Condition::Above => self.threshold < value,
-            Condition::Below => value < self.threshold,
-        }
+        self.threshold.is_some_and(|threshold| match self.condition {
+            Condition::Above => threshold < value,
+            Condition::Below => value < threshold,
+        })
     }
 
     /// Whether `value` is back by more than the deadband.
     pub fn clears(&self, value: f64) -> bool {
-        match self.condition {
-            Condition::Above => value < self.threshold - self.deadband,
-            Condition::Below => self.threshold + self.deadband < value,
-        }
+        self.threshold.is_some_and(|threshold| match self.condition {
+            Condition::Above => value < threshold - self.deadband,
+            Condition::Below => threshold + self.deadband < value,
+        })
     }
 
     /// What an alert at `value` says.
@@ -85,7 +103,8 @@ impl Rule {
             Condition::Above => "above",
             Condition::Below => "below",
         };
-        format!("{}: {} {value} is {side} {}", self.name, self.metric, self.threshold)
+        let threshold = self.threshold.unwrap_or_default();
+        format!("{}: {} {value} is {side} {threshold}", self.name, self.metric)
     }
 
     /// Whether it looks at `equipment_id`, which is of type `kind`.

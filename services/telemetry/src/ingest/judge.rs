@@ -50,7 +50,7 @@ async fn replay(tx: &mut Tx, rule: &Rule, series_id: i64, series: &Series) -> Re
     else {
         return Ok(Outcome::default());
     };
-    let alerts = store::alert::lock_around(tx, rule.id, series.equipment_id, *first).await?;
+    let alerts = store::alert::lock_around(tx, rule, series.equipment_id, *first).await?;
     let mut replay = Replay::new(rule, series.equipment_id, alerts, (*first, *last));
     let since = rule.updated_at;
     let previous = if replay.looks_back() {

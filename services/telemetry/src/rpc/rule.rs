@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use kit::{Call, Error, Result, Timestamp, changes, once::Once};
+use kit::{Call, Error, Result, Timestamp, changes, db::Tx, mask::Mask, once::Once};
 use proto::telemetry::v1 as pb;
 use tonic::Response;
 
@@ -15,25 +15,44 @@ use crate::{
     store,
 };
 
+/// What an update of a rule can change, and what it can't but may name.
+const MUTABLE: [&str; 13] = [
+    "name",
+    "equipment_id",
+    "equipment_type",
+    "metric",
+    "condition",
+    "threshold",
+    "deadband",
+    "on_delay",
+    "off_delay",
+    "severity",
+    "open_task",
+    "enabled",
+    "guidance",
+];
+const GIVEN: [&str; 4] = ["id", "created_at", "updated_at", "etag"];
+
 pub async fn create(
     service: &Service,
     call: Call<pb::CreateRuleRequest>,
 ) -> Result<Response<pb::Rule>> {
-    let now = service.suite.clock.now();
     let once = Once::new(&call, &call.message.request_id);
-    let rule = read(call.message.rule.unwrap_or_default(), now)?;
+    let rule = read(call.message.rule.unwrap_or_default())?;
     // Asked before the transaction; it counts only if this is the first call with its key.
-    let known = check_equipment(service, &rule).await;
+    let known = check_equipment(service, rule.equipment_id).await;
 
     let mut tx = service.db.begin("create rule").await?;
+    store::rule::lock_all(&mut tx).await?;
+    // Not earlier: what was written until now is not for this rule to see.
+    let now = service.suite.clock.now();
     if let Some(answer) = once.recall(&mut tx, now).await? {
         return Ok(answer);
     }
     known?;
+    let rule = Rule { created_at: now, updated_at: now, ..rule };
     store::rule::insert(&mut tx, &rule).await?;
-    let id = rule.id.uuid();
-    let answer = pb::Rule::from(rule);
-    changes::append(&mut tx, now, change::RULE, id, &answer).await?;
+    let answer = tell(&mut tx, change::RULE, rule, now).await?;
     once.remember(&mut tx, &answer).await?;
     tx.commit().await?;
 
@@ -53,8 +72,15 @@ pub async fn list(
 ) -> Result<pb::ListRulesResponse> {
     let mut request = call.message;
     let page = kit::page!(request)?;
+    let filter = store::rule::Filter {
+        equipment_id: EquipmentId::parse_optional("equipment_id", request.equipment_id.as_deref())?,
+        severity: Severity::from_name(request.severity().as_str_name()),
+        equipment_type: Some(request.equipment_type).filter(|name| !name.is_empty()),
+        metric: Some(request.metric).filter(|metric| !metric.is_empty()),
+        enabled: request.enabled,
+    };
 
-    let rows = store::rule::list(&mut service.db.read().await?, &page).await?;
+    let rows = store::rule::list(&mut service.db.read().await?, &filter, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |rule| rule.id)?;
     Ok(pb::ListRulesResponse {
         rules: rows.into_iter().map(pb::Rule::from).collect(),
@@ -62,18 +88,107 @@ pub async fn list(
     })
 }
 
-/// A new rule from what the caller may say of it.
-fn read(wire: pb::Rule, now: Timestamp) -> Result<Rule> {
-    let equipment_id = wire.equipment_id.as_deref();
-    if wire.equipment_id.is_some() == wire.equipment_type.is_some() {
-        let problem = "give either equipment_id or equipment_type";
-        return Err(Error::invalid("rule.equipment_id", problem));
+pub async fn update(service: &Service, call: Call<pb::UpdateRuleRequest>) -> Result<pb::Rule> {
+    let wire = call.message.rule.unwrap_or_default();
+    let id = RuleId::parse("rule.id", &wire.id)?;
+    let mask = Mask::parse("rule", call.message.update_mask, &MUTABLE, &GIVEN)?;
+    let equipment_id =
+        EquipmentId::parse_optional("rule.equipment_id", wire.equipment_id.as_deref())?;
+    // Asked before the transaction; it counts only if the rule shall look elsewhere.
+    let known = check_equipment(service, equipment_id).await;
+
+    let mut tx = service.db.begin("update rule").await?;
+    let before = writable(&mut tx, id, &wire.etag).await?;
+    let Rule { created_at, updated_at, revision, .. } = before;
+    let after = read(merge(before.clone().into(), wire, &mask))?;
+    let mut after = Rule { id, created_at, updated_at, revision, ..after };
+    if after == before {
+        return Ok(before.into());
     }
-    Ok(Rule {
+    if after.equipment_id != before.equipment_id {
+        known?;
+    }
+    let now = service.suite.clock.now();
+    after.touch(now);
+    store::rule::update(&mut tx, &after).await?;
+    let why = if before.enabled && !after.enabled { "disabled" } else { "changed" };
+    clear_alerts(&mut tx, id, why, now).await?;
+    let answer = tell(&mut tx, change::RULE, after, now).await?;
+    tx.commit().await?;
+
+    Ok(answer)
+}
+
+pub async fn delete(service: &Service, call: Call<pb::DeleteRuleRequest>) -> Result<()> {
+    let id = RuleId::parse("id", &call.message.id)?;
+
+    let mut tx = service.db.begin("delete rule").await?;
+    let rule = writable(&mut tx, id, &call.message.etag).await?;
+    let now = service.suite.clock.now();
+    clear_alerts(&mut tx, id, "deleted", now).await?;
+    store::rule::delete(&mut tx, id).await?;
+    tell(&mut tx, change::RULE_DELETED, rule, now).await?;
+    tx.commit().await
+}
+
+/// The rule `id`; until `tx` ends, nobody else changes it or holds readings against it.
+async fn writable(tx: &mut Tx, id: RuleId, etag: &str) -> Result<Rule> {
+    store::rule::lock_all(tx).await?;
+    let rule = store::rule::find(tx, id).await?.ok_or_else(|| Error::not_found("rule", id))?;
+    if !etag.is_empty() && etag != rule.revision.to_string() {
+        return Err(Error::Stale("the rule was changed meanwhile"));
+    }
+    Ok(rule)
+}
+
+/// Clears the open alerts of a rule, which is not what raised them any more.
+async fn clear_alerts(tx: &mut Tx, id: RuleId, why: &str, now: Timestamp) -> Result<()> {
+    for mut alert in store::alert::lock_open(tx, id).await? {
+        alert.clear(now, &format!("Cleared because its rule was {why}."));
+        store::alert::update(tx, &alert).await?;
+        changes::append(tx, now, change::ALERT, alert.id.uuid(), &pb::Alert::from(alert)).await?;
+    }
+    Ok(())
+}
+
+/// Writes a rule to the change log.
+async fn tell(tx: &mut Tx, kind: &'static str, rule: Rule, now: Timestamp) -> Result<pb::Rule> {
+    let id = rule.id.uuid();
+    let wire = pb::Rule::from(rule);
+    changes::append(tx, now, kind, id, &wire).await?;
+    Ok(wire)
+}
+
+/// The rule that an update asks for: what `mask` names is as in `wire`, the rest as it was.
+fn merge(before: pb::Rule, wire: pb::Rule, mask: &Mask) -> pb::Rule {
+    pb::Rule {
+        name: mask.take("name", wire.name).unwrap_or(before.name),
+        equipment_id: mask.take("equipment_id", wire.equipment_id).unwrap_or(before.equipment_id),
+        equipment_type: mask
+            .take("equipment_type", wire.equipment_type)
+            .unwrap_or(before.equipment_type),
+        metric: mask.take("metric", wire.metric).unwrap_or(before.metric),
+        condition: mask.take("condition", wire.condition).unwrap_or(before.condition),
+        threshold: mask.take("threshold", wire.threshold).unwrap_or(before.threshold),
+        deadband: mask.take("deadband", wire.deadband).unwrap_or(before.deadband),
+        on_delay: mask.take("on_delay", wire.on_delay).unwrap_or(before.on_delay),
+        off_delay: mask.take("off_delay", wire.off_delay).unwrap_or(before.off_delay),
+        severity: mask.take("severity", wire.severity).unwrap_or(before.severity),
+        open_task: mask.take("open_task", wire.open_task).unwrap_or(before.open_task),
+        enabled: mask.take("enabled", wire.enabled).unwrap_or(before.enabled),
+        guidance: mask.take("guidance", wire.guidance).unwrap_or(before.guidance),
+        ..wire
+    }
+}
+
+/// A rule from what the caller may say of it.
+fn read(wire: pb::Rule) -> Result<Rule> {
+    let rule = Rule {
         id: RuleId::new(),
-        equipment_id: equipment_id
-            .map(|id| EquipmentId::parse("rule.equipment_id", id))
-            .transpose()?,
+        equipment_id: EquipmentId::parse_optional(
+            "rule.equipment_id",
+            wire.equipment_id.as_deref(),
+        )?,
         condition: Condition::from_name(wire.condition().as_str_name())
             .ok_or_else(|| Error::invalid("rule.condition", "is required"))?,
         severity: Severity::from_name(wire.severity().as_str_name()).unwrap_or(Severity::Warning),
@@ -87,10 +202,12 @@ fn read(wire: pb::Rule, now: Timestamp) -> Result<Rule> {
         open_task: wire.open_task,
         enabled: wire.enabled.unwrap_or(true),
         guidance: wire.guidance,
-        created_at: now,
-        updated_at: now,
+        created_at: Timestamp::from_micros(0),
+        updated_at: Timestamp::from_micros(0),
         revision: 1,
-    })
+    };
+    rule.check()?;
+    Ok(rule)
 }
 
 fn delay(field: &str, wire: Option<prost_types::Duration>) -> Result<Delay> {
@@ -98,8 +215,9 @@ fn delay(field: &str, wire: Option<prost_types::Duration>) -> Result<Delay> {
     Ok(Delay(duration.map_err(|_| Error::invalid(field, "must not be negative"))?))
 }
 
-async fn check_equipment(service: &Service, rule: &Rule) -> Result<()> {
-    let Some(id) = rule.equipment_id else { return Ok(()) };
+/// Checks that the equipment that a rule names is there and in service.
+async fn check_equipment(service: &Service, id: Option<EquipmentId>) -> Result<()> {
+    let Some(id) = id else { return Ok(()) };
     match service.register.find(id).await? {
         Some(entry) if entry.in_service => Ok(()),
         Some(_) => Err(Error::invalid("rule.equipment_id", "is decommissioned")),

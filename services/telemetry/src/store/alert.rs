@@ -8,7 +8,7 @@ use sqlx::QueryBuilder;
 use crate::domain::{
     alert::{Alert, AlertId, Severity, State},
     reading::EquipmentId,
-    rule::RuleId,
+    rule::{Rule, RuleId},
 };
 
 /// Which alerts to list.
@@ -27,7 +27,7 @@ macro_rules! select {
         concat!(
             "select id, equipment_id, rule_id, metric, severity, message, value, threshold,
                     raised_at, cleared_at, acknowledged_at, acknowledged_by, comment,
-                    task_id, task_requested, revision
+                    task_id, task_requested, judged_since, revision
              from alerts ",
             $($rest),+
         )
@@ -39,9 +39,9 @@ pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
             "insert into alerts (
                  id, equipment_id, rule_id, metric, severity, message, value, threshold,
                  raised_at, cleared_at, acknowledged_at, acknowledged_by, comment,
-                 task_id, task_requested, revision
+                 task_id, task_requested, judged_since, revision
              )
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         )
         .bind(alert.id)
         .bind(alert.equipment_id)
@@ -58,6 +58,7 @@ pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
         .bind(&alert.comment)
         .bind(&alert.task_id)
         .bind(alert.task_requested)
+        .bind(alert.judged_since)
         .bind(alert.revision)
         .execute(c).await.map(drop))?;
     Ok(())
@@ -126,12 +127,12 @@ pub async fn list(
 macro_rules! around {
     ($rest:literal) => {
         select!(
-            "where rule_id = $1 and equipment_id = $2
+            "where rule_id = $1 and equipment_id = $2 and judged_since = $4
                and raised_at >= coalesce(
                    (select max(earlier.raised_at)
                     from alerts as earlier
                     where earlier.rule_id = $1 and earlier.equipment_id = $2
-                      and earlier.raised_at < $3),
+                      and earlier.judged_since = $4 and earlier.raised_at < $3),
                    $3)
              order by raised_at ",
             $rest
@@ -139,30 +140,52 @@ macro_rules! around {
     };
 }
 
-/// The alerts of a rule on one piece of equipment from the last one raised before `at` on, oldest first. Holds the rows
-/// until the transaction ends: whoever acknowledges one meanwhile waits, and is not overwritten.
+/// The alerts of a rule, as it is now, on one piece of equipment from the last one raised before `at` on, oldest first. Holds
+/// the rows until the transaction ends: whoever acknowledges one meanwhile waits, and is not overwritten.
 pub async fn lock_around(
     tx: &mut Tx,
-    rule_id: RuleId,
+    rule: &Rule,
     equipment_id: EquipmentId,
     at: Timestamp,
 ) -> Result<Vec<Alert>> {
     Ok(match tx.engine() {
         Engine::Sqlite(c) => {
             sqlx::query_as(around!(""))
-                .bind(rule_id)
+                .bind(rule.id)
                 .bind(equipment_id)
                 .bind(at)
+                .bind(rule.updated_at)
                 .fetch_all(c)
                 .await?
         }
         Engine::Postgres(c) => {
             sqlx::query_as(around!("for update"))
-                .bind(rule_id)
+                .bind(rule.id)
                 .bind(equipment_id)
                 .bind(at)
+                .bind(rule.updated_at)
                 .fetch_all(c)
                 .await?
+        }
+    })
+}
+
+/// The open alerts of a rule, held until the transaction ends.
+pub async fn lock_open(tx: &mut Tx, rule_id: RuleId) -> Result<Vec<Alert>> {
+    Ok(match tx.engine() {
+        Engine::Sqlite(c) => {
+            sqlx::query_as(select!("where rule_id = $1 and cleared_at is null order by id"))
+                .bind(rule_id)
+                .fetch_all(c)
+                .await?
+        }
+        Engine::Postgres(c) => {
+            sqlx::query_as(select!(
+                "where rule_id = $1 and cleared_at is null order by id for update"
+            ))
+            .bind(rule_id)
+            .fetch_all(c)
+            .await?
         }
     })
 }

@@ -2,12 +2,26 @@ use std::collections::BTreeSet;
 
 use kit::{
     Page, Result,
-    db::{Conn, Tx},
+    db::{Conn, Engine, Tx},
     on,
 };
 use sqlx::QueryBuilder;
 
-use crate::domain::rule::{Rule, RuleId};
+use crate::domain::{
+    alert::Severity,
+    reading::EquipmentId,
+    rule::{Rule, RuleId},
+};
+
+/// Which rules to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub equipment_id: Option<EquipmentId>,
+    pub equipment_type: Option<String>,
+    pub metric: Option<String>,
+    pub severity: Option<Severity>,
+    pub enabled: Option<bool>,
+}
 
 macro_rules! select {
     ($rest:literal) => {
@@ -55,10 +69,93 @@ pub async fn find(db: &mut Conn, id: RuleId) -> Result<Option<Rule>> {
     Ok(on!(db, c => sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await)?)
 }
 
+/// Keeps all rules as they are until the transaction ends: what it writes is held against them.
+pub async fn hold(tx: &mut Tx) -> Result<()> {
+    if let Engine::Postgres(c) = tx.engine() {
+        sqlx::query("select pg_advisory_xact_lock_shared($1)").bind(RULES).execute(c).await?;
+    }
+    Ok(())
+}
+
+/// Keeps everybody else from changing rules and from holding anything against them, until the transaction ends.
+pub async fn lock_all(tx: &mut Tx) -> Result<()> {
+    // A writing transaction of SQLite has the whole database to itself.
+    if let Engine::Postgres(c) = tx.engine() {
+        sqlx::query("select pg_advisory_xact_lock($1)").bind(RULES).execute(c).await?;
+    }
+    Ok(())
+}
+
+/// Names the rules among the advisory locks of the database. Such a lock has a fair queue; rows shared by one writer after
+/// the other might never come free.
+const RULES: i64 = 7_166_824;
+
+pub async fn update(tx: &mut Tx, rule: &Rule) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update rules
+             set name = $2,
+                 equipment_id = $3,
+                 equipment_type = $4,
+                 metric = $5,
+                 condition = $6,
+                 threshold = $7,
+                 deadband = $8,
+                 on_delay = $9,
+                 off_delay = $10,
+                 severity = $11,
+                 open_task = $12,
+                 enabled = $13,
+                 guidance = $14,
+                 updated_at = $15,
+                 revision = $16
+             where id = $1",
+        )
+        .bind(rule.id)
+        .bind(&rule.name)
+        .bind(rule.equipment_id)
+        .bind(&rule.equipment_type)
+        .bind(&rule.metric)
+        .bind(rule.condition)
+        .bind(rule.threshold)
+        .bind(rule.deadband)
+        .bind(rule.on_delay.micros())
+        .bind(rule.off_delay.micros())
+        .bind(rule.severity)
+        .bind(rule.open_task)
+        .bind(rule.enabled)
+        .bind(&rule.guidance)
+        .bind(rule.updated_at)
+        .bind(rule.revision)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+pub async fn delete(tx: &mut Tx, id: RuleId) -> Result<()> {
+    on!(tx, c => sqlx::query("delete from rules where id = $1")
+        .bind(id)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
 /// By id, which is by age.
-pub async fn list(db: &mut Conn, page: &Page<RuleId>) -> Result<Vec<Rule>> {
+pub async fn list(db: &mut Conn, filter: &Filter, page: &Page<RuleId>) -> Result<Vec<Rule>> {
     Ok(on!(db, c => {
         let mut query = QueryBuilder::new(select!("where true"));
+        if let Some(equipment_id) = filter.equipment_id {
+            query.push(" and equipment_id = ").push_bind(equipment_id);
+        }
+        if let Some(equipment_type) = &filter.equipment_type {
+            query.push(" and equipment_type = ").push_bind(equipment_type);
+        }
+        if let Some(metric) = &filter.metric {
+            query.push(" and metric = ").push_bind(metric);
+        }
+        if let Some(severity) = filter.severity {
+            query.push(" and severity = ").push_bind(severity);
+        }
+        if let Some(enabled) = filter.enabled {
+            query.push(" and enabled = ").push_bind(enabled);
+        }
         if let Some(after) = page.after {
             query.push(" and id > ").push_bind(after);
         }
@@ -67,13 +164,14 @@ pub async fn list(db: &mut Conn, page: &Page<RuleId>) -> Result<Vec<Rule>> {
     })?)
 }
 
-/// The rules that look at one of `metrics`.
-pub async fn looking(db: &mut Conn, metrics: impl Iterator<Item = &str>) -> Result<Vec<Rule>> {
+/// The rules that look at one of `metrics`, held as they are until the transaction ends.
+pub async fn looking(tx: &mut Tx, metrics: impl Iterator<Item = &str>) -> Result<Vec<Rule>> {
+    hold(tx).await?;
     let metrics: BTreeSet<&str> = metrics.collect();
     if metrics.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(on!(db, c => {
+    Ok(on!(tx, c => {
         let mut query = QueryBuilder::new(select!("where enabled = "));
         query.push_bind(true).push(" and metric in (");
         let mut names = query.separated(", ");

@@ -113,7 +113,7 @@ fn below(equipment_id: &str, threshold: f64, deadband: f64) -> Rule {
         equipment_id: Some(equipment_id.into()),
         metric: "temperature".into(),
         condition: Condition::Below.into(),
-        threshold,
+        threshold: Some(threshold),
         deadband,
         open_task: true,
         ..Default::default()

@@ -1,3 +1,5 @@
+mod change;
+
 use std::time::Duration;
 
 use proto::telemetry::v1::{
@@ -61,6 +63,49 @@ testkit::both! {
         }
     }
 
+    async fn a_rule_needs_a_name_and_a_threshold(world: World) {
+        let suite = Suite::start(world).await;
+        let id = suite.machine("pump").await;
+        let rule = below(&id, 1.0, 0.0);
+        let by_type = Rule { equipment_id: None, ..rule.clone() };
+        for (bad, field) in [
+            (Rule { name: " \t".into(), ..rule.clone() }, "rule.name"),
+            (Rule { threshold: None, ..rule }, "rule.threshold"),
+            (Rule { equipment_type: Some(" ".into()), ..by_type }, "rule.equipment_type"),
+        ] {
+            let request = CreateRuleRequest { rule: Some(bad), ..Default::default() };
+            let error = suite.rules().create_rule(request).await.unwrap_err();
+            let violations = error.get_details_bad_request().unwrap().field_violations;
+            assert_eq!(violations[0].field, field);
+        }
+    }
+
+    async fn rules_are_filtered(world: World) {
+        let suite = Suite::start(world).await;
+        let id = suite.machine("pump").await;
+        let rule = below(&id, 1.0, 0.0);
+        let by_type = Rule { equipment_id: None, equipment_type: Some("pump".into()), ..rule.clone() };
+        let one = suite.rule(rule.clone()).await.id;
+        let two = suite.rule(Rule { severity: Severity::Critical.into(), ..by_type }).await.id;
+        let three =
+            suite.rule(Rule { metric: "speed".into(), enabled: Some(false), ..rule }).await.id;
+
+        let all = ListRulesRequest::default();
+        for (request, expected) in [
+            (all.clone(), vec![&one, &two, &three]),
+            (ListRulesRequest { equipment_id: Some(id), ..all.clone() }, vec![&one, &three]),
+            (ListRulesRequest { equipment_type: "pump".into(), ..all.clone() }, vec![&two]),
+            (ListRulesRequest { metric: "speed".into(), ..all.clone() }, vec![&three]),
+            (ListRulesRequest { severity: Severity::Critical.into(), ..all.clone() }, vec![&two]),
+            (ListRulesRequest { enabled: Some(true), ..all.clone() }, vec![&one, &two]),
+            (ListRulesRequest { enabled: Some(false), ..all }, vec![&three]),
+        ] {
+            let rules = suite.rules().list_rules(request.clone()).await.unwrap().into_inner().rules;
+            let found: Vec<_> = rules.iter().map(|rule| &rule.id).collect();
+            assert_eq!(found, expected, "{request:?}");
+        }
+    }
+
     async fn a_rule_by_type_watches_all_of_that_type(world: World) {
         let suite = Suite::start(world).await;
         let rule = Rule {
@@ -99,7 +144,8 @@ testkit::both! {
         }
         let first = ListRulesRequest { page_size: 2, ..Default::default() };
         let first = suite.rules().list_rules(first).await.unwrap().into_inner();
-        let rest = ListRulesRequest { page_size: 2, page_token: first.next_page_token };
+        let rest =
+            ListRulesRequest { page_size: 2, page_token: first.next_page_token, ..Default::default() };
         let rest = suite.rules().list_rules(rest).await.unwrap().into_inner();
         assert_eq!((first.rules.len(), rest.rules.len()), (2, 1));
         assert!(rest.next_page_token.is_empty());

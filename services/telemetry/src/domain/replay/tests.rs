@@ -20,7 +20,7 @@ fn rule(condition: Condition, deadband: f64, on_delay: u64, off_delay: u64) -> R
         equipment_type: Some("pump".into()),
         metric: "value".into(),
         condition,
-        threshold: 5.0,
+        threshold: Some(5.0),
         deadband,
         on_delay: delay(on_delay),
         off_delay: delay(off_delay),
@@ -88,7 +88,11 @@ impl<'r> Stored<'r> {
 
     fn history(&self) -> Vec<(i64, Option<i64>, f64)> {
         let spans = self.alerts.iter().map(|alert| {
-            (alert.raised_at.micros(), alert.cleared_at.map(Timestamp::micros), alert.value)
+            (
+                alert.raised_at.micros(),
+                alert.cleared_at.map(Timestamp::micros),
+                alert.value.unwrap(),
+            )
         });
         spans.collect()
     }
