@@ -18,7 +18,7 @@ use http::{
     request::Parts,
 };
 use http_body::Body as _;
-use kit::peer::Peers;
+use kit::{peer::Peers, request_id};
 use metrics::{counter, histogram};
 use prost_reflect::DescriptorPool;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +30,6 @@ use crate::{
     body::{self, Room},
     pages::Pages,
     problem::Problem,
-    request_id::{self, X_REQUEST_ID},
     routes::{Action, Found, Routes},
     transcode::Exchange,
 };
@@ -189,7 +188,7 @@ fn options(allow: HeaderValue) -> Response<Body> {
 fn finished(mut response: Response<Body>, method: &Method, request_id: &str) -> Response<Body> {
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(request_id) {
-        headers.insert(X_REQUEST_ID, value);
+        headers.insert(request_id::NAME, value);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let is_revalidated = method == Method::GET && headers.contains_key(ETAG);

@@ -25,7 +25,6 @@ mod pages;
 mod problem;
 mod query;
 mod request;
-mod request_id;
 mod response;
 mod routes;
 mod rule;

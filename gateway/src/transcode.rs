@@ -7,6 +7,7 @@ use http::{
     header::{AUTHORIZATION, IF_MATCH},
     request::Parts,
 };
+use kit::request_id;
 use prost_reflect::DynamicMessage;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -17,9 +18,7 @@ use crate::{
     body::{self, Content, Room},
     codec::DynamicCodec,
     problem::Problem,
-    request,
-    request_id::X_REQUEST_ID,
-    response,
+    request, response,
     routes::Route,
     rule::BodyRule,
     status,
@@ -134,7 +133,7 @@ impl Exchange {
             }
         }
         if let Ok(value) = self.request_id.parse() {
-            metadata.insert(X_REQUEST_ID, value);
+            metadata.insert(request_id::NAME, value);
         }
         if let Some(Ok(value)) = self.client.map(|client| client.to_string().parse()) {
             metadata.insert(X_FORWARDED_FOR, value);

@@ -39,7 +39,7 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// The name or address is taken, a field breaks a rule, or the database can't be reached.
+    /// There is no suite's data, the name or address is taken, a field breaks a rule, or the database can't be reached.
     pub async fn run(self) -> anyhow::Result<()> {
         let Self::Create { username, email, full_name, password_stdin, db } = self;
         let password = password_stdin.then(first_line).transpose()?;

@@ -30,8 +30,12 @@ const ARROWS: [(&str, May); 12] = [
 /// Every other crate has it as a dev-dependency only, if at all.
 const TESTKIT: &str = "testkit";
 /// Services whose tests run against the real neighbour in memory, in place of an imitation that could lie.
-const TEST_NEIGHBOURS: [(&str, &str); 3] =
-    [("maintenance", "equipment"), ("telemetry", "equipment"), ("telemetry", "maintenance")];
+const TEST_NEIGHBOURS: [(&str, &str); 4] = [
+    ("auth", "equipment"),
+    ("maintenance", "equipment"),
+    ("telemetry", "equipment"),
+    ("telemetry", "maintenance"),
+];
 /// Their tests need neither a database nor a server.
 const WITHOUT_TESTKIT: [&str; 3] = ["proto", "testkit", "xtask"];
 

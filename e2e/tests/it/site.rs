@@ -48,20 +48,19 @@ impl Site {
 
     /// Every part on its own, each finding the others over the network.
     pub async fn parts(world: World) -> Self {
-        let mut neighbours = Vec::new();
+        let services = [Part::Auth, Part::Equipment, Part::Maintenance, Part::Telemetry];
+        let services = services.map(|part| (part, testkit::free_port()));
+        let url = |port| format!("http://127.0.0.1:{port}");
+        let neighbours = services.map(|(part, port)| (part, url(port)));
         let mut running = Vec::new();
-        for part in [Part::Auth, Part::Equipment, Part::Maintenance, Part::Telemetry, Part::Gateway]
-        {
-            let config = config(&world, &neighbours);
-            let started =
-                Running::start(config, Some(part), CancellationToken::new()).await.unwrap();
-            if let Some(url) = started.grpc_url() {
-                neighbours.push((part, url));
-            }
-            running.push(started);
+        for (part, port) in services.into_iter().chain([(Part::Gateway, 0)]) {
+            let mut config = config(&world, &neighbours);
+            config.grpc.grpc_listen.set_port(port);
+            let started = Running::start(config, Some(part), CancellationToken::new()).await;
+            running.push(started.unwrap());
         }
         let http = running.last().and_then(Running::http_url).unwrap();
-        let grpc = neighbours.into_iter().map(|(_, url)| url).collect();
+        let grpc = neighbours.map(|(_, url)| url).into();
         Self { _running: running, http, grpc, _world: world }
     }
 

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tonic::{Extensions, Request, metadata::MetadataValue};
 
-use crate::access::Role;
+use crate::{access::Role, request_id};
 
 /// Time kept back from a caller's deadline when a call is made in their name, for our own answer.
 const ANSWER_TIME: Duration = Duration::from_millis(50);
@@ -119,7 +119,7 @@ impl Caller {
             authorize(&mut request, token);
         }
         if let Ok(id) = MetadataValue::try_from(self.request_id.as_str()) {
-            request.metadata_mut().insert("x-request-id", id);
+            request.metadata_mut().insert(request_id::NAME, id);
         }
         if let Some(deadline) = self.deadline {
             let left = deadline.saturating_duration_since(Instant::now());

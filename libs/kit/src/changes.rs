@@ -7,10 +7,13 @@
 //! A service appends its domain events in the transaction that makes them. Watch methods stream from the log with a
 //! resume token, and consumers inside the service keep their own place in it. Readings do not go through it.
 
+mod watch;
+
 use std::{fmt, time::Duration};
 
 use sqlx::FromRow;
 use uuid::Uuid;
+pub use watch::{Prompt, Start, resume};
 
 use crate::{
     Db, Error, Result, Timestamp,

@@ -8,7 +8,7 @@
 //! | [`db`], [`changes`], [`once`], [`search`] | storage on both engines, the change log, idempotency keys, search in text |
 //! | [`databases`], [`health`] | whether the databases of the process answer, and who is told |
 //! | [`peer`], [`suite`] | the other services, and what a service is started with |
-//! | [`stack`], [`process`], [`observe`] | the layers around every service, the process around them, and what it tells of itself |
+//! | [`stack`], [`process`], [`request_id`], [`observe`] | the layers around every service, the process around them, the name of a request in its logs, and what the process tells of itself |
 
 pub mod access;
 pub mod call;
@@ -26,6 +26,7 @@ pub mod order;
 pub mod page;
 pub mod peer;
 pub mod process;
+pub mod request_id;
 pub mod search;
 pub mod session;
 pub mod stack;

@@ -13,18 +13,18 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, Request, Response};
 use measure::Measure;
 use tokio::{sync::Semaphore, time::Instant};
 use tonic::{Status, body::Body, transport::server::TcpConnectInfo};
 use tower::{Layer, Service, ServiceExt};
 use tracing::Instrument;
-use uuid::Uuid;
 
 use crate::{
     Caller, Error, Result,
     access::{Role, Rule, Rules},
     call::{Admitted, Identity},
+    request_id,
     session::Sessions,
     token::Verifier,
 };
@@ -94,7 +94,7 @@ impl Guard {
             return Err(Error::NoMethod);
         };
         let mut caller = match rule {
-            Rule::Public => Caller::nobody(request_id(request.headers())),
+            Rule::Public => Caller::nobody(request_id::of(request.headers())),
             Rule::Roles(_) => self.caller(request.headers()).await?,
         };
         rule.check(&caller)?;
@@ -125,7 +125,7 @@ impl Guard {
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
         let token = bearer(headers).ok_or(Error::Unauthenticated("an access token is required"))?;
         let identity = self.identify(token).await?;
-        Ok(Caller::new(identity, token.into(), request_id(headers)))
+        Ok(Caller::new(identity, token.into(), request_id::of(headers)))
     }
 }
 
@@ -143,29 +143,6 @@ fn address(request: &Request<Body>) -> Option<IpAddr> {
     let connection = || request.extensions().get::<TcpConnectInfo>()?.remote_addr();
     told.and_then(|told| told.parse().ok()).or_else(|| Some(connection()?.ip()))
 }
-
-/// The id that the request came with, 1 to 128 visible characters, or else a new one, which it gets.
-fn ensure_request_id(headers: &mut HeaderMap) -> String {
-    let given = request_id(headers);
-    let is_good =
-        (1..=128).contains(&given.len()) && given.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_good {
-        return given;
-    }
-    let made = Uuid::now_v7().to_string();
-    if let Ok(value) = HeaderValue::from_str(&made) {
-        headers.insert(REQUEST_ID, value);
-    }
-    made
-}
-
-fn request_id(headers: &HeaderMap) -> String {
-    let id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
-    id.unwrap_or_default().to_owned()
-}
-
-/// Names a request in every service and log that it passes.
-const REQUEST_ID: &str = "x-request-id";
 
 /// How long the caller waits (`grpc-timeout`), at most [`CEILING`].
 fn timeout(headers: &HeaderMap) -> Duration {
@@ -222,7 +199,7 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let (guard, service) = (self.guard.clone(), self.service.clone());
-        let request_id = ensure_request_id(request.headers_mut());
+        let request_id = request_id::ensure(request.headers_mut());
         let span = tracing::info_span!("call", method = request.uri().path(), request_id);
         let answer = async move {
             let measure = Measure::begin(guard.method(&request));

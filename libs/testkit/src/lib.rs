@@ -5,6 +5,7 @@
 mod access;
 mod clock;
 mod eventually;
+mod port;
 mod postgres;
 mod users;
 mod world;
@@ -12,6 +13,7 @@ mod world;
 pub use access::assert_access;
 pub use clock::FrozenClock;
 pub use eventually::eventually;
+pub use port::free_port;
 pub use users::{Bearer, Issuer, User};
 pub use world::{Engine, Server, World};
 

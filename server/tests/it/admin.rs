@@ -39,6 +39,19 @@ async fn a_password_from_standard_input_is_taken_and_not_shown() {
     assert!(token(over_the_wire(&suite), "boss", "quite another phrase").await.is_ok());
 }
 
+#[test]
+fn a_folder_without_a_suite_gets_no_admin_and_no_database() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let output = create(folder.path(), "boss", &[], "");
+
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(error.contains("holds no data of Flightline"), "{error}");
+    assert!(error.contains(&folder.path().display().to_string()), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_is_taken_is_refused_and_its_owner_stays() {
     let (suite, folder) = suite().await;

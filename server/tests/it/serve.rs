@@ -1,8 +1,11 @@
 use std::fs;
 
 use flightline::{Part, Running};
-use proto::telemetry::v1::{
-    CreateReadingRequest, Reading, telemetry_service_client::TelemetryServiceClient,
+use proto::{
+    auth::v1::{CreateKeyRequest, Key, key_service_client::KeyServiceClient},
+    telemetry::v1::{
+        CreateReadingRequest, Reading, telemetry_service_client::TelemetryServiceClient,
+    },
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, postgres::PgConnectOptions};
 use testkit::{Engine, World, eventually};
@@ -131,28 +134,48 @@ async fn a_clean_stop_leaves_the_databases_and_nothing_beside_them() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parts_in_processes_of_their_own_make_one_suite() {
     let folder = tempfile::tempdir().unwrap();
+    let parts = [
+        (Part::Auth, "--auth-url", testkit::free_port()),
+        (Part::Equipment, "--equipment-url", testkit::free_port()),
+        (Part::Maintenance, "--maintenance-url", testkit::free_port()),
+        (Part::Telemetry, "--telemetry-url", testkit::free_port()),
+    ];
     let mut settings = vec!["--service-secret".to_owned(), "shared by all parts".to_owned()];
-    let mut parts = Vec::new();
-    for (part, flag) in [
-        (Part::Auth, "--auth-url"),
-        (Part::Equipment, "--equipment-url"),
-        (Part::Maintenance, "--maintenance-url"),
-        (Part::Telemetry, "--telemetry-url"),
-        (Part::Gateway, ""),
-    ] {
-        let more: Vec<_> = settings.iter().map(String::as_str).collect();
-        let running = start(config(folder.path(), &more), Some(part)).await;
-        assert_eq!(running.grpc_url().is_some(), part != Part::Gateway);
-        assert_eq!(running.http_url().is_some(), part == Part::Gateway);
-        settings.extend(running.grpc_url().into_iter().flat_map(|url| [flag.to_owned(), url]));
-        parts.push(running);
+    for (_, flag, port) in parts {
+        settings.extend([flag.to_owned(), format!("http://127.0.0.1:{port}")]);
     }
-    let [auth, equipment, _, telemetry, gateway] = &parts[..] else { panic!("five parts") };
+    let settings: Vec<_> = settings.iter().map(String::as_str).collect();
+    let config = config(folder.path(), &settings);
+    let mut running = Vec::new();
+    for (part, _, port) in parts {
+        let mut config = config.clone();
+        config.grpc.grpc_listen.set_port(port);
+        let started = start(config, Some(part)).await;
+        assert_eq!((started.grpc_url().is_some(), started.http_url()), (true, None));
+        running.push(started);
+    }
+    let gateway = start(config, Some(Part::Gateway)).await;
+    assert_eq!((gateway.grpc_url(), gateway.http_url().is_some()), (None, true));
+    running.push(gateway);
+    let [auth, equipment, _, telemetry, gateway] = &running[..] else { panic!("five parts") };
 
     let ready = get(&gateway.http_url().unwrap(), "/readyz").await;
     assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
     let admin = token(over_the_wire(auth), "admin", PASSWORD).await.unwrap();
     let pump = register(over_the_wire(equipment), &admin).await.unwrap();
+    // Auth asks equipment in the admin's name.
+    let key = |id: &str| {
+        let key = Key {
+            name: "pump house".into(),
+            equipment_ids: vec![id.to_owned()],
+            ..Default::default()
+        };
+        as_user(&admin, CreateKeyRequest { key: Some(key) })
+    };
+    let mut keys = KeyServiceClient::new(over_the_wire(auth));
+    keys.create_key(key(&pump.id)).await.unwrap();
+    let nowhere = keys.create_key(key("018f0000-0000-7000-8000-000000000000")).await.unwrap_err();
+    assert_eq!(nowhere.code(), Code::InvalidArgument, "{nowhere}");
     // Telemetry asks equipment in its own name, by a token from auth.
     let reading = Reading {
         equipment_id: pump.id,
@@ -163,7 +186,7 @@ async fn parts_in_processes_of_their_own_make_one_suite() {
     let mut client = TelemetryServiceClient::new(over_the_wire(telemetry));
     client.create_reading(as_user(&admin, message)).await.unwrap();
 
-    for part in parts.into_iter().rev() {
+    for part in running.into_iter().rev() {
         part.stop().await.unwrap();
     }
 }
@@ -171,7 +194,8 @@ async fn parts_in_processes_of_their_own_make_one_suite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_part_reports_the_health_of_its_own_services_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let config = config(folder.path(), &["--service-secret", "shared by all parts"]);
+    let more = ["--service-secret", "shared by all parts", "--equipment-url", "http://127.0.0.1:1"];
+    let config = config(folder.path(), &more);
     let auth = start(config, Some(Part::Auth)).await;
     let mut health = HealthClient::new(over_the_wire(&auth));
     let mut check = async |service: &str| {

@@ -61,12 +61,15 @@ pub struct UserSetup {
 ///
 /// # Errors
 ///
-/// The username or e-mail address is taken, a field breaks a rule, or the database can't be reached.
+/// There is no data of Flightline, the username or e-mail address is taken, a field breaks a rule, or the database can't
+/// be reached.
 pub async fn create_admin(
     db: &kit::db::Config,
     clock: &Clock,
     new: NewAdmin,
 ) -> anyhow::Result<Option<Secret>> {
+    // A database of its own would be one that no suite looks at.
+    ensure!(Db::exists(db, "auth").await?, "{}", no_data(db));
     let db = Db::open(db, "auth", &MIGRATIONS).await?;
     let (account, generated) = admin(new, &Hashing::new().await?, clock.now()).await?;
 
@@ -78,6 +81,16 @@ pub async fn create_admin(
     db.close().await;
 
     Ok(generated)
+}
+
+fn no_data(db: &kit::db::Config) -> String {
+    match db.server() {
+        Some(_) => "the database of DATABASE_URL holds no data of Flightline".to_owned(),
+        None => format!(
+            "{} holds no data of Flightline: set FLIGHTLINE_DATA_DIR to the suite's folder",
+            db.data_dir.display()
+        ),
+    }
 }
 
 /// Makes the first admin, if there is nobody.

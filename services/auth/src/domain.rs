@@ -1,6 +1,7 @@
 //! What the service knows, and its rules. No I/O, no wire types.
 
 pub mod audit;
+pub mod equipment;
 pub mod guess;
 pub mod key;
 pub mod password;

@@ -1,6 +1,7 @@
 //! The wire: each method reads a request, asks `domain` and `store`, and writes an answer.
 
 mod audit;
+mod equipment;
 mod guess;
 mod key;
 mod password;

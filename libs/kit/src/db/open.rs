@@ -76,6 +76,33 @@ impl Db {
         };
         Ok(Self { name: service, pools, pulse, commits: Arc::default() })
     }
+
+    /// Whether `service` has a database there. Makes none.
+    ///
+    /// # Errors
+    ///
+    /// The database server can't be reached.
+    pub async fn exists(config: &Config, service: &str) -> anyhow::Result<bool> {
+        let Some(url) = config.server() else {
+            return Ok(file(config, service).try_exists()?);
+        };
+        let options: PgConnectOptions = url.parse().context(NO_URL)?;
+        let mut connection = options.connect().await.context(NO_SERVER)?;
+        let found = sqlx::query_scalar("select to_regclass($1) is not null")
+            .bind(format!("{service}.changes"))
+            .fetch_one(&mut connection)
+            .await?;
+        connection.close().await?;
+        Ok(found)
+    }
+}
+
+const NO_URL: &str = "DATABASE_URL is not a PostgreSQL URL";
+const NO_SERVER: &str = "can't reach the database server";
+
+/// The embedded database of `service`.
+fn file(config: &Config, service: &str) -> PathBuf {
+    config.data_dir.join(format!("{service}.db"))
 }
 
 async fn sqlite(
@@ -83,7 +110,7 @@ async fn sqlite(
     service: &str,
     migrations: &Migrator,
 ) -> anyhow::Result<(Pools, pulse::Options)> {
-    let file = config.data_dir.join(format!("{service}.db"));
+    let file = file(config, service);
     // Hashes of passwords and signing keys lie here: nobody else may look.
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -129,7 +156,7 @@ async fn postgres(
     service: &'static str,
     migrations: &Migrator,
 ) -> anyhow::Result<(Pools, pulse::Options)> {
-    let options: PgConnectOptions = url.parse().context("DATABASE_URL is not a PostgreSQL URL")?;
+    let options: PgConnectOptions = url.parse().context(NO_URL)?;
     let options = options.application_name(service).log_statements(LevelFilter::Trace).options([
         ("search_path", service),
         ("statement_timeout", "5s"),
@@ -138,7 +165,7 @@ async fn postgres(
         ("synchronous_commit", "on"),
     ]);
 
-    let mut connection = options.connect().await.context("can't reach the database server")?;
+    let mut connection = options.connect().await.context(NO_SERVER)?;
     create_schema(&mut connection, service).await?;
     // A migration may take longer than a request may.
     connection.execute("set statement_timeout = 0; set lock_timeout = 0").await?;

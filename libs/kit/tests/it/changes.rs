@@ -1,6 +1,6 @@
 use kit::{
     Db, Timestamp,
-    changes::{self, Position, Reader},
+    changes::{self, Change, Position, Prompt, Reader},
     uuid::Uuid,
 };
 
@@ -14,7 +14,16 @@ async fn append(db: &Db, at: i64, number: i64) {
 /// The numbers after `position`.
 async fn numbers(db: &Db, position: Position) -> Vec<i64> {
     let changes = changes::after(&mut db.read().await.unwrap(), position, 100).await.unwrap();
+    decoded(&changes)
+}
+
+fn decoded(changes: &[Change]) -> Vec<i64> {
     changes.iter().map(|change| change.decode().unwrap()).collect()
+}
+
+/// What a prompt reader finds when it looks once.
+async fn look(db: &Db, reader: &mut Prompt) -> Vec<i64> {
+    decoded(&reader.look(&mut db.read().await.unwrap()).await.unwrap())
 }
 
 /// Waits until the numbers after `position` are these. On PostgreSQL a change shows when no older transaction runs,
@@ -81,6 +90,44 @@ testkit::both! {
         assert!(!changes::holds(&mut read, first[0].position).await.unwrap());
         let end = changes::end(&mut read).await.unwrap();
         assert!(changes::holds(&mut read, end).await.unwrap());
+        let token = first[0].position.to_string();
+        assert!(changes::resume(&mut read, "token", &token).await.unwrap().with_snapshot);
+    }
+
+    async fn a_watch_begins_with_a_snapshot_or_where_it_left_off(world: World) {
+        let db = crate::open(&world).await;
+        append(&db, 0, 1).await;
+        expect(&db, Position::default(), &[1]).await;
+        let mut read = db.read().await.unwrap();
+
+        let anew = changes::resume(&mut read, "token", "").await.unwrap();
+        let token = changes::after(&mut read, Position::default(), 1).await.unwrap()[0].position;
+        let resumed = changes::resume(&mut read, "token", &token.to_string()).await.unwrap();
+        let nonsense = changes::resume(&mut read, "token", "nonsense").await.unwrap_err();
+
+        assert!(anew.with_snapshot);
+        assert_eq!((resumed.position, resumed.with_snapshot), (token, false));
+        assert_eq!(nonsense.to_string(), "token: is not a resume token");
+    }
+
+    async fn a_prompt_reader_sees_each_change_at_the_next_look_and_once(world: World) {
+        let db = crate::open(&world).await;
+        let mut reader = Prompt::new(Position::default());
+
+        for number in 0..3 {
+            append(&db, 0, number).await;
+            assert_eq!(look(&db, &mut reader).await, [number]);
+        }
+        for number in 0..1200 {
+            append(&db, 0, number).await;
+        }
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            seen.extend(look(&db, &mut reader).await);
+        }
+
+        assert_eq!(seen, (0..1200).collect::<Vec<_>>());
+        assert!(look(&db, &mut reader).await.is_empty());
     }
 
     async fn a_consumer_that_lags_keeps_the_log(world: World) {
@@ -119,5 +166,25 @@ mod a_late_commit_is_not_skipped {
         }
 
         assert_eq!((early, seen), (vec![], vec![1, 2]));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn and_a_prompt_reader_waits_for_none() {
+        let world = World::new(Engine::Postgres).await;
+        let db = crate::open(&world).await;
+        let mut reader = Prompt::new(Position::default());
+        let mut slow = db.begin("slow").await.unwrap();
+        changes::append(&mut slow, Timestamp::from_micros(0), "number", Uuid::now_v7(), &1_i64)
+            .await
+            .unwrap();
+        append(&db, 0, 2).await;
+
+        let early = [look(&db, &mut reader).await, look(&db, &mut reader).await];
+        let token = reader.position();
+        slow.commit().await.unwrap();
+        let late = [look(&db, &mut reader).await, look(&db, &mut reader).await];
+
+        assert_eq!((early, late), ([vec![2], vec![]], [vec![1], vec![]]));
+        expect(&db, token, &[1, 2]).await;
     }
 }

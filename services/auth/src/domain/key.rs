@@ -1,9 +1,8 @@
 //! Keys that machines hold.
 
 use kit::{Result, Timestamp};
-use uuid::Uuid;
 
-use super::secret::Secret;
+use super::{equipment::EquipmentId, secret::Secret};
 
 kit::id!(
     /// Names one key, for ever.
@@ -22,7 +21,7 @@ pub struct Key {
     pub hash: KeyHash,
     /// The equipment that it may send data of.
     #[sqlx(skip)]
-    pub equipment_ids: Vec<Uuid>,
+    pub equipment_ids: Vec<EquipmentId>,
     /// The admin who made it.
     pub created_by: String,
     pub created_at: Timestamp,

@@ -1,4 +1,4 @@
-use kit::{Call, Page, Result, Timestamp};
+use kit::{Call, Result, Timestamp};
 use proto::auth::v1 as pb;
 
 use super::Service;
@@ -9,9 +9,7 @@ pub async fn list(
     call: Call<pb::ListAuditEventsRequest>,
 ) -> Result<pb::ListAuditEventsResponse> {
     let mut request = call.message;
-    let (size, token) =
-        (std::mem::take(&mut request.page_size), std::mem::take(&mut request.page_token));
-    let page = Page::parse(size, &token, &request)?;
+    let page = kit::page!(request)?;
     let from = request.from.map(|at| Timestamp::parse("from", &at)).transpose()?;
     let to = request.to.map(|at| Timestamp::parse("to", &at)).transpose()?;
     let filter = store::audit::Filter {

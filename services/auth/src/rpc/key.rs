@@ -1,12 +1,12 @@
-use kit::{Call, Error, Page, Result, Timestamp};
+use kit::{Call, Error, Result, Timestamp};
 use proto::auth::v1 as pb;
-use uuid::Uuid;
 
-use super::{Service, watch};
+use super::{Service, equipment, watch};
 use crate::{
     Secret,
     domain::{
         audit::{Event, Kind},
+        equipment::EquipmentId,
         key::{Key, KeyHash, KeyId, new_secret},
         user::check_name,
     },
@@ -19,6 +19,8 @@ pub async fn create(service: &Service, call: Call<pb::CreateKeyRequest>) -> Resu
     let secret = new_secret()?;
     let created_by = call.caller.id.clone();
     let key = read(call.message.key.unwrap_or_default(), &secret, created_by, now)?;
+    let field = "key.equipment_ids";
+    equipment::check_in_service(service, &call.caller, field, &key.equipment_ids).await?;
     let event = Event::new(&call.caller, Kind::KeyCreated, resource(key.id), now);
 
     let mut tx = service.db.begin("create key").await?;
@@ -31,9 +33,9 @@ pub async fn create(service: &Service, call: Call<pb::CreateKeyRequest>) -> Resu
 
 pub async fn list(
     service: &Service,
-    call: Call<pb::ListKeysRequest>,
+    mut call: Call<pb::ListKeysRequest>,
 ) -> Result<pb::ListKeysResponse> {
-    let page = Page::parse(call.message.page_size, &call.message.page_token, &())?;
+    let page = kit::page!(call.message)?;
 
     let rows = store::key::list(&mut service.db.read().await?, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |key| key.id)?;
@@ -83,10 +85,10 @@ fn read(wire: pb::Key, secret: &Secret, created_by: String, now: Timestamp) -> R
     check_name("key.name", &wire.name)?;
     let mut equipment_ids = Vec::with_capacity(wire.equipment_ids.len());
     for (index, id) in wire.equipment_ids.iter().enumerate() {
-        let refuse = |problem| Error::invalid(format!("key.equipment_ids[{index}]"), problem);
-        let id: Uuid = id.parse().map_err(|_| refuse("must be an id (a UUID)"))?;
+        let field = format!("key.equipment_ids[{index}]");
+        let id = EquipmentId::parse(&field, id)?;
         if equipment_ids.contains(&id) {
-            return Err(refuse("is there twice"));
+            return Err(Error::invalid(field, "is there twice"));
         }
         equipment_ids.push(id);
     }

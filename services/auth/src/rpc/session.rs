@@ -1,4 +1,4 @@
-use kit::{Call, Error, Page, Result, Timestamp, db::Tx};
+use kit::{Call, Error, Result, Timestamp, db::Tx};
 use proto::auth::v1 as pb;
 
 use super::{Service, watch};
@@ -26,11 +26,11 @@ pub async fn log_out(service: &Service, call: Call<pb::LogoutRequest>) -> Result
 /// Where the caller is logged in.
 pub async fn list(
     service: &Service,
-    call: Call<pb::ListSessionsRequest>,
+    mut call: Call<pb::ListSessionsRequest>,
 ) -> Result<pb::ListSessionsResponse> {
     let now = service.suite.clock.now();
     let user_id = UserId::parse("caller", &call.caller.id)?;
-    let page = Page::parse(call.message.page_size, &call.message.page_token, &())?;
+    let page = kit::page!(call.message)?;
     let alive = Session::alive(now);
 
     let rows = store::session::list(&mut service.db.read().await?, user_id, &alive, &page).await?;

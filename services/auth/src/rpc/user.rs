@@ -1,6 +1,5 @@
 use kit::{
-    Call, Caller, Error, Page, Result, Timestamp, access::Role, changes, db::Tx, mask::Mask,
-    once::Once,
+    Call, Caller, Error, Result, Timestamp, access::Role, changes, db::Tx, mask::Mask, once::Once,
 };
 use proto::auth::v1 as pb;
 use tonic::Response;
@@ -88,9 +87,7 @@ pub async fn list(
     call: Call<pb::ListUsersRequest>,
 ) -> Result<pb::ListUsersResponse> {
     let mut request = call.message;
-    let (size, token) =
-        (std::mem::take(&mut request.page_size), std::mem::take(&mut request.page_token));
-    let page = Page::parse(size, &token, &request)?;
+    let page = kit::page!(request)?;
     let filter = store::user::Filter {
         role: Role::from_name(request.role().as_str_name()),
         text: Some(fold(&request.q)).filter(|text| !text.is_empty()),

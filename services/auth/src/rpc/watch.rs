@@ -5,7 +5,7 @@ use std::time::Duration;
 use kit::{
     Call, Clock, Db, Result, Timestamp,
     access::Role,
-    changes::{self, Position},
+    changes::{self, Position, Prompt},
     db::Tx,
     session::{News, Sessions, UserNews},
 };
@@ -31,8 +31,6 @@ const MEMORY: Duration = Duration::from_mins(10);
 /// The pause between two looks at the log. Each look is told, news or not, so that silence means that something is
 /// wrong with the way here, with this process or with its database.
 const PAUSE: Duration = Duration::from_millis(200);
-/// The pause after a commit that is not in sight yet: PostgreSQL shows it when all older transactions are over.
-const SHORT_PAUSE: Duration = Duration::from_millis(20);
 
 /// How much of a snapshot goes into one message.
 const CHUNK: usize = 1000;
@@ -43,29 +41,17 @@ pub type WatchStream = ReceiverStream<Result<pb::WatchSessionsResponse, Status>>
 type Sender = mpsc::Sender<Result<pb::WatchSessionsResponse, Status>>;
 
 pub async fn watch(service: &Service, call: Call<pb::WatchSessionsRequest>) -> Result<WatchStream> {
-    let mut db = service.db.read().await?;
-    let resumed = match call.message.resume_token.as_str() {
-        "" => None,
-        token => Some(Position::parse("resume_token", token)?),
-    };
-    let resumed = match resumed {
-        Some(position) if changes::holds(&mut db, position).await? => Some(position),
-        _ => None,
-    };
-    let start = match resumed {
-        Some(position) => position,
-        None => changes::end(&mut db).await?,
-    };
-    drop(db);
+    let token = &call.message.resume_token;
+    let start = changes::resume(&mut service.db.read().await?, "resume_token", token).await?;
 
     let (sender, receiver) = mpsc::channel(16);
     let (db, clock) = (service.db.clone(), service.suite.clock.clone());
     service.suite.spawn(async move {
         let told = async {
-            if resumed.is_none() {
+            if start.with_snapshot {
                 tell_recent(&db, &clock, &sender).await?;
             }
-            tell(&db, &sender, start).await
+            tell(&db, &sender, start.position).await
         };
         if let Err(error) = told.await {
             // The watcher may have gone; it resumes from the last token that it kept.
@@ -105,12 +91,12 @@ async fn tell_recent(db: &Db, clock: &Clock, sender: &Sender) -> Result<()> {
 
 /// Sends what happens after `start`, or that nothing did, until the watcher goes.
 async fn tell(db: &Db, sender: &Sender, start: Position) -> Result<()> {
-    let mut position = start;
+    // Not the ordinary reader: an ended session may not wait until some older transaction is over.
+    let mut log = Prompt::new(start);
     let mut commits = db.commits();
-    let mut pause = PAUSE;
     loop {
         commits.mark_unchanged();
-        let changes = changes::after(&mut db.read().await?, position, 500).await?;
+        let changes = log.look(&mut db.read().await?).await?;
         let mut message = pb::WatchSessionsResponse::default();
         for change in changes.iter().filter(|change| change.kind == CHANGE) {
             let news: pb::WatchSessionsResponse = change.decode()?;
@@ -118,16 +104,14 @@ async fn tell(db: &Db, sender: &Sender, start: Position) -> Result<()> {
             message.users.extend(news.users);
             message.deleted_key_ids.extend(news.deleted_key_ids);
         }
-        position = changes.last().map_or(position, |last| last.position);
-        message.resume_token = position.to_string();
+        message.resume_token = log.position().to_string();
         message.snapshot_complete = true;
         if sender.send(Ok(message)).await.is_err() {
             return Ok(());
         }
         if changes.is_empty() {
             // A closed channel means that the process is going down; the pause is then right, too.
-            let woken = tokio::time::timeout(pause, commits.changed()).await.is_ok();
-            pause = if woken { SHORT_PAUSE } else { PAUSE };
+            let _ = tokio::time::timeout(PAUSE, commits.changed()).await;
         }
     }
 }

@@ -4,9 +4,11 @@ use kit::{
     on,
 };
 use sqlx::QueryBuilder;
-use uuid::Uuid;
 
-use crate::domain::key::{Key, KeyHash, KeyId};
+use crate::domain::{
+    equipment::EquipmentId,
+    key::{Key, KeyHash, KeyId},
+};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -101,7 +103,7 @@ pub async fn deleted(db: &mut Conn, since: Timestamp) -> Result<Vec<KeyId>> {
         .fetch_all(c).await)?)
 }
 
-async fn equipment(db: &mut Conn, id: KeyId) -> Result<Vec<Uuid>> {
+async fn equipment(db: &mut Conn, id: KeyId) -> Result<Vec<EquipmentId>> {
     Ok(on!(db, c => sqlx::query_scalar(
             "select equipment_id
              from key_equipment

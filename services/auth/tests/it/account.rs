@@ -83,6 +83,13 @@ testkit::both! {
         assert!(users(&world, &server).await.iter().all(|user| user.role() == user::Role::Admin));
     }
 
+    async fn without_a_suite_no_admin_is_made(world: World) {
+        for _ in 0..2 {
+            let refused = create_admin(&world.db, &world.clock.clock(), boss()).await.unwrap_err();
+            assert!(refused.to_string().contains("holds no data of Flightline"), "{refused:#}");
+        }
+    }
+
     async fn a_command_says_why_it_makes_no_admin(world: World) {
         let server = start(&world).await;
         register(&mut anon(&server), ana()).await.unwrap();

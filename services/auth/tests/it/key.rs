@@ -1,29 +1,56 @@
 use std::time::Duration;
 
 use kit::{access::Role, on};
-use proto::auth::v1::{
-    CheckKeyRequest, CheckKeyResponse, CreateKeyRequest, DeleteKeyRequest, Key, ListKeysRequest,
-    WatchSessionsRequest, key_service_client::KeyServiceClient,
-    session_service_client::SessionServiceClient,
+use proto::{
+    auth::v1::{
+        CheckKeyRequest, CheckKeyResponse, CreateKeyRequest, DeleteKeyRequest, Key,
+        ListKeysRequest, key_service_client::KeyServiceClient,
+        session_service_client::SessionServiceClient,
+    },
+    equipment::v1::{
+        CreateEquipmentRequest, Equipment, equipment::Status as State,
+        equipment_service_client::EquipmentServiceClient,
+    },
 };
 use testkit::{Bearer, Server, World};
 use tonic::{Code, Status, service::interceptor::InterceptedService, transport::Channel};
 use tonic_types::StatusExt;
 
-use super::{database, start};
+use super::{database, start, start_equipment};
 
 type Keys = KeyServiceClient<InterceptedService<Channel, Bearer>>;
 
-const PUMP: &str = "018f0000-0000-7000-8000-00000000000a";
-const CRANE: &str = "018f0000-0000-7000-8000-00000000000b";
+/// What nothing has.
+const NOTHING: &str = "018f0000-0000-7000-8000-00000000000a";
 
-fn keys(world: &World, server: &Server) -> Keys {
+/// Two pieces of equipment in service.
+async fn equipment(world: &World) -> [String; 2] {
+    let register = start_equipment(world).await;
+    [
+        register_one(world, &register, State::Standby).await,
+        register_one(world, &register, State::Down).await,
+    ]
+}
+
+async fn register_one(world: &World, register: &Server, state: State) -> String {
+    let mut register = EquipmentServiceClient::new(register.by(&world.user(Role::Admin)));
+    let equipment = Equipment { name: "Pump".into(), status: state.into(), ..Default::default() };
+    let request = CreateEquipmentRequest { equipment: Some(equipment), ..Default::default() };
+    register.create_equipment(request).await.unwrap().into_inner().id
+}
+
+pub fn keys(world: &World, server: &Server) -> Keys {
     KeyServiceClient::new(server.by(&world.user(Role::Admin)))
 }
 
-fn pump_house() -> Key {
-    let equipment_ids = vec![PUMP.into(), CRANE.into()];
-    Key { name: "pump house".into(), equipment_ids, ..Key::default() }
+fn pump_house(equipment_ids: &[String]) -> Key {
+    Key { name: "pump house".into(), equipment_ids: equipment_ids.into(), ..Key::default() }
+}
+
+/// A new key for a new piece of equipment.
+pub async fn new_key(world: &World, server: &Server) -> Key {
+    let equipment = equipment(world).await;
+    create(&mut keys(world, server), pump_house(&equipment)).await.unwrap()
 }
 
 async fn create(keys: &mut Keys, key: Key) -> Result<Key, Status> {
@@ -44,21 +71,22 @@ testkit::both! {
     async fn a_key_is_good_for_its_equipment_and_shown_once(world: World) {
         let server = start(&world).await;
         let mut keys = keys(&world, &server);
+        let equipment = equipment(&world).await;
 
-        let key = create(&mut keys, pump_house()).await.unwrap();
+        let key = create(&mut keys, pump_house(&equipment)).await.unwrap();
         let secret = key.secret.clone().unwrap();
         let checked = check(&world, &server, &secret).await.unwrap();
 
         assert_eq!((&secret[..3], secret.len()), ("fl_", 46));
         assert_eq!((&checked.key_id, checked.name.as_str()), (&key.id, "pump house"));
-        assert_eq!(checked.equipment_ids, [PUMP, CRANE]);
+        assert_eq!(checked.equipment_ids, equipment);
         assert_eq!(checked.expires_at, None);
         assert_eq!(list(&mut keys).await, [Key { secret: None, ..key }]);
     }
 
     async fn a_keys_secret_is_nowhere_in_the_database(world: World) {
         let server = start(&world).await;
-        let key = create(&mut keys(&world, &server), pump_house()).await.unwrap();
+        let key = new_key(&world, &server).await;
 
         let mut db = database(&world).await.read().await.unwrap();
         let kept: Vec<String> = on!(&mut db, c => sqlx::query_scalar(
@@ -73,11 +101,12 @@ testkit::both! {
     async fn an_unknown_expired_or_deleted_key_is_good_for_nothing(world: World) {
         let server = start(&world).await;
         let mut keys = keys(&world, &server);
+        let pump_house = pump_house(&equipment(&world).await);
         let hour = world.clock.now().plus(Duration::from_hours(1));
-        let brief = Key { expires_at: Some(hour.into()), ..pump_house() };
+        let brief = Key { expires_at: Some(hour.into()), ..pump_house.clone() };
         let brief = create(&mut keys, brief).await.unwrap().secret.unwrap();
-        let deleted = create(&mut keys, pump_house()).await.unwrap();
-        let good = create(&mut keys, pump_house()).await.unwrap().secret.unwrap();
+        let deleted = create(&mut keys, pump_house.clone()).await.unwrap();
+        let good = create(&mut keys, pump_house).await.unwrap().secret.unwrap();
         check(&world, &server, &brief).await.unwrap();
 
         keys.delete_key(DeleteKeyRequest { id: deleted.id.clone() }).await.unwrap();
@@ -95,38 +124,41 @@ testkit::both! {
         assert_eq!(list(&mut keys).await.len(), 2);
     }
 
-    async fn a_deleted_key_is_news(world: World) {
-        let server = start(&world).await;
-        let mut keys = keys(&world, &server);
-        let key = create(&mut keys, pump_house()).await.unwrap();
-        let mut service = SessionServiceClient::new(server.by(&world.user(Role::Service)));
-
-        keys.delete_key(DeleteKeyRequest { id: key.id.clone() }).await.unwrap();
-        let request = WatchSessionsRequest::default();
-        let mut watch = service.watch_sessions(request).await.unwrap().into_inner();
-
-        assert_eq!(watch.message().await.unwrap().unwrap().deleted_key_ids, [key.id]);
-    }
-
     async fn what_is_wrong_with_a_key_is_named_by_field(world: World) {
         let server = start(&world).await;
         let mut keys = keys(&world, &server);
+        let register = start_equipment(&world).await;
+        let pump = register_one(&world, &register, State::Operational).await;
+        let gone = register_one(&world, &register, State::Decommissioned).await;
+        let good = || pump_house(std::slice::from_ref(&pump));
+        let bound = |ids: &[&str]| pump_house(&ids.iter().map(ToString::to_string).collect::<Vec<_>>());
         let now = world.clock.now();
 
-        for (key, field) in [
-            (Key { name: String::new(), ..pump_house() }, "key.name"),
-            (Key { name: "a\nb".into(), ..pump_house() }, "key.name"),
-            (Key { equipment_ids: vec![], ..pump_house() }, "key.equipment_ids"),
-            (Key { equipment_ids: vec!["7".into()], ..pump_house() }, "key.equipment_ids[0]"),
-            (
-                Key { equipment_ids: vec![PUMP.into(), PUMP.into()], ..pump_house() },
-                "key.equipment_ids[1]",
-            ),
-            (Key { expires_at: Some(now.into()), ..pump_house() }, "key.expires_at"),
+        for (key, field, problem) in [
+            (Key { name: String::new(), ..good() }, "key.name", "must not be empty"),
+            (Key { name: "a\nb".into(), ..good() }, "key.name", "control characters"),
+            (bound(&[]), "key.equipment_ids", "must not be empty"),
+            (bound(&["7"]), "key.equipment_ids[0]", "must be an id"),
+            (bound(&[&pump, &pump]), "key.equipment_ids[1]", "is there twice"),
+            (bound(&[&pump, NOTHING]), "key.equipment_ids[1]", "there is no such equipment"),
+            (bound(&[&pump, &gone]), "key.equipment_ids[1]", "is decommissioned"),
+            (Key { expires_at: Some(now.into()), ..good() }, "key.expires_at", "must lie ahead"),
         ] {
             let error = create(&mut keys, key).await.unwrap_err();
-            let violations = error.get_details_bad_request().unwrap().field_violations;
-            assert_eq!((error.code(), violations[0].field.as_str()), (Code::InvalidArgument, field));
+            let violation = error.get_details_bad_request().unwrap().field_violations.remove(0);
+            assert_eq!((error.code(), violation.field.as_str()), (Code::InvalidArgument, field));
+            assert!(violation.description.contains(problem), "{field}: {}", violation.description);
         }
+        assert!(list(&mut keys).await.is_empty());
+    }
+
+    async fn while_the_register_is_away_no_key_is_made(world: World) {
+        let server = start(&world).await;
+        let mut keys = keys(&world, &server);
+
+        let error = create(&mut keys, pump_house(&[NOTHING.into()])).await.unwrap_err();
+
+        assert_eq!(error.code(), Code::Unavailable);
+        assert!(list(&mut keys).await.is_empty());
     }
 }

@@ -54,6 +54,13 @@ async fn start_with(world: &World, config: &Config) -> (Server, Option<FirstAdmi
     (world.serve(routes.routes(), &world.places.auth).await, started.unwrap())
 }
 
+/// The register of equipment, beside it.
+async fn start_equipment(world: &World) -> Server {
+    let mut routes = Routes::builder();
+    equipment::start(&world.db, &world.suite, &mut routes).await.unwrap();
+    world.serve(routes.routes(), &world.places.equipment).await
+}
+
 /// Somebody without a token.
 fn anon(server: &Server) -> Anon {
     AuthServiceClient::new(server.channel.clone())

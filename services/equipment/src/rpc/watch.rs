@@ -2,7 +2,7 @@
 
 use kit::{
     Call, Page, Result,
-    changes::{self, Change, Position, Reader},
+    changes::{self, Change, Position, Reader, Start},
 };
 use proto::equipment::v1 as pb;
 use tokio::sync::mpsc;
@@ -21,25 +21,13 @@ pub async fn watch(
     service: &Service,
     call: Call<pb::WatchEquipmentRequest>,
 ) -> Result<WatchStream> {
-    let mut db = service.db.read().await?;
-    let resumed = match call.message.resume_token.as_str() {
-        "" => None,
-        token => Some(Position::parse("resume_token", token)?),
-    };
-    let resumed = match resumed {
-        Some(position) if changes::holds(&mut db, position).await? => Some(position),
-        _ => None,
-    };
-    let start = match resumed {
-        Some(position) => position,
-        None => changes::end(&mut db).await?,
-    };
-    drop(db);
+    let token = &call.message.resume_token;
+    let start = changes::resume(&mut service.db.read().await?, "resume_token", token).await?;
 
     let (sender, receiver) = mpsc::channel(256);
     let (db, watcher) = (service.db.clone(), sender.clone());
     service.suite.spawn(async move {
-        let sent = send(&db, &sender, start, resumed.is_none()).await;
+        let sent = send(&db, &sender, start).await;
         if let Err(error) = sent {
             // The watcher may have gone; it resumes from the last token that it kept.
             let _ = watcher.send(Err(error.into())).await;
@@ -48,12 +36,12 @@ pub async fn watch(
     Ok(ReceiverStream::new(receiver))
 }
 
-/// Sends all there is, if asked to, and then every change after `start` until the watcher goes.
-async fn send(db: &kit::Db, sender: &Sender, start: Position, snapshot: bool) -> Result<()> {
-    if snapshot {
-        send_all(db, sender, start).await?;
+/// Sends all there is, unless the watcher resumes, and then every change until the watcher goes.
+async fn send(db: &kit::Db, sender: &Sender, start: Start) -> Result<()> {
+    if start.with_snapshot {
+        send_all(db, sender, start.position).await?;
     }
-    let mut reader = Reader::new(db, start);
+    let mut reader = Reader::new(db, start.position);
     loop {
         let changes = tokio::select! {
             changes = reader.next() => changes?,
