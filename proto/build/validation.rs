@@ -158,6 +158,11 @@ fn check(field: &FieldDescriptor, kind: &str, rule: &str, value: &Value) -> Resu
             let side = if rule == "min_items" { "at_least" } else { "at_most" };
             format!("checker.{side}(value.len(), {}, \"items\");", literal(value)?)
         }
+        ("repeated", "items") => {
+            let rules = value.as_message().context("rules of items are a message")?;
+            let checks = scalar_checks(field, rules)?;
+            format!("checker.each(value, |checker, value| {{ {checks} }});")
+        }
         ("map", "max_pairs") => {
             format!("checker.at_most(value.len(), {}, \"entries\");", literal(value)?)
         }

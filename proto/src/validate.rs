@@ -222,6 +222,13 @@ mod tests {
     }
 
     #[test]
+    fn an_item_of_a_list_is_named_by_its_place() {
+        let equipment_ids = vec!["018f0000-0000-7000-8000-000000000000".to_owned(), "x".to_owned()];
+        let request = telemetry::ListLatestRequest { equipment_ids, ..Default::default() };
+        assert_eq!(problems(&request), ["equipment_ids[1] must be an id (a UUID)"]);
+    }
+
+    #[test]
     fn an_answer_is_not_checked() {
         const { assert!(!equipment::Equipment::IS_REQUEST) };
         const { assert!(equipment::CreateEquipmentRequest::IS_REQUEST) };

@@ -11,6 +11,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Where our reasons come from, as `google.rpc.ErrorInfo` wants it.
 const DOMAIN: &str = "flightline";
 
+/// When to try again what was more than a service could take: a queue that is full empties in less.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// Why a call failed, in the words that the caller may see.
 ///
 /// A small subset of gRPC's codes on purpose: add a variant only when some caller acts on it.
@@ -166,6 +169,10 @@ impl From<Error> for Status {
                 details.set_retry_info(Some(retry_after));
                 details.set_error_info(reason, DOMAIN, HashMap::new());
             }
+            Error::Exhausted(_) => {
+                details.set_retry_info(Some(RETRY));
+                details.set_error_info(reason, DOMAIN, HashMap::new());
+            }
             _ => {
                 details.set_error_info(reason, DOMAIN, HashMap::new());
             }
@@ -267,6 +274,13 @@ mod tests {
     fn an_internal_cause_is_never_told_to_the_caller() {
         let status = Status::from(Error::Internal(anyhow::anyhow!("password is hunter2")));
         assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
+    }
+
+    #[test]
+    fn what_is_too_much_now_says_when_to_try_again() {
+        let status = Status::from(Error::Exhausted("too many readings are waiting"));
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(RETRY));
     }
 
     #[test]

@@ -41,6 +41,12 @@ impl Checker {
         }
     }
 
+    pub(super) fn each<T>(&mut self, items: &[T], check: impl Fn(&mut Self, &T)) {
+        for (index, item) in items.iter().enumerate() {
+            self.at(index, |checker| check(checker, item));
+        }
+    }
+
     pub(super) fn keys<V>(
         &mut self,
         map: &BTreeMap<String, V>,
@@ -153,6 +159,12 @@ impl Checker {
     pub(super) fn gte<T: PartialOrd + std::fmt::Display>(&mut self, value: T, least: T) {
         if value < least {
             self.refuse(format!("must be at least {least}"));
+        }
+    }
+
+    pub(super) fn lte<T: PartialOrd + std::fmt::Display>(&mut self, value: T, most: T) {
+        if most < value {
+            self.refuse(format!("must be at most {most}"));
         }
     }
 

@@ -1,6 +1,8 @@
 //! What the service knows, and its rules. No I/O, no wire types.
 
 pub mod alert;
+pub mod journal;
 pub mod reading;
 pub mod replay;
 pub mod rule;
+pub mod series;

@@ -11,7 +11,7 @@ mod register;
 mod rpc;
 mod store;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kit::{Db, Suite, sqlx::migrate::Migrator};
 use proto::telemetry::v1::{
@@ -27,6 +27,10 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 /// The largest message: a batch of 10,000 readings of several metrics.
 const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
+/// How long what became durable can be told again to those who watch readings, and how much goes at a time after that.
+const JOURNAL_KEPT: Duration = Duration::from_hours(1);
+const JOURNAL_STEP: i64 = 100;
+
 /// Starts the service: opens its database and adds its methods to `routes`.
 ///
 /// # Errors
@@ -41,7 +45,11 @@ pub async fn start(
     let db = Db::open(db, "telemetry", migrations).await?;
     suite.look_after(&db);
     let register = register::follow(suite);
-    let ingest = ingest::start(&db, suite, Arc::clone(&register));
+    let ingest = Arc::new(ingest::start(&db, suite, Arc::clone(&register)));
+    let clock = suite.clock.clone();
+    suite.hourly(&db, "trim journal", move |tx| {
+        Box::pin(store::journal::forget(tx, clock.now().minus(JOURNAL_KEPT), JOURNAL_STEP))
+    });
     dispatch::start(&db, suite);
 
     let service = Arc::new(rpc::Service { db, suite: suite.clone(), register, ingest });

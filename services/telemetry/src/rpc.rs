@@ -3,25 +3,29 @@
 mod alert;
 mod reading;
 mod rule;
+mod series;
 
 use std::sync::Arc;
 
-use kit::{Db, Suite};
+use futures_util::{StreamExt, stream::BoxStream};
+
+use kit::{Call, Db, Suite};
 use proto::telemetry::v1::{
     self as pb, alert_service_server::AlertService as AlertRpc,
     rule_service_server::RuleService as RuleRpc,
     telemetry_service_server::TelemetryService as TelemetryRpc,
 };
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::{ingest::Ingest, register::Register};
 
 /// What every method has at hand.
+#[derive(Clone)]
 pub struct Service {
     pub db: Db,
     pub suite: Suite,
     pub register: Arc<Register>,
-    pub ingest: Ingest,
+    pub ingest: Arc<Ingest>,
 }
 
 /// The table of contents. Every line is the same, so that only the bodies need reading.
@@ -38,7 +42,17 @@ impl TelemetryRpc for Service {
         &self,
         request: Request<pb::BatchCreateReadingsRequest>,
     ) -> Result<Response<pb::BatchCreateReadingsResponse>, Status> {
-        Ok(reading::batch_create(self, request.into()).await?.into())
+        Ok(reading::batch::create(self, request.into()).await?.into())
+    }
+
+    type StreamReadingsStream = BoxStream<'static, Result<pb::StreamReadingsResponse, Status>>;
+
+    async fn stream_readings(
+        &self,
+        request: Request<Streaming<pb::StreamReadingsRequest>>,
+    ) -> Result<Response<Self::StreamReadingsStream>, Status> {
+        let Call { caller, message, .. } = request.into();
+        Ok(Response::new(reading::batch::stream(self, caller, message).boxed()))
     }
 
     async fn get_reading(
@@ -53,6 +67,43 @@ impl TelemetryRpc for Service {
         request: Request<pb::ListReadingsRequest>,
     ) -> Result<Response<pb::ListReadingsResponse>, Status> {
         Ok(reading::list(self, request.into()).await?.into())
+    }
+
+    async fn update_reading(
+        &self,
+        request: Request<pb::UpdateReadingRequest>,
+    ) -> Result<Response<pb::Reading>, Status> {
+        Ok(reading::update(self, request.into()).await?.into())
+    }
+
+    async fn delete_reading(
+        &self,
+        request: Request<pb::DeleteReadingRequest>,
+    ) -> Result<Response<()>, Status> {
+        Ok(reading::delete(self, request.into()).await?.into())
+    }
+
+    async fn list_latest(
+        &self,
+        request: Request<pb::ListLatestRequest>,
+    ) -> Result<Response<pb::ListLatestResponse>, Status> {
+        Ok(reading::list_latest(self, request.into()).await?.into())
+    }
+
+    async fn query_series(
+        &self,
+        request: Request<pb::QuerySeriesRequest>,
+    ) -> Result<Response<pb::QuerySeriesResponse>, Status> {
+        Ok(series::query(self, request.into()).await?.into())
+    }
+
+    type WatchReadingsStream = reading::watch::WatchStream;
+
+    async fn watch_readings(
+        &self,
+        request: Request<pb::WatchReadingsRequest>,
+    ) -> Result<Response<Self::WatchReadingsStream>, Status> {
+        Ok(reading::watch::watch(self, request.into()).await?.into())
     }
 }
 

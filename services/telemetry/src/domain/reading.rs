@@ -44,6 +44,20 @@ pub struct Sample {
     pub value: f64,
 }
 
+/// What an update does to the values of a reading.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edit {
+    /// These are all that stay.
+    Replace(BTreeMap<String, f64>),
+    /// These are set, or removed where there is none; others stay.
+    Merge(BTreeMap<String, Option<f64>>),
+    /// None stays.
+    Delete,
+}
+
+/// New values of a reading by metric; none where there is to be none.
+pub type Values = BTreeMap<String, Option<f64>>;
+
 impl Key {
     /// The reading's id on the wire: it holds the key, so it needs no index.
     pub fn id(&self) -> String {
@@ -71,23 +85,79 @@ impl Reading {
         if now.plus(AHEAD) < self.key.recorded_at {
             return Err(Error::invalid("recorded_at", "is more than ten minutes ahead"));
         }
-        if self.metrics.is_empty() {
-            return Err(Error::invalid("metrics", "must not be empty"));
-        }
-        if METRICS < self.metrics.len() {
-            return Err(Error::invalid("metrics", format!("must have at most {METRICS} entries")));
-        }
-        for (name, value) in &self.metrics {
-            let field = || format!("metrics[{name:?}]");
-            if !is_metric_name(name) {
-                return Err(Error::invalid(field(), "the name must match [a-z][a-z0-9_]{0,63}"));
-            }
-            if !value.is_finite() {
-                return Err(Error::invalid(field(), "must be a finite number"));
-            }
-        }
-        Ok(())
+        check_count(self.metrics.len())?;
+        self.metrics.iter().try_for_each(|(name, value)| check_value(name, *value))
     }
+}
+
+impl Edit {
+    /// Checks what can be said of it without the reading. Fields are named relative to the reading.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Replace(metrics) => {
+                check_count(metrics.len())?;
+                metrics.iter().try_for_each(|(name, value)| check_value(name, *value))
+            }
+            Self::Merge(values) => {
+                let given = values.iter().filter_map(|(name, value)| Some((name, (*value)?)));
+                given.into_iter().try_for_each(|(name, value)| check_value(name, value))
+            }
+            Self::Delete => Ok(()),
+        }
+    }
+
+    /// What it makes of a reading that has the values `metrics`: all that stay, and those that have to be written.
+    pub fn apply(
+        &self,
+        metrics: &BTreeMap<String, f64>,
+    ) -> Result<(BTreeMap<String, f64>, Values)> {
+        let mut after = metrics.clone();
+        match self {
+            Self::Replace(all) => after.clone_from(all),
+            Self::Merge(values) => {
+                for (name, value) in values {
+                    match value {
+                        Some(value) => after.insert(name.clone(), *value),
+                        None => after.remove(name),
+                    };
+                }
+                check_count(after.len())?;
+            }
+            Self::Delete => after.clear(),
+        }
+        let removed = metrics.keys().filter(|name| !after.contains_key(*name));
+        let removed = removed.map(|name| (name.clone(), None));
+        // A value that is sent again arrives again, as one that is the same does in a reading that is sent twice.
+        let set = after.iter().map(|(name, value)| (name.clone(), Some(*value)));
+        let written = match self {
+            Self::Merge(values) => {
+                set.filter(|(name, _)| values.contains_key(name)).chain(removed).collect()
+            }
+            Self::Replace(_) | Self::Delete => set.chain(removed).collect(),
+        };
+        Ok((after, written))
+    }
+}
+
+fn check_count(metrics: usize) -> Result<()> {
+    if metrics == 0 {
+        return Err(Error::invalid("metrics", "must not be empty"));
+    }
+    if METRICS < metrics {
+        return Err(Error::invalid("metrics", format!("must have at most {METRICS} entries")));
+    }
+    Ok(())
+}
+
+fn check_value(name: &str, value: f64) -> Result<()> {
+    let field = || format!("metrics[{name:?}]");
+    if !is_metric_name(name) {
+        return Err(Error::invalid(field(), "the name must match [a-z][a-z0-9_]{0,63}"));
+    }
+    if !value.is_finite() {
+        return Err(Error::invalid(field(), "must be a finite number"));
+    }
+    Ok(())
 }
 
 /// `[a-z][a-z0-9_]{0,63}`.
@@ -115,6 +185,38 @@ mod tests {
         for nonsense in ["", "x", "AAAA", "!!!!", &"A".repeat(64)] {
             assert_eq!(Key::from_id(nonsense), None);
         }
+    }
+
+    #[test]
+    fn an_edit_says_what_stays_and_what_to_write() {
+        let metrics = |names: &[(&str, f64)]| -> BTreeMap<String, f64> {
+            names.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
+        };
+        let values = |names: &[(&str, Option<f64>)]| -> Values {
+            names.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
+        };
+        let stored = metrics(&[("a", 1.0), ("b", 2.0)]);
+        for (edit, after, written) in [
+            (
+                Edit::Replace(metrics(&[("b", 3.0), ("c", 4.0)])),
+                metrics(&[("b", 3.0), ("c", 4.0)]),
+                values(&[("a", None), ("b", Some(3.0)), ("c", Some(4.0))]),
+            ),
+            (
+                Edit::Merge(values(&[("b", Some(3.0))])),
+                metrics(&[("a", 1.0), ("b", 3.0)]),
+                values(&[("b", Some(3.0))]),
+            ),
+            (
+                Edit::Merge(values(&[("b", None), ("x", None)])),
+                metrics(&[("a", 1.0)]),
+                values(&[("b", None)]),
+            ),
+            (Edit::Delete, metrics(&[]), values(&[("a", None), ("b", None)])),
+        ] {
+            assert_eq!(edit.apply(&stored).unwrap(), (after, written), "{edit:?}");
+        }
+        assert!(Edit::Merge(values(&[("a", None), ("b", None)])).apply(&stored).is_err());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use proto::{
     telemetry::v1 as pb,
 };
 
-use super::{Changed, Series};
+use super::writer::{Changed, Series};
 use crate::{
     change,
     domain::{

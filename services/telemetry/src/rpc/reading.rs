@@ -1,6 +1,8 @@
-use std::collections::{BTreeMap, HashMap, HashSet};
+pub mod batch;
+pub mod watch;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use std::collections::{BTreeMap, HashSet};
+
 use kit::{
     Call, Caller, Error, Page, Result, Timestamp,
     access::Role,
@@ -12,7 +14,7 @@ use tonic::Response;
 
 use super::Service;
 use crate::{
-    domain::reading::{EquipmentId, Key, Reading},
+    domain::reading::{Edit, EquipmentId, Key, Reading},
     ingest::{Single, Written},
     register, store,
 };
@@ -37,45 +39,62 @@ pub async fn create(
     let answer = pb::Reading::from(reading.clone());
     let single = Single { once, answer: answer.clone() };
     match service.ingest.write(vec![reading], Some(single)).await? {
-        Written::Kept => Ok(answer.into()),
         Written::Replaced => Ok(replayed(answer)),
         Written::Replayed(first) => Ok(first),
+        Written::Kept | Written::Changed(_) => Ok(answer.into()),
     }
-}
-
-pub async fn batch_create(
-    service: &Service,
-    call: Call<pb::BatchCreateReadingsRequest>,
-) -> Result<pb::BatchCreateReadingsResponse> {
-    let now = service.suite.clock.now();
-    let known = look_up(service, &call.message.readings).await?;
-    let (mut readings, mut refused) = (Vec::new(), Vec::new());
-    for (index, wire) in (0..).zip(call.message.readings) {
-        match read_known(&call.caller, wire, now, &known) {
-            Ok(reading) => readings.push(reading),
-            Err(Error::Invalid { field, problem }) => {
-                refused.push(pb::RefusedReading { index, field, message: problem });
-            }
-            Err(error) => return Err(error),
-        }
-    }
-
-    let accepted = i32::try_from(readings.len()).unwrap_or(i32::MAX);
-    if !readings.is_empty() {
-        service.ingest.write(readings, None).await?;
-    }
-    Ok(pb::BatchCreateReadingsResponse { accepted, refused })
 }
 
 pub async fn get(service: &Service, call: Call<pb::GetReadingRequest>) -> Result<pb::Reading> {
-    let not_found = || Error::not_found("reading", &call.message.id);
-    let key = Key::from_id(&call.message.id).ok_or_else(not_found)?;
+    let key = key(&call.message.id)?;
 
     let metrics = store::reading::find(&mut service.db.read().await?, key).await?;
     if metrics.is_empty() {
-        return Err(not_found());
+        return Err(Error::not_found("reading", &call.message.id));
     }
     Ok(Reading { key, metrics: metrics.into_iter().collect() }.into())
+}
+
+pub async fn update(
+    service: &Service,
+    call: Call<pb::UpdateReadingRequest>,
+) -> Result<pb::Reading> {
+    let wire = call.message.reading.unwrap_or_default();
+    let key = key(&wire.id)?;
+    check_same(key, &wire).map_err(inside_reading)?;
+    let mask = call.message.update_mask.unwrap_or_default().paths;
+    let edit = edit(wire.metrics, &mask)?;
+    edit.check().map_err(inside_reading)?;
+
+    match service.ingest.change(key, edit).await.map_err(inside_reading)? {
+        Written::Changed(metrics) => Ok(Reading { key, metrics }.into()),
+        _ => Err(anyhow::anyhow!("a change was not taken for one").into()),
+    }
+}
+
+pub async fn delete(service: &Service, call: Call<pb::DeleteReadingRequest>) -> Result<()> {
+    let key = key(&call.message.id)?;
+
+    service.ingest.change(key, Edit::Delete).await?;
+    Ok(())
+}
+
+pub async fn list_latest(
+    service: &Service,
+    call: Call<pb::ListLatestRequest>,
+) -> Result<pb::ListLatestResponse> {
+    let ids = equipment_ids(&call.message.equipment_ids)?;
+
+    let mut db = service.db.read().await?;
+    let mut readings = BTreeMap::<Key, BTreeMap<String, f64>>::new();
+    for series in store::reading::series_of(&mut db, &ids, &call.message.metrics).await? {
+        if let Some(last) = store::reading::last(&mut db, series.id).await? {
+            let key = Key { equipment_id: series.equipment_id, recorded_at: last.at };
+            readings.entry(key).or_default().insert(series.metric, last.value);
+        }
+    }
+    let reading = |(key, metrics)| Reading { key, metrics }.into();
+    Ok(pb::ListLatestResponse { readings: readings.into_iter().map(reading).collect() })
 }
 
 pub async fn list(
@@ -146,36 +165,57 @@ fn span(request: &pb::ListReadingsRequest) -> Result<(Timestamp, Timestamp)> {
     ))
 }
 
-/// What is known of the equipment that `readings` name; several are asked for at once.
-async fn look_up(service: &Service, readings: &[pb::Reading]) -> Result<Known> {
-    let id = |reading: &pb::Reading| EquipmentId::parse("equipment_id", &reading.equipment_id).ok();
-    let ids: HashSet<EquipmentId> = readings.iter().filter_map(id).collect();
-    let found = stream::iter(ids)
-        .map(async |id| Ok::<_, Error>((id, service.register.find(id).await?)))
-        .buffer_unordered(LOOK_UPS);
-    found.try_collect().await
+/// The key that a reading's id holds.
+fn key(id: &str) -> Result<Key> {
+    Key::from_id(id).ok_or_else(|| Error::not_found("reading", id))
 }
 
-/// What the register answered, by id.
-type Known = HashMap<EquipmentId, Option<register::Entry>>;
-
-/// Look-ups in the register that one batch may have under way.
-const LOOK_UPS: usize = 16;
-
-/// A checked reading of equipment that is there.
-fn read_known(
-    caller: &Caller,
-    wire: pb::Reading,
-    now: Timestamp,
-    known: &Known,
-) -> Result<Reading> {
-    let reading = read(wire, now)?;
-    let id = reading.key.equipment_id;
-    if !may_send(caller, id) {
-        return Err(Error::invalid("equipment_id", NOT_BOUND));
+/// Refuses that a reading becomes another's, or of another time.
+fn check_same(key: Key, wire: &pb::Reading) -> Result<()> {
+    let equipment_id = &wire.equipment_id;
+    if !equipment_id.is_empty()
+        && EquipmentId::parse("equipment_id", equipment_id)? != key.equipment_id
+    {
+        return Err(Error::invalid("equipment_id", CANNOT_CHANGE));
     }
-    check_equipment(known.get(&id).and_then(Option::as_ref))?;
-    Ok(reading)
+    if let Some(at) = &wire.recorded_at
+        && Timestamp::parse("recorded_at", at)? != key.recorded_at
+    {
+        return Err(Error::invalid("recorded_at", CANNOT_CHANGE));
+    }
+    Ok(())
+}
+
+const CANNOT_CHANGE: &str = "cannot change; send another reading and delete this one";
+
+/// What to change: the metrics that `mask` names, or all.
+fn edit(mut metrics: BTreeMap<String, f64>, mask: &[String]) -> Result<Edit> {
+    /// Fields that can't change or that the service gives; what a client read before holds them, too.
+    const GIVEN: [&str; 3] = ["id", "equipment_id", "recorded_at"];
+    if mask.is_empty() {
+        return Ok(Edit::Replace(metrics));
+    }
+    let mut values = BTreeMap::new();
+    let all = mask.iter().any(|path| path == "metrics");
+    for path in mask.iter().filter(|path| *path != "metrics" && !GIVEN.contains(&path.as_str())) {
+        let Some(metric) = path.strip_prefix("metrics.") else {
+            let problem = format!("a reading has no {path} to change");
+            return Err(Error::invalid("update_mask", problem));
+        };
+        values.insert(metric.to_owned(), metrics.remove(metric));
+    }
+    if all {
+        values.extend(metrics.into_iter().map(|(metric, value)| (metric, Some(value))));
+    }
+    Ok(Edit::Merge(values))
+}
+
+/// The equipment that a query asks for, each once.
+pub fn equipment_ids(texts: &[String]) -> Result<Vec<EquipmentId>> {
+    let mut seen = HashSet::new();
+    let ids: Vec<EquipmentId> =
+        texts.iter().map(|id| EquipmentId::parse("equipment_ids", id)).collect::<Result<_>>()?;
+    Ok(ids.into_iter().filter(|id| seen.insert(*id)).collect())
 }
 
 async fn check_known(service: &Service, id: EquipmentId) -> Result<()> {

@@ -6,6 +6,7 @@ use kit::{
 use sqlx::QueryBuilder;
 
 use crate::domain::{
+    journal::Write,
     reading::{EquipmentId, Key, Sample},
     replay::Start,
 };
@@ -20,13 +21,6 @@ pub struct Series {
     pub id: i64,
     pub equipment_id: EquipmentId,
     pub metric: String,
-}
-
-/// One value on its way in.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    pub series_id: i64,
-    pub sample: Sample,
 }
 
 /// The number of the series, which is made if it is new.
@@ -49,39 +43,21 @@ pub async fn ensure_series(tx: &mut Tx, equipment_id: EquipmentId, metric: &str)
         .fetch_one(c).await)?)
 }
 
-/// Holds the series until the transaction ends, so that replicas judge the readings of one series one after the other.
-pub async fn lock_series(tx: &mut Tx, series_ids: &[i64]) -> Result<()> {
-    match tx.engine() {
-        // A writing transaction has the whole database to itself.
-        Engine::Sqlite(_) => {}
-        Engine::Postgres(c) => {
-            sqlx::query(
-                "select series_id
-                 from series
-                 where series_id = any($1)
-                 order by series_id
-                 for update",
-            )
-            .bind(series_ids)
-            .execute(c)
-            .await?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes `rows`, sorted by series and time and without repetition; a value that is there is replaced.
-pub async fn upsert(tx: &mut Tx, rows: &[Row], arrived_at: Timestamp) -> Result<()> {
+/// Writes those of `writes` that set a value; they are sorted by series and time and without repetition. A value that is
+/// there is replaced.
+pub async fn upsert(tx: &mut Tx, writes: &[Write], arrived_at: Timestamp) -> Result<()> {
+    let rows: Vec<(i64, Timestamp, f64)> =
+        writes.iter().filter_map(|write| Some((write.series_id, write.at, write.value?))).collect();
     match tx.engine() {
         Engine::Sqlite(c) => {
             for rows in rows.chunks(ROWS) {
                 let mut query =
                     QueryBuilder::new("insert into samples (series_id, at, value, arrived_at) ");
-                query.push_values(rows, |mut values, row| {
+                query.push_values(rows, |mut values, (series_id, at, value)| {
                     values
-                        .push_bind(row.series_id)
-                        .push_bind(row.sample.at)
-                        .push_bind(row.sample.value)
+                        .push_bind(series_id)
+                        .push_bind(at)
+                        .push_bind(value)
                         .push_bind(arrived_at);
                 });
                 query.push(
@@ -101,13 +77,24 @@ pub async fn upsert(tx: &mut Tx, rows: &[Row], arrived_at: Timestamp) -> Result<
                  on conflict (series_id, at) do update
                  set value = excluded.value, arrived_at = excluded.arrived_at",
             )
-            .bind(rows.iter().map(|row| row.series_id).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.sample.at.micros()).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.sample.value).collect::<Vec<_>>())
+            .bind(rows.iter().map(|(series_id, ..)| *series_id).collect::<Vec<_>>())
+            .bind(rows.iter().map(|(_, at, _)| at.micros()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|(.., value)| *value).collect::<Vec<_>>())
             .bind(arrived_at)
             .execute(c)
             .await?;
         }
+    }
+    Ok(())
+}
+
+/// Deletes what those of `writes` name that set none.
+pub async fn delete(tx: &mut Tx, writes: &[Write]) -> Result<()> {
+    for write in writes.iter().filter(|write| write.value.is_none()) {
+        on!(tx, c => sqlx::query("delete from samples where series_id = $1 and at = $2")
+            .bind(write.series_id)
+            .bind(write.at)
+            .execute(c).await.map(drop))?;
     }
     Ok(())
 }
@@ -148,6 +135,62 @@ pub async fn list_series(
         query.push(" order by equipment_id, metric");
         query.build_query_as().fetch_all(c).await
     })?)
+}
+
+/// The series of these pieces of equipment, by equipment and metric; of these metrics alone, if any are named.
+pub async fn series_of(
+    db: &mut Conn,
+    equipment_ids: &[EquipmentId],
+    metrics: &[String],
+) -> Result<Vec<Series>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(
+            "select series_id, equipment_id, metric from series where equipment_id in (",
+        );
+        let mut ids = query.separated(", ");
+        for id in equipment_ids {
+            ids.push_bind(*id);
+        }
+        query.push(")");
+        if !metrics.is_empty() {
+            query.push(" and metric in (");
+            let mut names = query.separated(", ");
+            for metric in metrics {
+                names.push_bind(metric);
+            }
+            query.push(")");
+        }
+        query.push(" order by equipment_id, metric");
+        query.build_query_as().persistent(false).fetch_all(c).await
+    })?)
+}
+
+/// The series of these numbers.
+pub async fn series_by_id(db: &mut Conn, ids: &[i64]) -> Result<Vec<Series>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(
+            "select series_id, equipment_id, metric from series where series_id in (",
+        );
+        let mut numbers = query.separated(", ");
+        for id in ids {
+            numbers.push_bind(*id);
+        }
+        query.push(")");
+        query.build_query_as().persistent(false).fetch_all(c).await
+    })?)
+}
+
+/// The last sample of a series.
+pub async fn last(db: &mut Conn, series_id: i64) -> Result<Option<Sample>> {
+    Ok(on!(db, c => sqlx::query_as(
+            "select at, value
+             from samples
+             where series_id = $1
+             order by at desc
+             limit 1",
+        )
+        .bind(series_id)
+        .fetch_optional(c).await)?)
 }
 
 /// Samples of a series at or after `from` and before `to`, oldest first.

@@ -7,6 +7,7 @@ mod history;
 mod reading;
 mod replica;
 mod rule;
+mod series;
 mod task;
 
 use std::time::Duration;
@@ -30,6 +31,7 @@ use tonic::{
     service::{Routes, interceptor::InterceptedService},
     transport::Channel,
 };
+use tonic_types::StatusExt;
 
 type Client = InterceptedService<Channel, Bearer>;
 
@@ -118,6 +120,12 @@ fn below(equipment_id: &str, threshold: f64, deadband: f64) -> Rule {
         open_task: true,
         ..Default::default()
     }
+}
+
+/// The field that a refusal names first.
+fn field(status: &Status) -> String {
+    let violations = status.get_details_bad_request().unwrap().field_violations;
+    violations[0].field.clone()
 }
 
 /// A temperature `seconds` after the epoch.

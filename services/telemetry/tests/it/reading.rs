@@ -1,3 +1,8 @@
+mod change;
+mod latest;
+mod stream;
+mod watch;
+
 use std::time::Duration;
 
 use kit::access::Role;

@@ -9,12 +9,19 @@ use tonic::service::Routes;
 
 use super::{Suite, below, temperature};
 
+impl Suite {
+    /// A second telemetry service on the same database.
+    pub async fn replica(&self) -> Server {
+        let mut routes = Routes::builder();
+        telemetry::start(&self.world.db, &self.world.suite, &mut routes).await.unwrap();
+        self.world.serve(routes.routes(), &self.world.places.telemetry).await
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_raise_one_alert_and_keep_who_saw_it() {
     let suite = Suite::start(World::new(Engine::Postgres).await).await;
-    let mut routes = Routes::builder();
-    telemetry::start(&suite.world.db, &suite.world.suite, &mut routes).await.unwrap();
-    let other = suite.world.serve(routes.routes(), &suite.world.places.telemetry).await;
+    let other = suite.replica().await;
     for _ in 0..8 {
         move_an_alert_while_it_is_acknowledged(&suite, &other).await;
     }

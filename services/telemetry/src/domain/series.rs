@@ -1,0 +1,210 @@
+//! The values of one metric of one piece of equipment, summed up in buckets of equal length.
+
+use std::time::Duration;
+
+use kit::{Error, Result, Timestamp};
+
+use super::reading::Sample;
+
+/// The shortest bucket.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// Buckets of a series if nobody says how many.
+const POINTS: i64 = 300;
+/// Buckets of all series of one query: an answer of so many stays below the 4 MiB that gRPC clients take by default.
+pub const BUCKETS: i64 = 50_000;
+
+/// A span of time cut into buckets. The last one may reach beyond its end, but holds nothing from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Where the first bucket begins.
+    pub start: Timestamp,
+    /// What lies here or later is left out.
+    pub end: Timestamp,
+    /// How long a bucket is, in microseconds.
+    interval: i64,
+}
+
+/// What is said of the values of one bucket.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bucket {
+    /// Where it begins.
+    pub start: Timestamp,
+    /// The smallest.
+    pub min: f64,
+    /// The largest.
+    pub max: f64,
+    /// All together.
+    pub sum: f64,
+    /// The last one by time.
+    pub last: f64,
+    /// How many.
+    pub count: i64,
+}
+
+impl Grid {
+    /// A grid of buckets as long as `interval`, or else as short as `max_points` of them allow.
+    ///
+    /// # Errors
+    ///
+    /// There is no time between, both are given, or the buckets are too short.
+    pub fn new(
+        (start, end): (Timestamp, Timestamp),
+        interval: Option<Duration>,
+        max_points: i64,
+    ) -> Result<Self> {
+        if end <= start {
+            return Err(Error::invalid("end_time", "must be after start_time"));
+        }
+        if interval.is_some() && max_points != 0 {
+            return Err(Error::invalid("max_points", "give either interval or max_points"));
+        }
+        let shortest = micros(SHORTEST);
+        let interval = if let Some(interval) = interval {
+            micros(interval)
+        } else {
+            let points = if max_points == 0 { POINTS } else { max_points };
+            ceiling(end.micros() - start.micros(), points).max(shortest)
+        };
+        if interval < shortest {
+            return Err(Error::invalid("interval", "must be at least a millisecond"));
+        }
+        Ok(Self { start, end, interval })
+    }
+
+    /// How long a bucket is.
+    pub fn interval(&self) -> Duration {
+        Duration::from_micros(self.interval.unsigned_abs())
+    }
+
+    /// How many buckets there are.
+    pub fn len(&self) -> i64 {
+        ceiling(self.end.micros() - self.start.micros(), self.interval)
+    }
+
+    /// Refuses to answer more than [`BUCKETS`] for so many series.
+    pub fn check(&self, series: usize) -> Result<()> {
+        let series = i64::try_from(series).unwrap_or(i64::MAX);
+        let buckets = self.len().saturating_mul(series);
+        if buckets <= BUCKETS {
+            return Ok(());
+        }
+        let problem = format!(
+            "{series} series of {} buckets are {buckets}; one query answers at most {BUCKETS}",
+            self.len()
+        );
+        Err(Error::invalid("interval", problem))
+    }
+
+    /// Where the bucket that holds `at` begins.
+    fn bucket(&self, at: Timestamp) -> Timestamp {
+        let since = at.micros() - self.start.micros();
+        Timestamp::from_micros(at.micros() - since.rem_euclid(self.interval))
+    }
+}
+
+impl Bucket {
+    /// The arithmetic mean. Of values so large that their sum can't be written, the middle.
+    pub fn mean(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "2^53 values would fill any disk")]
+        let mean = self.sum / self.count as f64;
+        if mean.is_finite() { mean } else { self.min / 2.0 + self.max / 2.0 }
+    }
+}
+
+/// Adds a sample, later than all before, to the buckets of `grid`.
+pub fn add(grid: &Grid, buckets: &mut Vec<Bucket>, sample: Sample) {
+    let Sample { at, value } = sample;
+    let start = grid.bucket(at);
+    match buckets.last_mut().filter(|bucket| bucket.start == start) {
+        Some(bucket) => {
+            bucket.min = bucket.min.min(value);
+            bucket.max = bucket.max.max(value);
+            bucket.sum += value;
+            bucket.last = value;
+            bucket.count += 1;
+        }
+        None => {
+            buckets.push(Bucket {
+                start,
+                min: value,
+                max: value,
+                sum: value,
+                last: value,
+                count: 1,
+            });
+        }
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// `whole / part`, rounded up; both are positive.
+fn ceiling(whole: i64, part: i64) -> i64 {
+    whole / part + i64::from(whole % part != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn grid(end: i64, interval: Option<u64>, max_points: i64) -> Result<Grid> {
+        Grid::new((at(500), at(end)), interval.map(Duration::from_micros), max_points)
+    }
+
+    #[test]
+    fn a_grid_never_has_more_points_than_asked_for() {
+        for max_points in [1, 2, 3, 7, 299, 300] {
+            for end in [501, 12_345, 1_000_500, 987_654_321] {
+                let grid = grid(end, None, max_points).unwrap();
+                assert!(grid.len() <= max_points, "{grid:?}");
+                assert!(end <= 500 + grid.len() * grid.interval, "{grid:?}");
+            }
+        }
+        assert_eq!(grid(300_000_500, None, 0).unwrap().interval(), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_grid_that_makes_no_sense_is_refused_by_field() {
+        for (grid, field) in [
+            (grid(500, None, 10), "end_time"),
+            (grid(1_000_500, Some(1_000), 10), "max_points"),
+            (grid(1_000_500, Some(999), 0), "interval"),
+            (
+                grid(50_001_500, Some(1_000), 0).and_then(|grid| grid.check(1).map(|()| grid)),
+                "interval",
+            ),
+        ] {
+            let Err(Error::Invalid { field: named, .. }) = grid else { panic!("{grid:?} passed") };
+            assert_eq!(named, field);
+        }
+    }
+
+    #[test]
+    fn a_bucket_begins_at_its_start_and_ends_before_the_next() {
+        let grid = grid(3_000_500, Some(1_000_000), 0).unwrap();
+        let mut buckets = Vec::new();
+        for (micros, value) in [(500, 4.0), (1_000_499, -2.0), (2_000_500, 7.0)] {
+            add(&grid, &mut buckets, Sample { at: at(micros), value });
+        }
+        let first = Bucket { start: at(500), min: -2.0, max: 4.0, sum: 2.0, last: -2.0, count: 2 };
+        let second =
+            Bucket { start: at(2_000_500), min: 7.0, max: 7.0, sum: 7.0, last: 7.0, count: 1 };
+        assert_eq!(buckets, [first, second]);
+    }
+
+    #[test]
+    fn a_mean_is_a_number_whatever_the_values() {
+        let grid = grid(3_000_500, Some(1_000_000), 0).unwrap();
+        let mut buckets = Vec::new();
+        for micros in [500, 501, 502] {
+            add(&grid, &mut buckets, Sample { at: at(micros), value: f64::MAX });
+        }
+        assert!(buckets[0].mean().is_finite());
+    }
+}

@@ -1,0 +1,131 @@
+//! Readings that come many at a time.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use kit::{Call, Caller, Error, Result, Timestamp};
+use proto::telemetry::v1 as pb;
+use tonic::{Status, Streaming};
+
+use super::{NOT_BOUND, check_equipment, may_send, read};
+use crate::{
+    domain::reading::{EquipmentId, Reading},
+    register,
+    rpc::Service,
+};
+
+/// Look-ups in the register that one batch may have under way.
+const LOOK_UPS: usize = 16;
+/// Batches of one stream that may wait to be durable.
+const UNDER_WAY: usize = 32;
+
+/// A batch after each of its readings was looked at.
+#[derive(Default)]
+struct Checked {
+    readings: Vec<Reading>,
+    refused: Vec<pb::RefusedReading>,
+}
+
+pub async fn create(
+    service: &Service,
+    call: Call<pb::BatchCreateReadingsRequest>,
+) -> Result<pb::BatchCreateReadingsResponse> {
+    let Checked { readings, refused } = check(service, &call.caller, call.message.readings).await?;
+
+    let accepted = accepted(&readings);
+    if !readings.is_empty() {
+        service.ingest.write(readings, None).await?;
+    }
+    Ok(pb::BatchCreateReadingsResponse { accepted, refused })
+}
+
+/// Acknowledges batch after batch. The next is read while others wait to be durable, and none while too many do.
+pub fn stream(
+    service: &Service,
+    caller: Caller,
+    batches: Streaming<pb::StreamReadingsRequest>,
+) -> impl Stream<Item = Result<pb::StreamReadingsResponse, Status>> + Send + use<> {
+    let shutdown = service.suite.shutdown.clone();
+    let service = service.clone();
+    let queued = batches.enumerate().then(move |(batch, request)| {
+        let (service, caller) = (service.clone(), caller.clone());
+        async move {
+            let Checked { readings, refused } = check(&service, &caller, request?.readings).await?;
+            let answer = pb::StreamReadingsResponse {
+                batch: i64::try_from(batch).unwrap_or(i64::MAX),
+                accepted: accepted(&readings),
+                refused,
+            };
+            let kept = if readings.is_empty() {
+                None
+            } else {
+                Some(service.ingest.queue(readings).await?)
+            };
+            Ok::<_, Error>((answer, kept))
+        }
+    });
+    let acknowledged = queued
+        .take_until(shutdown.clone().cancelled_owned())
+        .map(async |queued| {
+            let (answer, kept) = queued?;
+            if let Some(kept) = kept {
+                kept.await?;
+            }
+            Ok(answer)
+        })
+        .buffered(UNDER_WAY);
+    // Who is cut off by our end is told so; who has ended is not.
+    let end = stream::once(async move { shutdown.is_cancelled() })
+        .filter_map(async |ended| ended.then(|| Err(Error::Unavailable("the service is ending"))));
+    acknowledged.chain(end).map_err(Status::from)
+}
+
+fn accepted(readings: &[Reading]) -> i32 {
+    i32::try_from(readings.len()).unwrap_or(i32::MAX)
+}
+
+/// Looks at each reading alone.
+async fn check(service: &Service, caller: &Caller, batch: Vec<pb::Reading>) -> Result<Checked> {
+    let now = service.suite.clock.now();
+    let known = look_up(service, &batch).await?;
+    let mut checked = Checked::default();
+    for (index, wire) in (0..).zip(batch) {
+        match read_known(caller, wire, now, &known) {
+            Ok(reading) => checked.readings.push(reading),
+            Err(Error::Invalid { field, problem }) => {
+                checked.refused.push(pb::RefusedReading { index, field, message: problem });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(checked)
+}
+
+/// What the register answered, by id.
+type Known = HashMap<EquipmentId, Option<register::Entry>>;
+
+/// What is known of the equipment that `readings` name; several are asked for at once.
+async fn look_up(service: &Service, readings: &[pb::Reading]) -> Result<Known> {
+    let id = |reading: &pb::Reading| EquipmentId::parse("equipment_id", &reading.equipment_id).ok();
+    let ids: HashSet<EquipmentId> = readings.iter().filter_map(id).collect();
+    let found = stream::iter(ids)
+        .map(async |id| Ok::<_, Error>((id, service.register.find(id).await?)))
+        .buffer_unordered(LOOK_UPS);
+    found.try_collect().await
+}
+
+/// A checked reading of equipment that is there.
+fn read_known(
+    caller: &Caller,
+    wire: pb::Reading,
+    now: Timestamp,
+    known: &Known,
+) -> Result<Reading> {
+    let reading = read(wire, now)?;
+    let id = reading.key.equipment_id;
+    if !may_send(caller, id) {
+        return Err(Error::invalid("equipment_id", NOT_BOUND));
+    }
+    check_equipment(known.get(&id).and_then(Option::as_ref))?;
+    Ok(reading)
+}
