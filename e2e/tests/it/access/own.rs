@@ -1,13 +1,19 @@
 //! What some roles may do with their own things alone: each method that says so is called in the suite at work, for a
 //! thing of the caller's own and for one of somebody else in the same role.
 
-use proto::METHODS;
+use proto::{
+    METHODS,
+    telemetry::v1::{
+        Reading, StreamReadingsRequest, telemetry_service_client::TelemetryServiceClient,
+    },
+};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use tonic::{Request, transport::Channel};
 
 use crate::{
     rest::{Rest, text},
-    site::PASSWORD,
+    site::{PASSWORD, Site},
 };
 
 /// Somebody who calls: a person, or a machine with its key.
@@ -68,6 +74,7 @@ impl Caller {
 /// To add a method: make the thing as its owner, call, and tell what is answered to whoever the thing is not: `403`, or what
 /// the contract says instead.
 async fn call(
+    site: &Site,
     chief: &Rest,
     path: &str,
     caller: &Caller,
@@ -120,8 +127,25 @@ async fn call(
             // Each reading of a batch is refused by itself.
             (found(answer["accepted"] == 1), StatusCode::NOT_FOUND)
         }
+        "telemetry.v1.TelemetryService/StreamReadings" => {
+            let equipment_id = text(&reading(chief, owner).await, "equipment_id");
+            (found(streamed(site, rest, equipment_id).await == 1), StatusCode::NOT_FOUND)
+        }
         _ => panic!("{path}: say here what of one's own it is called for"),
     }
+}
+
+/// How many readings of a stream were kept: it carries one, of that equipment.
+async fn streamed(site: &Site, sender: &Rest, equipment_id: String) -> i32 {
+    let telemetry = Channel::from_shared(site.grpc.last().unwrap().clone()).unwrap();
+    let mut client = TelemetryServiceClient::new(telemetry.connect().await.unwrap());
+    let metrics = [("temperature".to_owned(), 1.0)].into();
+    let readings = vec![Reading { equipment_id, metrics, ..Reading::default() }];
+    let mut request = Request::new(tokio_stream::once(StreamReadingsRequest { readings }));
+    let bearer = format!("Bearer {}", sender.token()).parse().unwrap();
+    request.metadata_mut().insert("authorization", bearer);
+    let mut answers = client.stream_readings(request).await.unwrap().into_inner();
+    answers.message().await.unwrap().unwrap().accepted
 }
 
 /// The status for a method that has none of its own for another's thing: whether it reached the thing.
@@ -164,8 +188,8 @@ crate::everywhere! {
                 let of_role: Vec<_> = callers.iter().filter(|caller| caller.role == role).collect();
                 let [ana, ben] = of_role[..] else { panic!("{role}: two of them") };
 
-                let (own, _) = call(chief, method.path, ana, ana).await;
-                let (others, refusal) = call(chief, method.path, ana, ben).await;
+                let (own, _) = call(&site, chief, method.path, ana, ana).await;
+                let (others, refusal) = call(&site, chief, method.path, ana, ben).await;
 
                 assert!(own.is_success(), "{} as {role}, one's own: {own}", method.path);
                 let may = method.roles.contains(&role);
