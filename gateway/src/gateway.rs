@@ -133,7 +133,7 @@ impl Gateway {
                 };
                 exchange.run(body).await
             }
-            Some(Action::Page(page)) => Ok(self.pages.answer(*page, head).await),
+            Some(Action::Page(page)) => self.pages.answer(*page, head, variables).await,
             None if head.method == Method::OPTIONS => Ok(options(resource.allow())),
             None => Err(Problem::method_not_allowed(resource.allow())),
         }

@@ -10,6 +10,7 @@
 
 mod accept;
 mod address;
+mod asset;
 mod body;
 mod codec;
 mod condition;
@@ -31,6 +32,7 @@ mod rule;
 mod server;
 mod status;
 mod stream;
+mod swagger;
 mod template;
 mod transcode;
 mod under_way;

@@ -1,19 +1,9 @@
 //! What the gateway answers itself, beside the API.
 
-use std::{
-    collections::BTreeMap,
-    hash::{DefaultHasher, Hash, Hasher},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::Result;
-use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{
-    HeaderValue, Response, StatusCode,
-    header::{CONTENT_TYPE, ETAG},
-    request::Parts,
-};
+use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
 use http_body_util::Full;
 use kit::peer::Peers;
 use prost_reflect::DescriptorPool;
@@ -24,8 +14,11 @@ use tonic::body::Body;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::{
-    openapi, response,
+    asset::Asset,
+    openapi,
+    problem::Problem,
     routes::Routes,
+    swagger::Swagger,
     upstream::{self, Upstream},
 };
 
@@ -43,10 +36,15 @@ pub enum Page {
     Ready,
     /// The OpenAPI document.
     Document,
+    /// Swagger UI, which shows it.
+    Swagger,
+    /// A file of Swagger UI.
+    SwaggerFile,
 }
 
 impl Page {
-    pub const ALL: [Self; 4] = [Self::Index, Self::Health, Self::Ready, Self::Document];
+    pub const ALL: [Self; 6] =
+        [Self::Index, Self::Health, Self::Ready, Self::Document, Self::Swagger, Self::SwaggerFile];
 
     pub fn path(self) -> &'static str {
         match self {
@@ -54,6 +52,8 @@ impl Page {
             Self::Health => "/healthz",
             Self::Ready => "/readyz",
             Self::Document => "/openapi.json",
+            Self::Swagger => "/swagger",
+            Self::SwaggerFile => "/swagger/{file}",
         }
     }
 }
@@ -61,7 +61,8 @@ impl Page {
 /// What the pages show.
 pub struct Pages {
     index: String,
-    document: Document,
+    document: Asset,
+    swagger: Swagger,
     upstreams: [Upstream; 4],
     shutdown: CancellationToken,
 }
@@ -75,24 +76,34 @@ impl Pages {
         routes: &Routes,
         peers: &Peers,
         shutdown: CancellationToken,
-    ) -> Result<Self> {
+    ) -> anyhow::Result<Self> {
         let listing = routes.resources.iter().map(|resource| resource.line()).collect::<String>();
         let index = format!(
             "Flightline: equipment register, work orders and telemetry.\n\n\
              JSON over HTTP; every path also takes a trailing slash. Log in with POST /api/token and send\n\
-             the access token as Authorization: Bearer. /openapi.json describes what follows.\n\n{listing}"
+             the access token as Authorization: Bearer. /swagger/ shows what follows, described by /openapi.json.\n\n{listing}"
         );
-        let document = Document::new(pool, routes)?;
-        Ok(Self { index, document, upstreams: upstream::all(peers), shutdown })
+        let document = openapi::document(pool, routes.resources.iter().map(AsRef::as_ref))?;
+        let document = Asset::new(serde_json::to_vec(&document)?, "application/json")?;
+        let swagger = Swagger::new(Page::Document.path());
+        Ok(Self { index, document, swagger, upstreams: upstream::all(peers), shutdown })
     }
 
-    pub async fn answer(&self, page: Page, head: &Parts) -> Response<Body> {
-        match page {
+    /// `variables` are those of the path.
+    pub async fn answer(
+        &self,
+        page: Page,
+        head: &Parts,
+        variables: &[String],
+    ) -> Result<Response<Body>, Problem> {
+        Ok(match page {
             Page::Index => text(StatusCode::OK, "text/plain; charset=utf-8", self.index.clone()),
             Page::Health => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
             Page::Ready => self.ready().await,
             Page::Document => self.document.answer(head),
-        }
+            Page::Swagger => self.swagger.page(head)?,
+            Page::SwaggerFile => self.swagger.file(variables.first().map_or("", |it| it), head)?,
+        })
     }
 
     /// Ready means: every service serves, and this process is not about to stop.
@@ -106,37 +117,6 @@ impl Pages {
         let services = services.into_iter().collect::<BTreeMap<_, _>>();
         let content = json!({ "ready": is_ready, "services": services });
         text(status, "application/json", content.to_string())
-    }
-}
-
-/// The OpenAPI document, as it is sent.
-struct Document {
-    content: Bytes,
-    etag: HeaderValue,
-}
-
-impl Document {
-    fn new(pool: &DescriptorPool, routes: &Routes) -> Result<Self> {
-        let resources = routes.resources.iter().map(AsRef::as_ref);
-        let content = serde_json::to_vec(&openapi::document(pool, resources)?)?;
-        // Tells one release's document from another's.
-        let mut hasher = DefaultHasher::new();
-        content.hash(&mut hasher);
-        let etag = HeaderValue::from_str(&format!("\"{:x}\"", hasher.finish()))?;
-        Ok(Self { content: content.into(), etag })
-    }
-
-    fn answer(&self, head: &Parts) -> Response<Body> {
-        let mut response = Response::new(Body::empty());
-        response.headers_mut().insert(ETAG, self.etag.clone());
-        if response::is_known(&head.headers, &self.etag) {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            return response;
-        }
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
-        *response.body_mut() = Body::new(Full::from(self.content.clone()));
-        response
     }
 }
 

@@ -18,4 +18,5 @@ mod query;
 mod routes;
 mod start;
 mod stream;
+mod swagger;
 mod world;

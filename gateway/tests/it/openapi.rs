@@ -58,6 +58,15 @@ fn walk(value: &Value, visit: &mut impl FnMut(&Value)) {
     }
 }
 
+/// The path without the messages that its variables are in.
+fn shown(path: &str) -> String {
+    let segments = path.split('/').map(|segment| match segment.rsplit_once('.') {
+        Some((_, name)) if segment.starts_with('{') => format!("{{{name}"),
+        _ => segment.to_owned(),
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
 /// The verb and path of every `google.api.http` rule, with the name of its method.
 fn rules() -> Vec<(String, String, String)> {
     let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();
@@ -90,7 +99,7 @@ async fn every_route_is_there_once_and_without_a_slash_at_the_end() {
 
     assert_eq!(operations.len(), rules.len());
     for (verb, path, method) in rules {
-        let path = path.replace("{user.id}", "{id}");
+        let path = shown(&path);
         let operation = operations.iter().find(|(at, by, _)| *at == path && *by == verb);
         let (_, _, operation) = operation.unwrap_or_else(|| panic!("no {verb} {path}"));
         let id = operation["operationId"].as_str().unwrap();
