@@ -30,8 +30,9 @@ const ARROWS: [(&str, May); 12] = [
 /// Every other crate has it as a dev-dependency only, if at all.
 const TESTKIT: &str = "testkit";
 /// Services whose tests run against the real neighbour in memory, in place of an imitation that could lie.
-const TEST_NEIGHBOURS: [(&str, &str); 4] = [
+const TEST_NEIGHBOURS: [(&str, &str); 5] = [
     ("auth", "equipment"),
+    ("maintenance", "auth"),
     ("maintenance", "equipment"),
     ("telemetry", "equipment"),
     ("telemetry", "maintenance"),

@@ -34,7 +34,12 @@ impl Mask {
 
     /// Whether `field` is to change.
     pub fn names(&self, field: &str) -> bool {
-        self.0.is_empty() || self.0.iter().any(|path| path == field)
+        self.0.is_empty() || self.lists(field)
+    }
+
+    /// Whether `field` is named, and not just left to be among all.
+    pub fn lists(&self, field: &str) -> bool {
+        self.0.iter().any(|path| path == field)
     }
 
     /// `value`, if `field` is to change.
@@ -54,7 +59,7 @@ mod tests {
 
     #[test]
     fn no_path_names_every_field() {
-        assert!(mask(&[]).unwrap().names("title"));
+        assert!(mask(&[]).unwrap().names("title") && !mask(&[]).unwrap().lists("title"));
         assert!(Mask::parse("task", None, &["title"], &[]).unwrap().names("title"));
     }
 
@@ -62,6 +67,7 @@ mod tests {
     fn a_path_names_its_field_alone() {
         let mask = mask(&["title", "etag"]).unwrap();
         assert_eq!((mask.take("title", 1), mask.take("priority", 2)), (Some(1), None));
+        assert!(mask.lists("title") && !mask.lists("priority"));
     }
 
     #[test]

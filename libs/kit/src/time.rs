@@ -47,6 +47,18 @@ impl Timestamp {
         Ok(Self(wire.seconds * 1_000_000 + i64::from(wire.nanos) / 1_000))
     }
 
+    /// Reads a time of the wire, if there is one, that came in as `field`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse).
+    pub fn parse_optional(
+        field: &str,
+        wire: Option<&prost_types::Timestamp>,
+    ) -> crate::Result<Option<Self>> {
+        wire.map(|wire| Self::parse(field, wire)).transpose()
+    }
+
     /// The day in UTC, `YYYY-MM-DD`.
     pub fn date(self) -> String {
         DateTime::from_timestamp_micros(self.0).unwrap_or_default().date_naive().to_string()

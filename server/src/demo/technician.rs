@@ -82,7 +82,7 @@ impl Technician {
         let kind = asset.model.kind;
         if task.assignee_id.is_none() {
             some_seconds(NOTICE).await;
-            let request = ClaimTaskRequest { id: task.id.clone() };
+            let request = ClaimTaskRequest { id: task.id.clone(), ..Default::default() };
             let request = self.person.session.request(request).await?;
             self.client.claim_task(request).await?;
         }
@@ -95,7 +95,7 @@ impl Technician {
             started_at: Some(started_at.into()),
             finished_at: Some(self.clock.now().into()),
             parts_used: kind.parts_used.into(),
-            request_id: String::new(),
+            ..CompleteTaskRequest::default()
         };
         let request = self.person.session.request(request).await?;
         self.client.complete_task(request).await?;

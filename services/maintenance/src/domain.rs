@@ -4,3 +4,4 @@ pub mod comment;
 pub mod equipment;
 pub mod maintenance;
 pub mod task;
+pub mod task_event;

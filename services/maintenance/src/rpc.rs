@@ -4,6 +4,8 @@ mod comment;
 mod equipment;
 mod maintenance;
 mod task;
+mod task_event;
+mod user;
 
 use kit::{Db, Suite};
 use proto::maintenance::v1::{
@@ -42,18 +44,74 @@ impl TaskRpc for Service {
         Ok(task::list(self, request.into()).await?.into())
     }
 
+    async fn list_completed_tasks(
+        &self,
+        request: Request<pb::ListCompletedTasksRequest>,
+    ) -> Result<Response<pb::ListTasksResponse>, Status> {
+        Ok(task::list_completed(self, request.into()).await?.into())
+    }
+
+    async fn update_task(
+        &self,
+        request: Request<pb::UpdateTaskRequest>,
+    ) -> Result<Response<pb::Task>, Status> {
+        Ok(task::update(self, request.into()).await?.into())
+    }
+
+    async fn delete_task(
+        &self,
+        request: Request<pb::DeleteTaskRequest>,
+    ) -> Result<Response<()>, Status> {
+        Ok(task::delete(self, request.into()).await?.into())
+    }
+
     async fn claim_task(
         &self,
         request: Request<pb::ClaimTaskRequest>,
     ) -> Result<Response<pb::Task>, Status> {
-        Ok(task::claim(self, request.into()).await?.into())
+        Ok(task::step::claim(self, request.into()).await?)
+    }
+
+    async fn release_task(
+        &self,
+        request: Request<pb::ReleaseTaskRequest>,
+    ) -> Result<Response<pb::Task>, Status> {
+        Ok(task::step::release(self, request.into()).await?)
+    }
+
+    async fn assign_task(
+        &self,
+        request: Request<pb::AssignTaskRequest>,
+    ) -> Result<Response<pb::Task>, Status> {
+        Ok(task::step::assign(self, request.into()).await?)
     }
 
     async fn complete_task(
         &self,
         request: Request<pb::CompleteTaskRequest>,
     ) -> Result<Response<pb::Task>, Status> {
-        Ok(task::complete(self, request.into()).await?)
+        Ok(task::step::complete(self, request.into()).await?)
+    }
+
+    async fn reopen_task(
+        &self,
+        request: Request<pb::ReopenTaskRequest>,
+    ) -> Result<Response<pb::Task>, Status> {
+        Ok(task::step::reopen(self, request.into()).await?)
+    }
+
+    async fn set_task_status(
+        &self,
+        request: Request<pb::SetTaskStatusRequest>,
+    ) -> Result<Response<pb::Task>, Status> {
+        Ok(task::step::set_status(self, request.into()).await?)
+    }
+
+    async fn list_task_events(
+        &self,
+        request: Request<pb::ListTaskEventsRequest>,
+    ) -> Result<Response<pb::ListTaskEventsResponse>, Status> {
+        Ok(task_event::list(self, request.into()).await?.into())
     }
 
     async fn create_comment(

@@ -3,3 +3,4 @@
 pub mod comment;
 pub mod maintenance;
 pub mod task;
+pub mod task_event;

@@ -117,6 +117,27 @@ async fn call(
             let change = json!({ "current_password": PASSWORD, "new_password": PASSWORD });
             (rest.post(&format!("{user}/password"), &change).await.status, StatusCode::FORBIDDEN)
         }
+        "maintenance.v1.TaskService/UpdateTask" => {
+            let title = json!({ "title": "Another" });
+            let answer = rest.send(Method::PATCH, &task(owner).await, Some(&title), &[]).await;
+            (answer.status, StatusCode::FORBIDDEN)
+        }
+        "maintenance.v1.TaskService/DeleteTask" => {
+            (caller.send(Method::DELETE, &task(owner).await).await, StatusCode::FORBIDDEN)
+        }
+        "maintenance.v1.TaskService/ReopenTask" => {
+            let task = task(owner).await;
+            owner.rest.post(&format!("{task}/complete"), &json!({})).await.ok();
+            let status = rest.post(&format!("{task}/incomplete"), &json!({})).await.status;
+            (status, StatusCode::FORBIDDEN)
+        }
+        "maintenance.v1.TaskService/SetTaskStatus" => {
+            let task = task(owner).await;
+            owner.rest.post(&format!("{task}/claim"), &json!({})).await.ok();
+            let (path, status) = (format!("{task}/status"), json!({ "status": "ON_HOLD" }));
+            let answer = rest.send(Method::PATCH, &path, Some(&status), &[]).await;
+            (answer.status, StatusCode::FORBIDDEN)
+        }
         "telemetry.v1.TelemetryService/CreateReading" => (
             rest.post("/api/data", &reading(chief, owner).await).await.status,
             StatusCode::FORBIDDEN,
@@ -157,6 +178,12 @@ fn found(reached: bool) -> StatusCode {
 async fn unused_name(chief: &Rest) -> String {
     let users = chief.get("/api/users?show_deleted=true&page_size=1000").await.ok();
     format!("leaver{}", users["users"].as_array().unwrap().len())
+}
+
+/// The path of a task that `owner` made.
+async fn task(owner: &Caller) -> String {
+    let task = owner.rest.post("/api/tasks", &json!({ "title": "Task" })).await.created();
+    format!("/api/tasks/{}", text(&task, "id"))
 }
 
 /// A reading of a machine's own equipment, or of any.

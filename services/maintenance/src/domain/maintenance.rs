@@ -29,8 +29,15 @@ kit::names! {
     }
 }
 
+impl Default for Kind {
+    /// Of work that nobody says more of.
+    fn default() -> Self {
+        Self::Corrective
+    }
+}
+
 /// What was done, as whoever did it tells.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
 #[expect(clippy::struct_field_names, reason = "the contract's names")]
 pub struct Work {
     pub kind: Kind,

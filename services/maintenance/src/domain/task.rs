@@ -1,8 +1,13 @@
-//! Tasks and the rules that they live by.
+//! Tasks and the rules that they live by; `step` has those of their states.
 
-use kit::{Error, Result, Timestamp, access::Role};
+mod step;
 
-use super::equipment::EquipmentId;
+use kit::{Error, Result, Timestamp, access::Role, mask::Mask};
+
+use super::{
+    equipment::EquipmentId,
+    task_event::{Kind, TaskEvent},
+};
 
 kit::id!(
     /// Names one task, for ever.
@@ -95,48 +100,122 @@ pub struct Worker {
     pub is_admin: bool,
 }
 
+/// A task as somebody wants it to be, as far as a mask names its fields.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub title: String,
+    pub description: String,
+    pub equipment_id: Option<EquipmentId>,
+    pub priority: Priority,
+    pub due_date: Option<String>,
+    /// Can't be wished for: it is what the caller takes it to be.
+    pub status: Option<Status>,
+    /// Can't be wished for: it is whom the caller takes it to be.
+    pub assignee_id: Option<String>,
+}
+
 impl Task {
-    /// Gives the task to `worker`; answers whether that changed it: its holder may claim it again.
-    pub fn claim(&mut self, worker: &Worker, now: Timestamp) -> Result<bool> {
-        self.check_open()?;
-        match &self.assignee_id {
-            Some(holder) if *holder != worker.id => return Err(held(holder)),
-            Some(_) if self.status != Status::Pending => return Ok(false),
-            _ => {}
+    /// Refuses a write that was made for an older state of the task; no `etag` is for any.
+    pub fn check_etag(&self, etag: &str) -> Result<()> {
+        if etag.is_empty() || etag == self.revision.to_string() {
+            return Ok(());
         }
-        self.status = Status::InProgress;
-        self.assignee_id = Some(worker.id.clone());
-        self.changed(now);
-        Ok(true)
+        Err(Error::Stale("the task was changed meanwhile"))
     }
 
-    /// Notes that `worker` has done the work.
-    pub fn complete(&mut self, worker: &Worker, now: Timestamp) -> Result<()> {
-        self.check_open()?;
-        match &self.assignee_id {
-            Some(holder) if *holder != worker.id && !worker.is_admin => return Err(held(holder)),
-            _ => {}
+    /// Changes what `mask` names to what the `wish` has, for an admin or who created the task; answers what happened, if
+    /// anything did. What was worked on stays while a record says so.
+    pub fn edit(
+        &mut self,
+        wish: Wish,
+        mask: &Mask,
+        is_recorded: bool,
+        worker: &Worker,
+        now: Timestamp,
+    ) -> Result<Option<TaskEvent>> {
+        self.check_is_theirs(worker, "an admin changes a task, or who created it")?;
+        self.check_steps(&wish, mask)?;
+        if is_recorded && mask.names("equipment_id") && wish.equipment_id != self.equipment_id {
+            return Err(recorded("a maintenance record says what the task was for"));
         }
-        self.status = Status::Completed;
-        self.completions += 1;
-        self.completed_at = Some(now);
-        self.completed_by = Some(worker.id.clone());
-        self.changed(now);
+        let mut names = Vec::new();
+        set(&mut self.title, wish.title, "title", mask, &mut names);
+        set(&mut self.description, wish.description, "description", mask, &mut names);
+        set(&mut self.equipment_id, wish.equipment_id, "equipment_id", mask, &mut names);
+        set(&mut self.priority, wish.priority, "priority", mask, &mut names);
+        set(&mut self.due_date, wish.due_date, "due_date", mask, &mut names);
+        if names.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.happened(Kind::Updated, worker, &names.join(", "), now)))
+    }
+
+    /// Refuses a wish for another status or holder. It counts where the mask names it, in no update of everything: a client
+    /// that sends back what it read may have read it before somebody claimed the task.
+    fn check_steps(&self, wish: &Wish, mask: &Mask) -> Result<()> {
+        if mask.lists("status") && wish.status.is_some_and(|status| status != self.status) {
+            return Err(Error::invalid("task.status", "is changed by SetTaskStatus"));
+        }
+        if mask.lists("assignee_id") && wish.assignee_id != self.assignee_id {
+            let problem = "is changed by ClaimTask, ReleaseTask and AssignTask";
+            return Err(Error::invalid("task.assignee_id", problem));
+        }
         Ok(())
     }
 
-    fn check_open(&self) -> Result<()> {
-        match self.status {
-            Status::Completed => Err(Error::refused("TASK_COMPLETED", "the task is completed")),
-            Status::Cancelled => Err(Error::refused("TASK_CANCELLED", "the task is cancelled")),
-            Status::Pending | Status::InProgress | Status::OnHold => Ok(()),
+    /// Refuses that `worker` deletes the task: it is its creator's and the admins', and no history.
+    pub fn check_deletable(&self, is_recorded: bool, worker: &Worker) -> Result<()> {
+        self.check_is_theirs(worker, "an admin deletes a task, or who created it")?;
+        if is_recorded {
+            return Err(recorded("the task has a maintenance record: cancel it instead"));
         }
+        if self.alert_id.is_some() {
+            // The alert would open another one if it were asked for its task again.
+            let message = "an alert opened the task: cancel it instead";
+            return Err(Error::refused("TASK_OF_ALERT", message));
+        }
+        Ok(())
     }
 
-    fn changed(&mut self, now: Timestamp) {
+    fn check_is_theirs(&self, worker: &Worker, otherwise: &'static str) -> Result<()> {
+        let may = worker.is_admin || self.created_by == worker.id;
+        if may { Ok(()) } else { Err(Error::Forbidden(otherwise)) }
+    }
+
+    /// Counts a change that `worker` made, and says what it was.
+    fn happened(&mut self, kind: Kind, worker: &Worker, detail: &str, now: Timestamp) -> TaskEvent {
         self.updated_at = now;
         self.revision += 1;
+        TaskEvent::new(self, kind, &worker.id, detail, now)
     }
+}
+
+/// Refuses that a technician gives a new task to somebody else.
+pub fn check_assignee(assignee_id: Option<&str>, role: Role, caller: &str) -> Result<()> {
+    match assignee_id {
+        Some(id) if role == Role::Technician && id != caller => {
+            Err(Error::invalid("task.assignee_id", "an admin gives tasks to others"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Sets a field, if `mask` names it, and notes its name if that made a difference.
+fn set<T: PartialEq>(
+    field: &mut T,
+    value: T,
+    name: &'static str,
+    mask: &Mask,
+    changed: &mut Vec<&'static str>,
+) {
+    if mask.names(name) && *field != value {
+        *field = value;
+        changed.push(name);
+    }
+}
+
+fn recorded(message: &str) -> Error {
+    Error::refused("TASK_RECORDED", message)
 }
 
 /// What made a task. A person is the source of theirs, whatever they say; a service says it, and an alert goes with the
@@ -159,49 +238,9 @@ pub fn origin(
     }
 }
 
-fn held(holder: &str) -> Error {
-    Error::refused("TASK_HELD", "somebody else holds the task").with("holder_id", holder)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const NOW: Timestamp = Timestamp::from_micros(7);
-
-    fn task(status: Status, assignee_id: Option<&str>) -> Task {
-        Task {
-            id: TaskId::new(),
-            title: String::new(),
-            description: String::new(),
-            equipment_id: None,
-            status,
-            priority: Priority::Medium,
-            due_date: None,
-            assignee_id: assignee_id.map(str::to_owned),
-            created_by: "eve".into(),
-            source: Source::Manual,
-            alert_id: None,
-            completions: 0,
-            completed_at: None,
-            completed_by: None,
-            created_at: Timestamp::from_micros(0),
-            updated_at: Timestamp::from_micros(0),
-            revision: 1,
-        }
-    }
-
-    fn worker(id: &str) -> Worker {
-        Worker { id: id.into(), is_admin: id == "admin" }
-    }
-
-    /// Why it was refused.
-    fn reason<T: std::fmt::Debug>(result: Result<T>) -> &'static str {
-        match result.unwrap_err() {
-            Error::Refused { reason, .. } => reason,
-            other => panic!("{other:?}"),
-        }
-    }
 
     #[test]
     fn an_alert_goes_with_its_source() {
@@ -233,41 +272,15 @@ mod tests {
     }
 
     #[test]
-    fn an_assigned_task_waits_for_its_assignee() {
-        let mut task = task(Status::Pending, Some("ana"));
-        assert_eq!(reason(task.claim(&worker("bob"), NOW)), "TASK_HELD");
-        assert_eq!(reason(task.claim(&worker("admin"), NOW)), "TASK_HELD");
-        assert!(task.claim(&worker("ana"), NOW).unwrap());
-        assert_eq!(task.status, Status::InProgress);
-    }
-
-    #[test]
-    fn the_holders_repeated_claim_changes_nothing() {
-        for status in [Status::InProgress, Status::OnHold] {
-            let mut task = task(status, Some("ana"));
-            let before = task.clone();
-            assert!(!task.claim(&worker("ana"), NOW).unwrap());
-            assert_eq!(task, before);
-        }
-    }
-
-    #[test]
-    fn what_is_over_is_neither_claimed_nor_completed() {
-        let over = [(Status::Completed, "TASK_COMPLETED"), (Status::Cancelled, "TASK_CANCELLED")];
-        for (status, why) in over {
-            let mut task = task(status, None);
-            assert_eq!(reason(task.claim(&worker("ana"), NOW)), why);
-            assert_eq!(reason(task.complete(&worker("admin"), NOW)), why);
-        }
-    }
-
-    #[test]
-    fn a_held_task_is_completed_by_its_holder_or_an_admin() {
-        for (by, may) in [("ana", true), ("admin", true), ("bob", false)] {
-            let mut task = task(Status::InProgress, Some("ana"));
-            assert_eq!(task.complete(&worker(by), NOW).is_ok(), may, "{by}");
-            assert_eq!(task.completed_by.as_deref(), may.then_some(by));
-            assert_eq!(task.completions, i64::from(may));
+    fn a_technician_gives_a_new_task_to_nobody_else() {
+        for (assignee, role, may) in [
+            (None, Role::Technician, true),
+            (Some("ana"), Role::Technician, true),
+            (Some("bob"), Role::Technician, false),
+            (Some("bob"), Role::Admin, true),
+            (Some("bob"), Role::Service, true),
+        ] {
+            assert_eq!(check_assignee(assignee, role, "ana").is_ok(), may, "{assignee:?} {role:?}");
         }
     }
 }

@@ -81,12 +81,13 @@ pub async fn list(
 
 /// What a record says of the work; its fields are the request's below `path` (`record.`).
 fn read(path: &str, wire: pb::MaintenanceRecord, now: Timestamp) -> Result<Work> {
-    let time = |field, at| Timestamp::parse(&format!("{path}{field}"), &at);
+    let time =
+        |field, at: &Option<_>| Timestamp::parse_optional(&format!("{path}{field}"), at.as_ref());
     let work = Work {
-        kind: Kind::from_name(wire.kind().as_str_name()).unwrap_or(Kind::Corrective),
+        kind: Kind::from_name(wire.kind().as_str_name()).unwrap_or_default(),
         work_done: wire.work_done,
-        started_at: wire.started_at.map(|at| time("started_at", at)).transpose()?,
-        finished_at: wire.finished_at.map(|at| time("finished_at", at)).transpose()?,
+        started_at: time("started_at", &wire.started_at)?,
+        finished_at: time("finished_at", &wire.finished_at)?,
         parts_used: wire.parts_used,
     };
     work.check_times(path, now)?;
@@ -106,12 +107,23 @@ pub fn read_completion(wire: pb::CompleteTaskRequest, now: Timestamp) -> Result<
     read("", wire, now)
 }
 
-/// Tells the change log of `record`; answers what it told.
-pub async fn tell(
+/// Records the work that completed `task`, if that has equipment; the caller changed the task, and keeps it.
+pub async fn record_completion(
     tx: &mut Tx,
-    record: &Maintenance,
+    task: &Task,
+    work: Work,
+    worker: &Worker,
     now: Timestamp,
-) -> Result<pb::MaintenanceRecord> {
+) -> Result<()> {
+    let Some(equipment_id) = task.equipment_id else { return Ok(()) };
+    let record = Maintenance::new(work, worker.id.clone(), equipment_id, Some(task), now);
+    store::maintenance::insert(tx, &record).await?;
+    tell(tx, &record, now).await?;
+    Ok(())
+}
+
+/// Tells the change log of `record`; answers what it told.
+async fn tell(tx: &mut Tx, record: &Maintenance, now: Timestamp) -> Result<pb::MaintenanceRecord> {
     let wire = pb::MaintenanceRecord::from(record.clone());
     changes::append(tx, now, CHANGE, record.id.uuid(), &wire).await?;
     Ok(wire)
@@ -121,9 +133,8 @@ pub async fn tell(
 async fn complete(tx: &mut Tx, id: TaskId, worker: &Worker, now: Timestamp) -> Result<Task> {
     let task = store::task::lock(tx, id).await?;
     let mut task = task.ok_or_else(|| Error::invalid("record.task_id", "there is no such task"))?;
-    task.complete(worker, now)?;
-    store::task::update(tx, &task).await?;
-    task::tell(tx, &task, now).await?;
+    let event = task.complete(worker, now)?;
+    task::keep(tx, &task, &event).await?;
     Ok(task)
 }
 

@@ -1,24 +1,29 @@
+pub mod step;
+mod wire;
+
 use kit::{
-    Call, Caller, Error, Result, Timestamp, changes,
+    Call, Error, Result, Timestamp, changes,
     db::Tx,
+    mask::Mask,
     once::{Once, replayed},
     time::parse_date,
 };
 use proto::maintenance::v1 as pb;
 use tonic::Response;
 
-use super::{Service, equipment, maintenance};
+use super::{Service, equipment, user};
 use crate::{
     domain::{
         equipment::EquipmentId,
-        maintenance::Maintenance,
-        task::{AlertId, Priority, Source, Status, Task, TaskId, Worker, origin},
+        task::{Priority, Status, Task, TaskId, Worker, check_assignee},
+        task_event::TaskEvent,
     },
     store,
 };
 
-/// The kind of this noun's entries in the change log.
+/// The kind of this noun's entries in the change log; of a deletion, the task as it was.
 const CHANGE: &str = "task";
+const DELETION: &str = "task_deleted";
 
 pub async fn create(
     service: &Service,
@@ -26,9 +31,12 @@ pub async fn create(
 ) -> Result<Response<pb::Task>> {
     let now = service.suite.clock.now();
     let once = Once::new(&call, &call.message.request_id);
-    let task = read(call.message.task.unwrap_or_default(), &call.caller, now)?;
+    let task = wire::read(call.message.task.unwrap_or_default(), &call.caller, now)?;
+    check_assignee(task.assignee_id.as_deref(), call.caller.role, &call.caller.id)?;
     let (field, equipment_id) = ("task.equipment_id", task.equipment_id);
     let in_service = equipment::check_in_service(service, &call.caller, field, equipment_id).await;
+    let (field, assignee_id) = ("task.assignee_id", task.assignee_id.as_deref());
+    let may_work = user::check_may_work(service, &call.caller, field, assignee_id).await;
 
     let mut tx = service.db.begin("create task").await?;
     if let Some(answer) = once.recall(&mut tx, now).await? {
@@ -40,6 +48,10 @@ pub async fn create(
     }
     // Refused, the transaction is dropped, and the task with it.
     in_service?;
+    may_work?;
+    for event in TaskEvent::of_new(&task) {
+        store::task_event::insert(&mut tx, &event).await?;
+    }
     let answer = tell(&mut tx, &task, now).await?;
     once.remember(&mut tx, &answer).await?;
     tx.commit().await?;
@@ -81,53 +93,85 @@ pub async fn list(
     })
 }
 
-pub async fn claim(service: &Service, call: Call<pb::ClaimTaskRequest>) -> Result<pb::Task> {
-    let now = service.suite.clock.now();
-    let id = TaskId::parse("id", &call.message.id)?;
+pub async fn list_completed(
+    service: &Service,
+    call: Call<pb::ListCompletedTasksRequest>,
+) -> Result<pb::ListTasksResponse> {
+    let mut request = call.message;
+    let page = kit::page!(request)?;
+    let filter = store::task::History {
+        completed_by: request.completed_by.map(|id| id.to_ascii_lowercase()),
+        equipment_id: EquipmentId::parse_optional("equipment_id", request.equipment_id.as_deref())?,
+        from: Timestamp::parse_optional("from", request.from.as_ref())?,
+        to: Timestamp::parse_optional("to", request.to.as_ref())?,
+    };
 
-    let mut tx = service.db.begin("claim task").await?;
-    let mut task = store::task::lock(&mut tx, id).await?.ok_or_else(|| no_task(id))?;
-    if !task.claim(&Worker::from(&call.caller), now)? {
+    let rows = store::task::list_completed(&mut service.db.read().await?, &filter, &page).await?;
+    let (rows, next_page_token) = page.cut(rows, |task| (task.completed_at, task.id))?;
+    Ok(pb::ListTasksResponse {
+        tasks: rows.into_iter().map(pb::Task::from).collect(),
+        next_page_token,
+    })
+}
+
+pub async fn update(service: &Service, call: Call<pb::UpdateTaskRequest>) -> Result<pb::Task> {
+    let now = service.suite.clock.now();
+    let worker = Worker::from(&call.caller);
+    let mask = Mask::parse("task", call.message.update_mask, &wire::MUTABLE, &wire::GIVEN)?;
+    let wire = call.message.task.unwrap_or_default();
+    let (id, etag) = (TaskId::parse("task.id", &wire.id)?, wire.etag.clone());
+    let wish = wire::wish(wire)?;
+    let (field, equipment_id) = ("task.equipment_id", wish.equipment_id);
+    let in_service = equipment::check_in_service(service, &call.caller, field, equipment_id).await;
+
+    let mut tx = service.db.begin("update task").await?;
+    let mut task = lock(&mut tx, id, &etag).await?;
+    let is_recorded = store::maintenance::exists_of(&mut tx, id).await?;
+    let before = task.equipment_id;
+    let Some(event) = task.edit(wish, &mask, is_recorded, &worker, now)? else {
         return Ok(task.into());
+    };
+    if task.equipment_id != before {
+        in_service?;
     }
-    store::task::update(&mut tx, &task).await?;
-    let answer = tell(&mut tx, &task, now).await?;
+    let answer = keep(&mut tx, &task, &event).await?;
     tx.commit().await?;
 
     Ok(answer)
 }
 
-pub async fn complete(
-    service: &Service,
-    call: Call<pb::CompleteTaskRequest>,
-) -> Result<Response<pb::Task>> {
+pub async fn delete(service: &Service, call: Call<pb::DeleteTaskRequest>) -> Result<()> {
     let now = service.suite.clock.now();
-    let once = Once::new(&call, &call.message.request_id);
     let worker = Worker::from(&call.caller);
     let id = TaskId::parse("id", &call.message.id)?;
-    let work = maintenance::read_completion(call.message, now)?;
 
-    let mut tx = service.db.begin("complete task").await?;
-    if let Some(answer) = once.recall(&mut tx, now).await? {
-        return Ok(answer);
-    }
-    let mut task = store::task::lock(&mut tx, id).await?.ok_or_else(|| no_task(id))?;
-    task.complete(&worker, now)?;
-    store::task::update(&mut tx, &task).await?;
-    let answer = tell(&mut tx, &task, now).await?;
-    if let Some(equipment_id) = task.equipment_id {
-        let record = Maintenance::new(work, worker.id, equipment_id, Some(&task), now);
-        store::maintenance::insert(&mut tx, &record).await?;
-        maintenance::tell(&mut tx, &record, now).await?;
-    }
-    once.remember(&mut tx, &answer).await?;
-    tx.commit().await?;
+    let mut tx = service.db.begin("delete task").await?;
+    let task = lock(&mut tx, id, &call.message.etag).await?;
+    let is_recorded = store::maintenance::exists_of(&mut tx, id).await?;
+    task.check_deletable(is_recorded, &worker)?;
+    store::task_event::delete_of(&mut tx, id).await?;
+    store::comment::delete_of(&mut tx, id).await?;
+    store::task::delete(&mut tx, id).await?;
+    changes::append(&mut tx, now, DELETION, id.uuid(), &pb::Task::from(task)).await?;
+    tx.commit().await
+}
 
-    Ok(answer.into())
+/// The task, which nobody else changes until the transaction ends, in the state that `etag` is for.
+async fn lock(tx: &mut Tx, id: TaskId, etag: &str) -> Result<Task> {
+    let task = store::task::lock(tx, id).await?.ok_or_else(|| no_task(id))?;
+    task.check_etag(etag)?;
+    Ok(task)
+}
+
+/// Keeps a changed task and what happened to it, and tells the change log; answers what it told.
+pub async fn keep(tx: &mut Tx, task: &Task, event: &TaskEvent) -> Result<pb::Task> {
+    store::task::update(tx, task).await?;
+    store::task_event::insert(tx, event).await?;
+    tell(tx, task, event.at).await
 }
 
 /// Tells the change log of `task`; answers what it told.
-pub async fn tell(tx: &mut Tx, task: &Task, now: Timestamp) -> Result<pb::Task> {
+async fn tell(tx: &mut Tx, task: &Task, now: Timestamp) -> Result<pb::Task> {
     let wire = pb::Task::from(task.clone());
     changes::append(tx, now, CHANGE, task.id.uuid(), &wire).await?;
     Ok(wire)
@@ -135,85 +179,4 @@ pub async fn tell(tx: &mut Tx, task: &Task, now: Timestamp) -> Result<pb::Task> 
 
 fn no_task(id: TaskId) -> Error {
     Error::not_found("task", id)
-}
-
-/// A new task from what the caller may say of it.
-fn read(wire: pb::Task, caller: &Caller, now: Timestamp) -> Result<Task> {
-    let date = wire.due_date.as_deref();
-    let alert_id = AlertId::parse_optional("task.alert_id", wire.alert_id.as_deref())?;
-    let source = Source::from_name(wire.source().as_str_name());
-    let (source, alert_id) = origin(caller.role, source, alert_id)?;
-    Ok(Task {
-        id: TaskId::new(),
-        equipment_id: EquipmentId::parse_optional(
-            "task.equipment_id",
-            wire.equipment_id.as_deref(),
-        )?,
-        status: Status::Pending,
-        priority: Priority::from_name(wire.priority().as_str_name()).unwrap_or(Priority::Medium),
-        due_date: date.map(|date| parse_date("task.due_date", date)).transpose()?,
-        title: wire.title,
-        description: wire.description,
-        assignee_id: None,
-        created_by: caller.id.clone(),
-        source,
-        alert_id,
-        completions: 0,
-        completed_at: None,
-        completed_by: None,
-        created_at: now,
-        updated_at: now,
-        revision: 1,
-    })
-}
-
-impl From<&Caller> for Worker {
-    fn from(caller: &Caller) -> Self {
-        Self { id: caller.id.clone(), is_admin: caller.is_admin() }
-    }
-}
-
-impl From<Task> for pb::Task {
-    fn from(task: Task) -> Self {
-        use pb::task::{Priority, Source, Status};
-        let status = Status::from_str_name(task.status.name()).unwrap_or_default();
-        let priority = Priority::from_str_name(task.priority.name()).unwrap_or_default();
-        let source = Source::from_str_name(task.source.name()).unwrap_or_default();
-        Self {
-            id: task.id.to_string(),
-            title: task.title,
-            description: task.description,
-            equipment_id: task.equipment_id.map(|id| id.to_string()),
-            status: status.into(),
-            priority: priority.into(),
-            due_date: task.due_date,
-            assignee_id: task.assignee_id,
-            created_by: task.created_by,
-            source: source.into(),
-            alert_id: task.alert_id.map(|id| id.to_string()),
-            completed_at: task.completed_at.map(Into::into),
-            completed_by: task.completed_by,
-            created_at: Some(task.created_at.into()),
-            updated_at: Some(task.updated_at.into()),
-            etag: task.revision.to_string(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_name_is_known_to_the_wire() {
-        for status in Status::ALL {
-            assert!(pb::task::Status::from_str_name(status.name()).is_some());
-        }
-        for priority in Priority::ALL {
-            assert!(pb::task::Priority::from_str_name(priority.name()).is_some());
-        }
-        for source in Source::ALL {
-            assert!(pb::task::Source::from_str_name(source.name()).is_some());
-        }
-    }
 }

@@ -1,6 +1,7 @@
 use kit::{
-    Page, Result,
+    Error, Page, Result,
     db::{Conn, Tx},
+    error::OnConstraint,
     on,
 };
 use sqlx::QueryBuilder;
@@ -20,6 +21,14 @@ pub async fn insert(tx: &mut Tx, comment: &Comment) -> Result<()> {
         .bind(&comment.author_id)
         .bind(&comment.text)
         .bind(comment.created_at)
+        .execute(c).await.map(drop))
+    // The task was there a moment ago.
+    .on_constraint("comments_task_id_fkey", Error::not_found("task", comment.task_id))
+}
+
+pub async fn delete_of(tx: &mut Tx, task_id: TaskId) -> Result<()> {
+    on!(tx, c => sqlx::query("delete from comments where task_id = $1")
+        .bind(task_id)
         .execute(c).await.map(drop))?;
     Ok(())
 }

@@ -66,6 +66,15 @@ pub async fn find(db: &mut Conn, id: MaintenanceId) -> Result<Option<Maintenance
     Ok(on!(db, c => sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await)?)
 }
 
+/// Whether work on the task is on record.
+pub async fn exists_of(db: &mut Conn, task_id: TaskId) -> Result<bool> {
+    Ok(on!(db, c => sqlx::query_scalar(
+            "select exists (select 1 from maintenance_records where task_id = $1)",
+        )
+        .bind(task_id)
+        .fetch_one(c).await)?)
+}
+
 /// By id, which is by age.
 pub async fn list(
     db: &mut Conn,

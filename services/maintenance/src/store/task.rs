@@ -1,5 +1,5 @@
 use kit::{
-    Page, Result,
+    Page, Result, Timestamp,
     db::{Conn, Engine, Tx},
     on, search,
 };
@@ -23,6 +23,17 @@ pub struct Filter {
     pub due_before: Option<String>,
     /// A day that their due dates lie before while they are not over.
     pub overdue_on: Option<String>,
+}
+
+/// Which completed tasks to list.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    pub completed_by: Option<String>,
+    pub equipment_id: Option<EquipmentId>,
+    /// Completed at this time or after it.
+    pub from: Option<Timestamp>,
+    /// Completed before this time.
+    pub to: Option<Timestamp>,
 }
 
 macro_rules! columns {
@@ -90,23 +101,42 @@ pub async fn lock(tx: &mut Tx, id: TaskId) -> Result<Option<Task>> {
 pub async fn update(tx: &mut Tx, task: &Task) -> Result<()> {
     on!(tx, c => sqlx::query(
             "update tasks
-             set status = $2,
-                 assignee_id = $3,
-                 completions = $4,
-                 completed_at = $5,
-                 completed_by = $6,
-                 updated_at = $7,
-                 revision = $8
+             set title = $2,
+                 title_lower = $3,
+                 description = $4,
+                 equipment_id = $5,
+                 status = $6,
+                 priority = $7,
+                 due_date = $8,
+                 assignee_id = $9,
+                 completions = $10,
+                 completed_at = $11,
+                 completed_by = $12,
+                 updated_at = $13,
+                 revision = $14
              where id = $1",
         )
         .bind(task.id)
+        .bind(&task.title)
+        .bind(search::fold(&task.title))
+        .bind(&task.description)
+        .bind(task.equipment_id)
         .bind(task.status)
+        .bind(task.priority)
+        .bind(&task.due_date)
         .bind(&task.assignee_id)
         .bind(task.completions)
         .bind(task.completed_at)
         .bind(&task.completed_by)
         .bind(task.updated_at)
         .bind(task.revision)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+pub async fn delete(tx: &mut Tx, id: TaskId) -> Result<()> {
+    on!(tx, c => sqlx::query("delete from tasks where id = $1")
+        .bind(id)
         .execute(c).await.map(drop))?;
     Ok(())
 }
@@ -144,6 +174,35 @@ pub async fn list(db: &mut Conn, filter: &Filter, page: &Page<TaskId>) -> Result
             query.push(" and id > ").push_bind(after);
         }
         query.push(" order by id limit ").push_bind(page.limit());
+        query.build_query_as().fetch_all(c).await
+    })?)
+}
+
+/// The newest completion first.
+pub async fn list_completed(
+    db: &mut Conn,
+    filter: &History,
+    page: &Page<(Option<Timestamp>, TaskId)>,
+) -> Result<Vec<Task>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(select!("where completed_at is not null"));
+        if let Some(completed_by) = &filter.completed_by {
+            query.push(" and completed_by = ").push_bind(completed_by);
+        }
+        if let Some(equipment_id) = filter.equipment_id {
+            query.push(" and equipment_id = ").push_bind(equipment_id);
+        }
+        if let Some(from) = filter.from {
+            query.push(" and completed_at >= ").push_bind(from);
+        }
+        if let Some(to) = filter.to {
+            query.push(" and completed_at < ").push_bind(to);
+        }
+        if let Some((completed_at, id)) = page.after {
+            query.push(" and (completed_at, id) < (").push_bind(completed_at);
+            query.push(", ").push_bind(id).push(")");
+        }
+        query.push(" order by completed_at desc, id desc limit ").push_bind(page.limit());
         query.build_query_as().fetch_all(c).await
     })?)
 }

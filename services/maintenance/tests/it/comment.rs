@@ -70,8 +70,10 @@ testkit::both! {
         let suite = start(&world).await;
         let mut client = tasks(&suite, &world.user(Role::Technician));
         let task = create(&mut client, titled("Task")).await.unwrap();
-        let error = client.create_comment(on(&task.id, "")).await.unwrap_err();
-        assert_eq!(field(&error), "comment.text");
+        for text in ["", " \n"] {
+            let error = client.create_comment(on(&task.id, text)).await.unwrap_err();
+            assert_eq!(field(&error), "comment.text");
+        }
     }
 
     async fn a_repeated_request_comments_once(world: World) {

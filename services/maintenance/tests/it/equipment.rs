@@ -74,7 +74,7 @@ testkit::both! {
         away.store(true, Ordering::SeqCst);
 
         create(&mut client, titled("Sweep")).await.unwrap();
-        client.claim_task(ClaimTaskRequest { id: task.id.clone() }).await.unwrap();
+        client.claim_task(ClaimTaskRequest { id: task.id.clone(), ..Default::default() }).await.unwrap();
         let request = CompleteTaskRequest { id: task.id, ..Default::default() };
         client.complete_task(request).await.unwrap();
         let record = Some(MaintenanceRecord { task_id: Some(other.id), ..Default::default() });

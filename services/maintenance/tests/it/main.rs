@@ -7,16 +7,18 @@ mod comment;
 mod equipment;
 mod maintenance;
 mod task;
+mod task_event;
 
 use kit::{access::Role, peer::Place};
 use proto::{
+    auth::v1::{CreateUserRequest, user, user_service_client::UserServiceClient},
     equipment::v1::{
         CreateEquipmentRequest, Equipment, equipment::Status,
         equipment_service_client::EquipmentServiceClient,
     },
     maintenance::v1::{
-        CreateTaskRequest, ListMaintenanceRequest, MaintenanceRecord, Task,
-        maintenance_service_client::MaintenanceServiceClient,
+        CreateTaskRequest, ListMaintenanceRequest, ListTaskEventsRequest, MaintenanceRecord, Task,
+        maintenance_service_client::MaintenanceServiceClient, task_event::Kind,
         task_service_client::TaskServiceClient,
     },
 };
@@ -56,6 +58,35 @@ async fn start_equipment(world: &World, place: &Place) -> Server {
     let mut routes = Routes::builder();
     ::equipment::start(&world.db, &world.suite, &mut routes).await.unwrap();
     world.serve(routes.routes(), place).await
+}
+
+/// The neighbour that knows people: tasks are given to whom it knows.
+async fn start_auth(world: &World) -> Server {
+    let config = auth::Config {
+        admin_username: "first".into(),
+        admin_password: Some("the first password".into()),
+        registration: auth::Registration::Open,
+        signing_key_days: 30,
+    };
+    let mut routes = Routes::builder();
+    auth::start(&config, "secret", &world.db, &world.suite, &mut routes).await.unwrap();
+    world.serve(routes.routes(), &world.places.auth).await
+}
+
+/// Somebody with an account.
+async fn person(world: &World, auth: &Server, name: &str, role: Role) -> User {
+    let mut admin = UserServiceClient::new(auth.by(&world.user(Role::Admin)));
+    let person = proto::auth::v1::User {
+        username: name.into(),
+        email: format!("{name}@example.org"),
+        password: Some("correct horse battery".into()),
+        role: user::Role::from_str_name(role.name()).unwrap().into(),
+        ..Default::default()
+    };
+    let request = CreateUserRequest { user: Some(person), ..Default::default() };
+    let id = admin.create_user(request).await.unwrap().into_inner().id;
+    let token = world.issuer.sign(&world.issuer.claims(&id, role));
+    User { id, token }
 }
 
 /// The id of a new piece of equipment.
@@ -100,6 +131,14 @@ async fn all_records(world: &World, suite: &Suite) -> Vec<MaintenanceRecord> {
     let mut viewer = records(suite, &world.user(Role::Viewer));
     let answer = viewer.list_maintenance(ListMaintenanceRequest::default()).await;
     answer.unwrap().into_inner().records
+}
+
+/// What happened to a task: the kinds, and who did it.
+async fn events(world: &World, suite: &Suite, task_id: &str) -> Vec<(Kind, String, String)> {
+    let mut viewer = tasks(suite, &world.user(Role::Viewer));
+    let request = ListTaskEventsRequest { task_id: task_id.into(), ..Default::default() };
+    let events = viewer.list_task_events(request).await.unwrap().into_inner().events;
+    events.into_iter().map(|event| (event.kind(), event.actor_id, event.detail)).collect()
 }
 
 /// The field that the request was refused for.

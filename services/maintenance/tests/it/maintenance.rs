@@ -129,7 +129,7 @@ testkit::both! {
 
         for by in [&ana, &world.user(Role::Admin)] {
             let task = task_for(&world, &suite, &pump).await;
-            let claim = ClaimTaskRequest { id: task.id.clone() };
+            let claim = ClaimTaskRequest { id: task.id.clone(), ..Default::default() };
             tasks(&suite, &ana).claim_task(claim).await.unwrap();
 
             let error = record(&mut records(&suite, &bob), of(&task.id)).await.unwrap_err();

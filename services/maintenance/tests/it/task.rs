@@ -1,6 +1,11 @@
+mod assign;
 mod claim;
 mod complete;
+mod delete;
+mod history;
 mod list;
+mod status;
+mod update;
 
 use std::time::Duration;
 
@@ -63,7 +68,6 @@ testkit::both! {
         let created = create(&mut client, Task {
             id: NO_ID.into(),
             status: Status::Completed.into(),
-            assignee_id: Some("eve".into()),
             created_by: "eve".into(),
             source: Source::Alert.into(),
             alert_id: Some(NO_ID.into()),
@@ -87,10 +91,13 @@ testkit::both! {
 
         for (task, name) in [
             (titled(""), "task.title"),
+            (titled(" \t\u{a0}\u{3000}"), "task.title"),
             (titled(&"t".repeat(201)), "task.title"),
             (of("7"), "task.equipment_id"),
             (of(NO_ID), "task.equipment_id"),
             (of(&gone), "task.equipment_id"),
+            (Task { assignee_id: Some("eve".into()), ..titled("T") }, "task.assignee_id"),
+            (Task { assignee_id: Some(NO_ID.into()), ..titled("T") }, "task.assignee_id"),
             (Task { priority: 99, ..titled("T") }, "task.priority"),
             (Task { due_date: Some("2026-02-29".into()), ..titled("T") }, "task.due_date"),
         ] {

@@ -7,7 +7,10 @@ use tonic::Code;
 use crate::{NO_ID, Tasks, create, refusal, start, tasks, titled};
 
 async fn claim(client: &mut Tasks, id: &str) -> Result<Task, tonic::Status> {
-    Ok(client.claim_task(ClaimTaskRequest { id: id.into() }).await?.into_inner())
+    Ok(client
+        .claim_task(ClaimTaskRequest { id: id.into(), ..Default::default() })
+        .await?
+        .into_inner())
 }
 
 testkit::both! {

@@ -85,7 +85,7 @@ testkit::both! {
 
         for by in [&ana, &admin] {
             let task = task_for(&world, &suite, &pump).await;
-            let claim = ClaimTaskRequest { id: task.id.clone() };
+            let claim = ClaimTaskRequest { id: task.id.clone(), ..Default::default() };
             tasks(&suite, &ana).claim_task(claim).await.unwrap();
 
             let error = complete(&mut tasks(&suite, &bob), of(&task.id)).await.unwrap_err();

@@ -51,7 +51,7 @@ testkit::both! {
         let of_pump = Task { equipment_id: Some(pump.clone()), ..titled("pump") };
         create(&mut client, of_pump).await.unwrap();
         let held = create(&mut client, titled("held")).await.unwrap();
-        client.claim_task(ClaimTaskRequest { id: held.id }).await.unwrap();
+        client.claim_task(ClaimTaskRequest { id: held.id, ..Default::default() }).await.unwrap();
 
         let all = ListTasksRequest::default;
         for (request, found) in [
