@@ -4,8 +4,10 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use equipment::{
-    CreateEquipmentRequest, Equipment, GetEquipmentRequest, ListEquipmentRequest,
-    ListEquipmentResponse, WatchEquipmentRequest, WatchEquipmentResponse,
+    CreateEquipmentRequest, DeleteEquipmentRequest, Equipment, GetEquipmentRequest,
+    ListEquipmentRequest, ListEquipmentResponse, ListStatusIntervalsRequest,
+    ListStatusIntervalsResponse, UpdateEquipmentRequest, WatchEquipmentRequest,
+    WatchEquipmentResponse,
     equipment_service_server::{EquipmentService, EquipmentServiceServer},
 };
 use futures_util::stream;
@@ -44,6 +46,27 @@ impl EquipmentService for Echo {
         _: tonic::Request<ListEquipmentRequest>,
     ) -> Result<Response<ListEquipmentResponse>, Status> {
         Ok(Response::new(ListEquipmentResponse::default()))
+    }
+
+    async fn update_equipment(
+        &self,
+        request: tonic::Request<UpdateEquipmentRequest>,
+    ) -> Result<Response<Equipment>, Status> {
+        Ok(Response::new(request.into_inner().equipment.unwrap_or_default()))
+    }
+
+    async fn delete_equipment(
+        &self,
+        _: tonic::Request<DeleteEquipmentRequest>,
+    ) -> Result<Response<()>, Status> {
+        Ok(Response::new(()))
+    }
+
+    async fn list_status_intervals(
+        &self,
+        _: tonic::Request<ListStatusIntervalsRequest>,
+    ) -> Result<Response<ListStatusIntervalsResponse>, Status> {
+        Ok(Response::new(ListStatusIntervalsResponse::default()))
     }
 
     type WatchEquipmentStream = stream::Empty<Result<WatchEquipmentResponse, Status>>;

@@ -42,6 +42,13 @@ impl Mask {
         self.0.iter().any(|path| path == field)
     }
 
+    /// Puts `value` in its place, if `field` is to change.
+    pub fn put<T>(&self, field: &str, place: &mut T, value: T) {
+        if self.names(field) {
+            *place = value;
+        }
+    }
+
     /// `value`, if `field` is to change.
     pub fn take<T>(&self, field: &str, value: T) -> Option<T> {
         self.names(field).then_some(value)
@@ -68,6 +75,11 @@ mod tests {
         let mask = mask(&["title", "etag"]).unwrap();
         assert_eq!((mask.take("title", 1), mask.take("priority", 2)), (Some(1), None));
         assert!(mask.lists("title") && !mask.lists("priority"));
+
+        let (mut title, mut priority) = ("old", "old");
+        mask.put("title", &mut title, "new");
+        mask.put("priority", &mut priority, "new");
+        assert_eq!((title, priority), ("new", "old"));
     }
 
     #[test]

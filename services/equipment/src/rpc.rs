@@ -1,6 +1,7 @@
 //! The wire: each method reads a request, asks `domain` and `store`, and writes an answer.
 
 mod equipment;
+mod status_interval;
 mod watch;
 
 use kit::{Db, Suite};
@@ -37,6 +38,27 @@ impl EquipmentRpc for Service {
         request: Request<pb::ListEquipmentRequest>,
     ) -> Result<Response<pb::ListEquipmentResponse>, Status> {
         Ok(equipment::list(self, request.into()).await?.into())
+    }
+
+    async fn update_equipment(
+        &self,
+        request: Request<pb::UpdateEquipmentRequest>,
+    ) -> Result<Response<pb::Equipment>, Status> {
+        Ok(equipment::update(self, request.into()).await?.into())
+    }
+
+    async fn delete_equipment(
+        &self,
+        request: Request<pb::DeleteEquipmentRequest>,
+    ) -> Result<Response<()>, Status> {
+        Ok(equipment::delete(self, request.into()).await?.into())
+    }
+
+    async fn list_status_intervals(
+        &self,
+        request: Request<pb::ListStatusIntervalsRequest>,
+    ) -> Result<Response<pb::ListStatusIntervalsResponse>, Status> {
+        Ok(status_interval::list(self, request.into()).await?.into())
     }
 
     type WatchEquipmentStream = watch::WatchStream;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kit::{Error, Result, Timestamp};
+use kit::{Error, Result, Timestamp, mask::Mask};
 
 kit::id!(
     /// Names one piece of equipment, for ever.
@@ -67,7 +67,54 @@ pub struct Equipment {
     pub revision: i64,
 }
 
+/// What an update can change.
+pub const MUTABLE: [&str; 12] = [
+    "name",
+    "type",
+    "model",
+    "manufacturer",
+    "serial_number",
+    "location",
+    "parent_id",
+    "status",
+    "criticality",
+    "installation_date",
+    "notes",
+    "attributes",
+];
+
 impl Equipment {
+    /// Takes from `wished` what `mask` names.
+    ///
+    /// # Errors
+    ///
+    /// It is decommissioned: its entry is history.
+    pub fn change(&mut self, wished: Self, mask: &Mask) -> Result<()> {
+        if self.status == Status::Decommissioned {
+            let message = "the equipment is decommissioned and does not change any more";
+            return Err(Error::refused("DECOMMISSIONED", message));
+        }
+        mask.put("name", &mut self.name, wished.name);
+        mask.put("type", &mut self.kind, wished.kind);
+        mask.put("model", &mut self.model, wished.model);
+        mask.put("manufacturer", &mut self.manufacturer, wished.manufacturer);
+        mask.put("serial_number", &mut self.serial_number, wished.serial_number);
+        mask.put("location", &mut self.location, wished.location);
+        mask.put("parent_id", &mut self.parent_id, wished.parent_id);
+        mask.put("status", &mut self.status, wished.status);
+        mask.put("criticality", &mut self.criticality, wished.criticality);
+        mask.put("installation_date", &mut self.installation_date, wished.installation_date);
+        mask.put("notes", &mut self.notes, wished.notes);
+        mask.put("attributes", &mut self.attributes, wished.attributes);
+        Ok(())
+    }
+
+    /// Notes that it was changed.
+    pub fn touch(&mut self, now: Timestamp) {
+        self.updated_at = now;
+        self.revision += 1;
+    }
+
     /// What people look for it by, a line each, so that nothing is found across two of them.
     pub fn searched(&self) -> String {
         let number = self.serial_number.as_deref().unwrap_or_default();
@@ -87,14 +134,25 @@ impl Attributes {
     }
 }
 
-/// Checks what new equipment is to be part of, as far as there is such equipment: it must be in service.
-pub fn check_parent(parent: Option<&Equipment>) -> Result<()> {
+/// Checks what equipment is to be part of, as far as there is such equipment: it must be in service. `is_below` says that it
+/// is the equipment itself or a part of it.
+pub fn check_parent(parent: Option<&Equipment>, is_below: bool) -> Result<()> {
     let refuse = |problem: &str| Err(Error::invalid("equipment.parent_id", problem));
     match parent {
+        Some(_) if is_below => refuse("is the equipment itself, or a part of it"),
         Some(parent) if parent.status == Status::Decommissioned => refuse("is decommissioned"),
         Some(_) => Ok(()),
         None => refuse("there is no such equipment"),
     }
+}
+
+/// Refuses to take equipment out of service before its parts.
+pub fn check_parts(any_in_service: bool) -> Result<()> {
+    if any_in_service {
+        let message = "parts of it are in service: decommission them or move them before";
+        return Err(Error::refused("PARTS_IN_SERVICE", message));
+    }
+    Ok(())
 }
 
 impl TryFrom<String> for Attributes {
@@ -107,6 +165,8 @@ impl TryFrom<String> for Attributes {
 
 #[cfg(test)]
 mod tests {
+    use prost_types::FieldMask;
+
     use super::*;
 
     fn equipment(status: Status) -> Equipment {
@@ -134,9 +194,70 @@ mod tests {
     fn a_parent_is_in_service() {
         for status in Status::ALL {
             let may = *status != Status::Decommissioned;
-            assert_eq!(check_parent(Some(&equipment(*status))).is_ok(), may, "{status:?}");
+            assert_eq!(check_parent(Some(&equipment(*status)), false).is_ok(), may, "{status:?}");
+            assert!(check_parent(Some(&equipment(*status)), true).is_err(), "{status:?}");
         }
-        assert!(check_parent(None).is_err());
+        assert!(check_parent(None, false).is_err());
+    }
+
+    #[test]
+    fn a_change_takes_what_it_names_and_nothing_else() {
+        let paths = |paths: &[&str]| {
+            Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() })
+        };
+        let wished = Equipment {
+            name: "Pump".into(),
+            kind: "pump".into(),
+            model: "P".into(),
+            manufacturer: "Acme".into(),
+            serial_number: Some("1".into()),
+            location: "Hangar".into(),
+            parent_id: Some(EquipmentId::new()),
+            status: Status::Down,
+            criticality: Criticality::High,
+            installation_date: Some("2024-02-29".into()),
+            notes: "loud".into(),
+            attributes: Attributes([("a".into(), "b".into())].into()),
+            created_at: Timestamp::from_micros(7),
+            revision: 7,
+            ..equipment(Status::Operational)
+        };
+        let before = equipment(Status::Operational);
+
+        let mut changed = before.clone();
+        changed
+            .change(wished.clone(), &Mask::parse("", paths(&[]), &MUTABLE, &[]).unwrap())
+            .unwrap();
+        let kept = |from: &Equipment| (from.id, from.created_at, from.revision);
+        assert_eq!(kept(&changed), kept(&before));
+        let given = Equipment {
+            id: before.id,
+            created_at: before.created_at,
+            revision: 1,
+            ..wished.clone()
+        };
+        assert_eq!(changed, given);
+
+        for field in MUTABLE {
+            let mut changed = before.clone();
+            changed
+                .change(wished.clone(), &Mask::parse("", paths(&[field]), &MUTABLE, &[]).unwrap())
+                .unwrap();
+            assert_ne!(changed, before, "{field}");
+            let others: Vec<&str> = MUTABLE.into_iter().filter(|other| *other != field).collect();
+            changed
+                .change(before.clone(), &Mask::parse("", paths(&others), &MUTABLE, &[]).unwrap())
+                .unwrap();
+            assert_ne!(changed, before, "{field} is one field");
+        }
+    }
+
+    #[test]
+    fn what_is_decommissioned_does_not_change() {
+        let mask = Mask::parse("", None, &MUTABLE, &[]).unwrap();
+        let mut gone = equipment(Status::Decommissioned);
+        assert!(gone.change(equipment(Status::Operational), &mask).is_err());
+        assert_eq!(gone.status, Status::Decommissioned);
     }
 
     #[test]

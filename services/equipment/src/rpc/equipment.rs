@@ -1,15 +1,27 @@
-use kit::{Call, Error, Result, Timestamp, changes, db::Tx, once::Once, time::parse_date};
+use kit::{
+    Call, Caller, Error, Result, Timestamp, changes, db::Tx, mask::Mask, once::Once,
+    time::parse_date,
+};
 use proto::equipment::v1 as pb;
 use tonic::Response;
 
-use super::Service;
+use super::{Service, status_interval};
 use crate::{
-    domain::equipment::{Attributes, Criticality, Equipment, EquipmentId, Status, check_parent},
+    domain::{
+        equipment::{
+            Attributes, Criticality, Equipment, EquipmentId, MUTABLE, Status, check_parent,
+            check_parts,
+        },
+        status_interval::StatusInterval,
+    },
     store,
 };
 
 /// The kind of this noun's entries in the change log.
 pub const CHANGE: &str = "equipment";
+
+/// What an update may name because a client has read it, and can't change.
+const GIVEN: [&str; 4] = ["id", "created_at", "updated_at", "etag"];
 
 pub async fn create(
     service: &Service,
@@ -23,10 +35,13 @@ pub async fn create(
     if let Some(answer) = once.recall(&mut tx, now).await? {
         return Ok(answer);
     }
-    if let Some(parent_id) = equipment.parent_id {
-        check_parent(store::equipment::find(&mut tx, parent_id).await?.as_ref())?;
+    if equipment.parent_id.is_some() {
+        store::equipment::lock_all(&mut tx).await?;
+        check_place(&mut tx, &equipment).await?;
     }
     store::equipment::insert(&mut tx, &equipment).await?;
+    let interval = StatusInterval::first(&equipment, call.caller.id);
+    store::status_interval::insert(&mut tx, &interval).await?;
     let answer = tell(&mut tx, &equipment, now).await?;
     once.remember(&mut tx, &answer).await?;
     tx.commit().await?;
@@ -46,7 +61,7 @@ pub async fn list(
     call: Call<pb::ListEquipmentRequest>,
 ) -> Result<pb::ListEquipmentResponse> {
     let mut request = call.message;
-    let page = kit::page!(request)?;
+    let page = kit::ordered_page!(request, store::equipment::ORDERS)?;
     let status = Status::from_name(request.status().as_str_name());
     let filter = store::equipment::Filter {
         status,
@@ -63,6 +78,97 @@ pub async fn list(
         equipment: rows.into_iter().map(pb::Equipment::from).collect(),
         next_page_token,
     })
+}
+
+pub async fn update(
+    service: &Service,
+    call: Call<pb::UpdateEquipmentRequest>,
+) -> Result<pb::Equipment> {
+    let now = service.suite.clock.now();
+    let mask = Mask::parse("piece of equipment", call.message.update_mask, &MUTABLE, &GIVEN)?;
+    let wire = call.message.equipment.unwrap_or_default();
+    let id = EquipmentId::parse("equipment.id", &wire.id)?;
+    let (status, etag) = (Status::from_name(wire.status().as_str_name()), wire.etag.clone());
+    let wished = read(only_named(wire, &mask), now)?;
+
+    let mut tx = service.db.begin("update equipment").await?;
+    let before = lock(&mut tx, id).await?;
+    check_etag(&before, &etag)?;
+    let mut equipment = before.clone();
+    equipment.change(Equipment { status: status.unwrap_or(before.status), ..wished }, &mask)?;
+    if equipment == before {
+        return Ok(before.into());
+    }
+    let answer = keep(&mut tx, &before, equipment, call.caller, now).await?;
+    tx.commit().await?;
+
+    Ok(answer)
+}
+
+pub async fn delete(service: &Service, call: Call<pb::DeleteEquipmentRequest>) -> Result<()> {
+    let now = service.suite.clock.now();
+    let id = EquipmentId::parse("id", &call.message.id)?;
+
+    let mut tx = service.db.begin("delete equipment").await?;
+    let before = lock(&mut tx, id).await?;
+    if before.status == Status::Decommissioned {
+        return Ok(());
+    }
+    check_etag(&before, &call.message.etag)?;
+    let equipment = Equipment { status: Status::Decommissioned, ..before.clone() };
+    keep(&mut tx, &before, equipment, call.caller, now).await?;
+    tx.commit().await
+}
+
+/// The equipment `id`; neither it nor its place among the others changes until `tx` ends.
+async fn lock(tx: &mut Tx, id: EquipmentId) -> Result<Equipment> {
+    store::equipment::lock_all(tx).await?;
+    let equipment = store::equipment::find(tx, id).await?;
+    equipment.ok_or_else(|| Error::not_found("equipment", id))
+}
+
+fn check_etag(equipment: &Equipment, etag: &str) -> Result<()> {
+    if etag.is_empty() || etag == equipment.revision.to_string() {
+        return Ok(());
+    }
+    Err(Error::Stale("the equipment was changed meanwhile"))
+}
+
+/// Checks what `equipment` is to be part of.
+async fn check_place(tx: &mut Tx, equipment: &Equipment) -> Result<()> {
+    let Some(parent_id) = equipment.parent_id else { return Ok(()) };
+    let parent = store::equipment::find(tx, parent_id).await?;
+    let is_below = store::equipment::is_at_or_above(tx, equipment.id, parent_id).await?;
+    check_parent(parent.as_ref(), is_below)
+}
+
+/// Keeps `equipment`, which `before` has become, as far as its place allows; answers what it told.
+async fn keep(
+    tx: &mut Tx,
+    before: &Equipment,
+    mut equipment: Equipment,
+    caller: Caller,
+    now: Timestamp,
+) -> Result<pb::Equipment> {
+    if equipment.parent_id != before.parent_id {
+        check_place(tx, &equipment).await?;
+    }
+    if equipment.status == Status::Decommissioned {
+        check_parts(store::equipment::any_part_in_service(tx, equipment.id).await?)?;
+    }
+    equipment.touch(now);
+    store::equipment::update(tx, &equipment).await?;
+    if equipment.status != before.status {
+        status_interval::change(tx, &equipment, caller.id, now).await?;
+    }
+    tell(tx, &equipment, now).await
+}
+
+/// `wire` without what an update does not name, and so does not read either.
+fn only_named(mut wire: pb::Equipment, mask: &Mask) -> pb::Equipment {
+    wire.parent_id.take_if(|_| !mask.names("parent_id"));
+    wire.installation_date.take_if(|_| !mask.names("installation_date"));
+    wire
 }
 
 /// New equipment from what the caller may say of it.

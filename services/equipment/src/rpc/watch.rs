@@ -1,8 +1,9 @@
 //! Tells other services of every change of the register.
 
 use kit::{
-    Call, Page, Result,
+    Call, Result,
     changes::{self, Change, Position, Reader, Start},
+    order::OrderedPage,
 };
 use proto::equipment::v1 as pb;
 use tokio::sync::mpsc;
@@ -58,7 +59,8 @@ async fn send(db: &kit::Db, sender: &Sender, start: Start) -> Result<()> {
 /// Sends the whole register, and a message without equipment that says so.
 async fn send_all(db: &kit::Db, sender: &Sender, start: Position) -> Result<()> {
     let filter = store::equipment::Filter::default();
-    let mut page = Page::parse(1000, "", &())?;
+    let page_after = |token: &str| OrderedPage::parse(&[], "", 1000, token, &());
+    let mut page = page_after("")?;
     loop {
         let rows = store::equipment::list(&mut db.read().await?, &filter, &page).await?;
         let (rows, next) = page.cut(rows, |equipment| equipment.id)?;
@@ -71,7 +73,7 @@ async fn send_all(db: &kit::Db, sender: &Sender, start: Position) -> Result<()> 
         if next.is_empty() {
             break;
         }
-        page = Page::parse(1000, &next, &())?;
+        page = page_after(&next)?;
     }
     let end = pb::WatchEquipmentResponse { equipment: None, resume_token: start.to_string() };
     let _ = sender.send(Ok(end)).await;

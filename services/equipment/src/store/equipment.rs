@@ -1,12 +1,14 @@
 use kit::{
-    Error, Page, Result,
-    db::{Conn, Tx},
+    Error, Result,
+    db::{Conn, Engine, Tx},
     error::OnConstraint,
-    on, search,
+    on,
+    order::{By, Field, OrderedPage},
+    search,
 };
 use sqlx::QueryBuilder;
 
-use crate::domain::equipment::{Equipment, EquipmentId, Status};
+use crate::domain::equipment::{Criticality, Equipment, EquipmentId, Status};
 
 /// Which equipment to list: by default, all there ever was.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +21,49 @@ pub struct Filter {
     pub location: Option<String>,
     pub parent_id: Option<EquipmentId>,
 }
+
+const SERIAL_NUMBER: &str = "equipment_serial_number_key";
+const NUMBER_TAKEN: Error = Error::AlreadyExists("serial_number is taken by other equipment");
+
+/// What a list can be ordered by. What has no installation date is ordered as if it had the earliest.
+pub const ORDERS: &[Field<Equipment>] = &[
+    Field { name: "name", sql: "name", value: By::Text(|equipment| equipment.name.clone()) },
+    Field { name: "type", sql: "type", value: By::Text(|equipment| equipment.kind.clone()) },
+    Field {
+        name: "location",
+        sql: "location",
+        value: By::Text(|equipment| equipment.location.clone()),
+    },
+    Field {
+        name: "status",
+        sql: "status",
+        value: By::Text(|equipment| equipment.status.name().to_owned()),
+    },
+    Field {
+        name: "criticality",
+        sql: "(case criticality when 'LOW' then 1 when 'MEDIUM' then 2 else 3 end)",
+        value: By::Number(|equipment| match equipment.criticality {
+            Criticality::Low => 1,
+            Criticality::Medium => 2,
+            Criticality::High => 3,
+        }),
+    },
+    Field {
+        name: "installation_date",
+        sql: "coalesce(installation_date, '')",
+        value: By::Text(|equipment| equipment.installation_date.clone().unwrap_or_default()),
+    },
+    Field {
+        name: "created_at",
+        sql: "created_at",
+        value: By::Number(|equipment| equipment.created_at.micros()),
+    },
+    Field {
+        name: "updated_at",
+        sql: "updated_at",
+        value: By::Number(|equipment| equipment.updated_at.micros()),
+    },
+];
 
 macro_rules! select {
     ($rest:literal) => {
@@ -59,21 +104,99 @@ pub async fn insert(tx: &mut Tx, equipment: &Equipment) -> Result<()> {
         .bind(equipment.updated_at)
         .bind(equipment.revision)
         .execute(c).await.map(drop))
-    .on_constraint(
-        "equipment_serial_number_key",
-        Error::AlreadyExists("serial_number is taken by other equipment"),
-    )
+    .on_constraint(SERIAL_NUMBER, NUMBER_TAKEN)
 }
 
 pub async fn find(db: &mut Conn, id: EquipmentId) -> Result<Option<Equipment>> {
     Ok(on!(db, c => sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await)?)
 }
 
-/// By id, which is by age.
+/// Nobody else changes the register until the transaction ends: what a piece of equipment is part of, and what is part of it,
+/// stays as it was read.
+pub async fn lock_all(tx: &mut Tx) -> Result<()> {
+    match tx.engine() {
+        // Its transactions write one at a time anyway.
+        Engine::Sqlite(_) => {}
+        Engine::Postgres(c) => {
+            sqlx::query("lock table equipment in share row exclusive mode").execute(c).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether `id` is `below` or something that `below` is part of, however far up.
+pub async fn is_at_or_above(db: &mut Conn, id: EquipmentId, below: EquipmentId) -> Result<bool> {
+    Ok(on!(db, c => sqlx::query_scalar(
+            "with recursive above (id, parent_id) as (
+                 select id, parent_id from equipment where id = $2
+                 union
+                 select equipment.id, equipment.parent_id
+                 from equipment
+                 join above on equipment.id = above.parent_id
+             )
+             select exists (select 1 from above where id = $1)",
+        )
+        .bind(id)
+        .bind(below)
+        .fetch_one(c).await)?)
+}
+
+/// Whether anything that is part of `id` is in service.
+pub async fn any_part_in_service(db: &mut Conn, id: EquipmentId) -> Result<bool> {
+    Ok(on!(db, c => sqlx::query_scalar(
+            "select exists (
+                 select 1 from equipment where parent_id = $1 and status <> 'DECOMMISSIONED'
+             )",
+        )
+        .bind(id)
+        .fetch_one(c).await)?)
+}
+
+pub async fn update(tx: &mut Tx, equipment: &Equipment) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update equipment
+             set name = $2,
+                 type = $3,
+                 model = $4,
+                 manufacturer = $5,
+                 serial_number = $6,
+                 location = $7,
+                 parent_id = $8,
+                 status = $9,
+                 criticality = $10,
+                 installation_date = $11,
+                 notes = $12,
+                 attributes = $13,
+                 search = $14,
+                 updated_at = $15,
+                 revision = $16
+             where id = $1",
+        )
+        .bind(equipment.id)
+        .bind(&equipment.name)
+        .bind(&equipment.kind)
+        .bind(&equipment.model)
+        .bind(&equipment.manufacturer)
+        .bind(&equipment.serial_number)
+        .bind(&equipment.location)
+        .bind(equipment.parent_id)
+        .bind(equipment.status)
+        .bind(equipment.criticality)
+        .bind(&equipment.installation_date)
+        .bind(&equipment.notes)
+        .bind(equipment.attributes.to_json())
+        .bind(search::fold(&equipment.searched()))
+        .bind(equipment.updated_at)
+        .bind(equipment.revision)
+        .execute(c).await.map(drop))
+    .on_constraint(SERIAL_NUMBER, NUMBER_TAKEN)
+}
+
+/// In the order of the page; by default by id, which is by age.
 pub async fn list(
     db: &mut Conn,
     filter: &Filter,
-    page: &Page<EquipmentId>,
+    page: &OrderedPage<Equipment, EquipmentId>,
 ) -> Result<Vec<Equipment>> {
     Ok(on!(db, c => {
         let mut query = QueryBuilder::new(select!("where true"));
@@ -87,7 +210,8 @@ pub async fn list(
             query.push(" and status = ").push_bind(status);
         }
         if filter.in_service {
-            query.push(" and status <> ").push_bind(Status::Decommissioned);
+            // Spelled out, so that the engines know the index that is for it.
+            query.push(" and status <> 'DECOMMISSIONED'");
         }
         if let Some(location) = &filter.location {
             query.push(" and location = ").push_bind(location);
@@ -95,10 +219,7 @@ pub async fn list(
         if let Some(parent_id) = filter.parent_id {
             query.push(" and parent_id = ").push_bind(parent_id);
         }
-        if let Some(after) = page.after {
-            query.push(" and id > ").push_bind(after);
-        }
-        query.push(" order by id limit ").push_bind(page.limit());
+        kit::push_page!(query, page);
         query.build_query_as().fetch_all(c).await
     })?)
 }

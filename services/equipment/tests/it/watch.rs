@@ -72,4 +72,28 @@ testkit::both! {
 
         assert_eq!((first.as_deref(), second.as_deref()), (Some("first"), Some("second")));
     }
+
+    async fn a_watcher_hears_of_every_kind_of_change(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        let mut stream = watch(&mut by(&server, &world.user(Role::Service)), "").await;
+        assert_eq!(next(&mut stream).await.0, None);
+
+        let made = crate::create(&mut admin, pump("made")).await.unwrap();
+        let moved = Equipment { name: "renamed".into(), ..made.clone() };
+        crate::update(&mut admin, moved, &["name"]).await.unwrap();
+        crate::delete(&mut admin, &made).await.unwrap();
+
+        let mut heard = Vec::new();
+        for _ in 0..3 {
+            let equipment = stream.message().await.unwrap().unwrap().equipment.unwrap();
+            heard.push((equipment.name.clone(), equipment.status(), equipment.etag));
+        }
+        let expected = [
+            ("made", Status::Operational, "1"),
+            ("renamed", Status::Operational, "2"),
+            ("renamed", Status::Decommissioned, "3"),
+        ];
+        assert_eq!(heard, expected.map(|(name, status, etag)| (name.to_owned(), status, etag.to_owned())));
+    }
 }

@@ -1,0 +1,68 @@
+use kit::{
+    Page, Result, Timestamp,
+    db::{Conn, Tx},
+    on,
+};
+use sqlx::QueryBuilder;
+
+use crate::domain::{
+    equipment::EquipmentId,
+    status_interval::{IntervalId, StatusInterval},
+};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select id, equipment_id, status, since, until, changed_by from status_intervals ",
+            $rest
+        )
+    };
+}
+
+pub async fn insert(tx: &mut Tx, interval: &StatusInterval) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "insert into status_intervals (id, equipment_id, status, since, until, changed_by)
+             values ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(interval.id)
+        .bind(interval.equipment_id)
+        .bind(interval.status)
+        .bind(interval.since)
+        .bind(interval.until)
+        .bind(&interval.changed_by)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// The one that lasts.
+pub async fn find_open(db: &mut Conn, equipment_id: EquipmentId) -> Result<StatusInterval> {
+    Ok(on!(db, c => sqlx::query_as(select!("where equipment_id = $1 and until is null"))
+        .bind(equipment_id)
+        .fetch_one(c).await)?)
+}
+
+pub async fn end(tx: &mut Tx, id: IntervalId, until: Option<Timestamp>) -> Result<()> {
+    on!(tx, c => sqlx::query("update status_intervals set until = $2 where id = $1")
+        .bind(id)
+        .bind(until)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Newest first.
+pub async fn list(
+    db: &mut Conn,
+    equipment_id: EquipmentId,
+    page: &Page<(Timestamp, IntervalId)>,
+) -> Result<Vec<StatusInterval>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(select!("where equipment_id = "));
+        query.push_bind(equipment_id);
+        if let Some((since, id)) = page.after {
+            query.push(" and (since, id) < (").push_bind(since);
+            query.push(", ").push_bind(id).push(")");
+        }
+        query.push(" order by since desc, id desc limit ").push_bind(page.limit());
+        query.build_query_as().fetch_all(c).await
+    })?)
+}

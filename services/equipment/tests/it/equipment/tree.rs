@@ -1,0 +1,97 @@
+use kit::access::Role;
+use proto::equipment::v1::{Equipment, ListEquipmentRequest, equipment::Status};
+
+use crate::{Client, by, create, delete, field, get, names, pump, start, update};
+
+/// Makes `name` a part of `parent`.
+async fn part(client: &mut Client, name: &str, parent: &Equipment) -> Equipment {
+    create(client, Equipment { parent_id: Some(parent.id.clone()), ..pump(name) }).await.unwrap()
+}
+
+async fn move_to(
+    client: &mut Client,
+    equipment: &Equipment,
+    parent: &Equipment,
+) -> Result<Equipment, tonic::Status> {
+    let wished =
+        Equipment { id: equipment.id.clone(), parent_id: Some(parent.id.clone()), ..pump("") };
+    update(client, wished, &["parent_id"]).await
+}
+
+testkit::both! {
+    async fn equipment_moves_with_its_parts(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        let first = create(&mut admin, pump("First")).await.unwrap();
+        let second = create(&mut admin, pump("Second")).await.unwrap();
+        let pump = part(&mut admin, "Pump", &first).await;
+        part(&mut admin, "Bearing", &pump).await;
+        let parts = |of: &Equipment| ListEquipmentRequest { parent_id: Some(of.id.clone()), ..Default::default() };
+
+        let moved = move_to(&mut admin, &pump, &second).await.unwrap();
+
+        assert_eq!(moved.parent_id, Some(second.id.clone()));
+        assert!(names(&mut admin, parts(&first)).await.0.is_empty());
+        assert_eq!(names(&mut admin, parts(&second)).await.0, ["Pump"]);
+        assert_eq!(names(&mut admin, parts(&pump)).await.0, ["Bearing"]);
+
+        let alone = Equipment { parent_id: None, ..moved };
+        assert_eq!(update(&mut admin, alone, &["parent_id"]).await.unwrap().parent_id, None);
+    }
+
+    async fn nothing_is_part_of_itself(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        let top = create(&mut admin, pump("Top")).await.unwrap();
+        let middle = part(&mut admin, "Middle", &top).await;
+        let bottom = part(&mut admin, "Bottom", &middle).await;
+
+        for (equipment, parent) in [(&top, &top), (&top, &middle), (&top, &bottom), (&middle, &bottom)] {
+            let error = move_to(&mut admin, equipment, parent).await.unwrap_err();
+            assert_eq!(field(&error), "equipment.parent_id");
+            assert_eq!(get(&mut admin, &equipment.id).await.unwrap(), *equipment);
+        }
+        move_to(&mut admin, &bottom, &top).await.unwrap();
+        move_to(&mut admin, &middle, &bottom).await.unwrap();
+    }
+
+    async fn moves_that_race_make_no_cycle(world: World) {
+        let server = start(&world).await;
+        let admin = by(&server, &world.user(Role::Admin));
+        for _ in 0..10 {
+            let mut ring = Vec::new();
+            for name in ["A", "B", "C", "D"] {
+                ring.push(create(&mut admin.clone(), pump(name)).await.unwrap());
+            }
+
+            let moves = (0..4).map(|index| {
+                let (mut admin, equipment, parent) =
+                    (admin.clone(), ring[index].clone(), ring[(index + 1) % 4].clone());
+                tokio::spawn(async move { move_to(&mut admin, &equipment, &parent).await })
+            });
+            let mut refused = 0;
+            for moved in moves.collect::<Vec<_>>() {
+                if let Err(error) = moved.await.unwrap() {
+                    assert_eq!(field(&error), "equipment.parent_id");
+                    refused += 1;
+                }
+            }
+
+            assert_eq!(refused, 1, "the last to come would close the ring");
+        }
+    }
+
+    async fn a_parent_is_in_service(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        let here = create(&mut admin, pump("Here")).await.unwrap();
+        let gone = create(&mut admin, pump("Gone")).await.unwrap();
+        delete(&mut admin, &gone).await.unwrap();
+
+        let born = Equipment { parent_id: Some(gone.id.clone()), ..pump("Part") };
+        assert_eq!(field(&create(&mut admin, born).await.unwrap_err()), "equipment.parent_id");
+        let moved = move_to(&mut admin, &here, &gone).await.unwrap_err();
+        assert_eq!(field(&moved), "equipment.parent_id");
+        assert_eq!(get(&mut admin, &gone.id).await.unwrap().status(), Status::Decommissioned);
+    }
+}
