@@ -145,6 +145,20 @@ impl MaintenanceRpc for Service {
         Ok(maintenance::get(self, request.into()).await?.into())
     }
 
+    async fn update_maintenance(
+        &self,
+        request: Request<pb::UpdateMaintenanceRequest>,
+    ) -> Result<Response<pb::MaintenanceRecord>, Status> {
+        Ok(maintenance::update(self, request.into()).await?.into())
+    }
+
+    async fn delete_maintenance(
+        &self,
+        request: Request<pb::DeleteMaintenanceRequest>,
+    ) -> Result<Response<()>, Status> {
+        Ok(maintenance::delete(self, request.into()).await?.into())
+    }
+
     async fn list_maintenance(
         &self,
         request: Request<pb::ListMaintenanceRequest>,

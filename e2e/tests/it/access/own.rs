@@ -117,6 +117,15 @@ async fn call(
             let change = json!({ "current_password": PASSWORD, "new_password": PASSWORD });
             (rest.post(&format!("{user}/password"), &change).await.status, StatusCode::FORBIDDEN)
         }
+        "maintenance.v1.MaintenanceService/UpdateMaintenance" => {
+            let (path, work) = (record(chief, owner).await, json!({ "work_done": "Oiled it." }));
+            let answer = rest.send(Method::PATCH, &path, Some(&work), &[]).await;
+            (answer.status, StatusCode::FORBIDDEN)
+        }
+        "maintenance.v1.MaintenanceService/DeleteMaintenance" => {
+            let path = record(chief, owner).await;
+            (caller.send(Method::DELETE, &path).await, StatusCode::FORBIDDEN)
+        }
         "maintenance.v1.TaskService/UpdateTask" => {
             let title = json!({ "title": "Another" });
             let answer = rest.send(Method::PATCH, &task(owner).await, Some(&title), &[]).await;
@@ -184,6 +193,14 @@ async fn unused_name(chief: &Rest) -> String {
 async fn task(owner: &Caller) -> String {
     let task = owner.rest.post("/api/tasks", &json!({ "title": "Task" })).await.created();
     format!("/api/tasks/{}", text(&task, "id"))
+}
+
+/// The path of a record of work that `owner` did.
+async fn record(chief: &Rest, owner: &Caller) -> String {
+    let equipment = chief.post("/api/equipment", &json!({ "name": "Pump" })).await.created();
+    let record = json!({ "equipment_id": equipment["id"] });
+    let record = owner.rest.post("/api/maintenance", &record).await.created();
+    format!("/api/maintenance/{}", text(&record, "id"))
 }
 
 /// A reading of a machine's own equipment, or of any.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kit::{Error, Result, Timestamp};
+use kit::{Error, Result, Timestamp, mask::Mask};
 
 use super::{
     equipment::EquipmentId,
@@ -67,6 +67,24 @@ pub struct Maintenance {
 }
 
 impl Work {
+    /// Becomes what `other` is in the fields that `mask` names.
+    fn take(&mut self, other: Self, mask: &Mask) {
+        let Self { kind, work_done, started_at, finished_at, parts_used } = other;
+        self.kind = mask.take("kind", kind).unwrap_or(self.kind);
+        if mask.names("work_done") {
+            self.work_done = work_done;
+        }
+        if mask.names("started_at") {
+            self.started_at = started_at;
+        }
+        if mask.names("finished_at") {
+            self.finished_at = finished_at;
+        }
+        if mask.names("parts_used") {
+            self.parts_used = parts_used;
+        }
+    }
+
     /// Checks the times, whose fields the request has below `path` (`record.`).
     pub fn check_times(&self, path: &str, now: Timestamp) -> Result<()> {
         let times = [("started_at", self.started_at), ("finished_at", self.finished_at)];
@@ -104,6 +122,53 @@ impl Maintenance {
             updated_at: now,
             revision: 1,
         }
+    }
+
+    /// Refuses a write that was made for an older state of the record; no `etag` is for any.
+    pub fn check_etag(&self, etag: &str) -> Result<()> {
+        if etag.is_empty() || etag == self.revision.to_string() {
+            return Ok(());
+        }
+        Err(Error::Stale("the record was changed meanwhile"))
+    }
+
+    /// Refuses whoever did not do the work, admins, too: a record is the word of who did it.
+    pub fn check_owner(&self, caller: &str) -> Result<()> {
+        if self.technician_id == caller {
+            return Ok(());
+        }
+        Err(Error::Forbidden("a record is changed and deleted by who did the work"))
+    }
+
+    /// Changes what `mask` names to what the `work` has; answers whether that made a difference.
+    pub fn edit(&mut self, work: Work, mask: &Mask, now: Timestamp) -> Result<bool> {
+        let before = self.work.clone();
+        self.work.take(work, mask);
+        self.work.check_times("record.", now)?;
+        if self.work == before {
+            return Ok(false);
+        }
+        self.updated_at = now;
+        self.revision += 1;
+        Ok(true)
+    }
+
+    /// Refuses a wish for other equipment or another task. It counts where `mask` names it: in an update of everything
+    /// they may be left out.
+    pub fn check_subject(
+        &self,
+        equipment_id: Option<EquipmentId>,
+        task_id: Option<TaskId>,
+        mask: &Mask,
+    ) -> Result<()> {
+        let refuse = |field: &str| Err(Error::invalid(format!("record.{field}"), "can't change"));
+        if mask.lists("equipment_id") && equipment_id != Some(self.equipment_id) {
+            return refuse("equipment_id");
+        }
+        if mask.lists("task_id") && task_id != self.task_id {
+            return refuse("task_id");
+        }
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-use kit::{Call, Error, Result, Timestamp, changes, db::Tx, once::Once};
+use kit::{Call, Caller, Error, Result, Timestamp, changes, db::Tx, mask::Mask, once::Once};
 use proto::maintenance::v1 as pb;
 use tonic::Response;
 
@@ -12,8 +12,14 @@ use crate::{
     store,
 };
 
-/// The kind of this noun's entries in the change log.
+/// The kind of this noun's entries in the change log; of a deletion, the record as it was.
 const CHANGE: &str = "maintenance";
+const DELETION: &str = "maintenance_deleted";
+
+/// What an update can change, and what it may name because a client read it.
+const MUTABLE: [&str; 5] = ["kind", "work_done", "started_at", "finished_at", "parts_used"];
+const GIVEN: [&str; 7] =
+    ["id", "equipment_id", "task_id", "technician_id", "created_at", "updated_at", "etag"];
 
 pub async fn record(
     service: &Service,
@@ -23,10 +29,10 @@ pub async fn record(
     let once = Once::new(&call, &call.message.request_id);
     let worker = Worker::from(&call.caller);
     let wire = call.message.record.unwrap_or_default();
-    let task_id = TaskId::parse_optional("record.task_id", wire.task_id.as_deref())?;
-    let (field, named) = ("record.equipment_id", Some(wire.equipment_id.as_str()));
-    let named = EquipmentId::parse_optional(field, named.filter(|id| !id.is_empty()))?;
-    let work = read("record.", wire, now)?;
+    let (named, task_id) = subject(&wire)?;
+    let work = read("record.", wire)?;
+    work.check_times("record.", now)?;
+    let field = "record.equipment_id";
     let exists = equipment::check_exists(service, &call.caller, field, named).await;
 
     let mut tx = service.db.begin("record maintenance").await?;
@@ -55,7 +61,43 @@ pub async fn get(
     let id = MaintenanceId::parse("id", &call.message.id)?;
 
     let record = store::maintenance::find(&mut service.db.read().await?, id).await?;
-    Ok(record.ok_or_else(|| Error::not_found("maintenance record", id))?.into())
+    Ok(record.ok_or_else(|| no_record(id))?.into())
+}
+
+pub async fn update(
+    service: &Service,
+    call: Call<pb::UpdateMaintenanceRequest>,
+) -> Result<pb::MaintenanceRecord> {
+    let now = service.suite.clock.now();
+    let mask = Mask::parse("record", call.message.update_mask, &MUTABLE, &GIVEN)?;
+    let wire = call.message.record.unwrap_or_default();
+    let (id, etag) = (MaintenanceId::parse("record.id", &wire.id)?, wire.etag.clone());
+    let (equipment_id, task_id) = subject(&wire)?;
+    let work = read("record.", wire)?;
+
+    let mut tx = service.db.begin("update maintenance").await?;
+    let mut record = lock(&mut tx, id, &call.caller, &etag).await?;
+    record.check_subject(equipment_id, task_id, &mask)?;
+    if !record.edit(work, &mask, now)? {
+        return Ok(record.into());
+    }
+    store::maintenance::update(&mut tx, &record).await?;
+    let answer = tell(&mut tx, &record, now).await?;
+    tx.commit().await?;
+
+    Ok(answer)
+}
+
+pub async fn delete(service: &Service, call: Call<pb::DeleteMaintenanceRequest>) -> Result<()> {
+    let now = service.suite.clock.now();
+    let id = MaintenanceId::parse("id", &call.message.id)?;
+
+    let mut tx = service.db.begin("delete maintenance").await?;
+    let record = lock(&mut tx, id, &call.caller, &call.message.etag).await?;
+    store::maintenance::delete(&mut tx, id).await?;
+    let wire = pb::MaintenanceRecord::from(record);
+    changes::append(&mut tx, now, DELETION, id.uuid(), &wire).await?;
+    tx.commit().await
 }
 
 pub async fn list(
@@ -79,32 +121,54 @@ pub async fn list(
     })
 }
 
+/// The record, which nobody else changes until the transaction ends, if it is the caller's and in the state that `etag` is
+/// for.
+async fn lock(tx: &mut Tx, id: MaintenanceId, caller: &Caller, etag: &str) -> Result<Maintenance> {
+    let record = store::maintenance::lock(tx, id).await?.ok_or_else(|| no_record(id))?;
+    record.check_owner(&caller.id)?;
+    record.check_etag(etag)?;
+    Ok(record)
+}
+
+fn no_record(id: MaintenanceId) -> Error {
+    Error::not_found("maintenance record", id)
+}
+
+/// The equipment and the task that a record names.
+fn subject(wire: &pb::MaintenanceRecord) -> Result<(Option<EquipmentId>, Option<TaskId>)> {
+    let equipment_id = Some(wire.equipment_id.as_str()).filter(|id| !id.is_empty());
+    let equipment_id = EquipmentId::parse_optional("record.equipment_id", equipment_id)?;
+    Ok((equipment_id, TaskId::parse_optional("record.task_id", wire.task_id.as_deref())?))
+}
+
 /// What a record says of the work; its fields are the request's below `path` (`record.`).
-fn read(path: &str, wire: pb::MaintenanceRecord, now: Timestamp) -> Result<Work> {
+fn read(path: &str, wire: pb::MaintenanceRecord) -> Result<Work> {
     let time =
         |field, at: &Option<_>| Timestamp::parse_optional(&format!("{path}{field}"), at.as_ref());
-    let work = Work {
+    Ok(Work {
         kind: Kind::from_name(wire.kind().as_str_name()).unwrap_or_default(),
-        work_done: wire.work_done,
         started_at: time("started_at", &wire.started_at)?,
         finished_at: time("finished_at", &wire.finished_at)?,
+        work_done: wire.work_done,
         parts_used: wire.parts_used,
-    };
-    work.check_times(path, now)?;
-    Ok(work)
+    })
 }
 
 /// What the completion of a task says of the work: its fields are those of a record.
 pub fn read_completion(wire: pb::CompleteTaskRequest, now: Timestamp) -> Result<Work> {
-    let wire = pb::MaintenanceRecord {
-        kind: wire.kind,
-        work_done: wire.work_done,
-        started_at: wire.started_at,
-        finished_at: wire.finished_at,
-        parts_used: wire.parts_used,
-        ..Default::default()
-    };
-    read("", wire, now)
+    let work = read(
+        "",
+        pb::MaintenanceRecord {
+            kind: wire.kind,
+            work_done: wire.work_done,
+            started_at: wire.started_at,
+            finished_at: wire.finished_at,
+            parts_used: wire.parts_used,
+            ..Default::default()
+        },
+    )?;
+    work.check_times("", now)?;
+    Ok(work)
 }
 
 /// Records the work that completed `task`, if that has equipment; the caller changed the task, and keeps it.

@@ -1,6 +1,6 @@
 use kit::{
     Error, Page, Result,
-    db::{Conn, Tx},
+    db::{Conn, Engine, Tx},
     error::OnConstraint,
     on,
 };
@@ -64,6 +64,51 @@ pub async fn insert(tx: &mut Tx, record: &Maintenance) -> Result<()> {
 
 pub async fn find(db: &mut Conn, id: MaintenanceId) -> Result<Option<Maintenance>> {
     Ok(on!(db, c => sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await)?)
+}
+
+/// Nobody else changes the record until the transaction ends.
+pub async fn lock(tx: &mut Tx, id: MaintenanceId) -> Result<Option<Maintenance>> {
+    let record = match tx.engine() {
+        // The transaction is the only one that writes.
+        Engine::Sqlite(c) => {
+            sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await?
+        }
+        Engine::Postgres(c) => {
+            sqlx::query_as(select!("where id = $1 for update")).bind(id).fetch_optional(c).await?
+        }
+    };
+    Ok(record)
+}
+
+pub async fn update(tx: &mut Tx, record: &Maintenance) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update maintenance_records
+             set kind = $2,
+                 work_done = $3,
+                 started_at = $4,
+                 finished_at = $5,
+                 parts_used = $6,
+                 updated_at = $7,
+                 revision = $8
+             where id = $1",
+        )
+        .bind(record.id)
+        .bind(record.work.kind)
+        .bind(&record.work.work_done)
+        .bind(record.work.started_at)
+        .bind(record.work.finished_at)
+        .bind(&record.work.parts_used)
+        .bind(record.updated_at)
+        .bind(record.revision)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+pub async fn delete(tx: &mut Tx, id: MaintenanceId) -> Result<()> {
+    on!(tx, c => sqlx::query("delete from maintenance_records where id = $1")
+        .bind(id)
+        .execute(c).await.map(drop))?;
+    Ok(())
 }
 
 /// Whether work on the task is on record.

@@ -1,3 +1,5 @@
+mod change;
+
 use std::time::Duration;
 
 use kit::access::Role;
