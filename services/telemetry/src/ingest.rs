@@ -12,6 +12,8 @@ use proto::telemetry::v1 as pb;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tonic::Response;
 
+pub use judge::remove;
+
 use crate::{
     domain::reading::{Edit, Key, Reading},
     ingest::writer::Writer,

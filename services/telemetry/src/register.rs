@@ -77,6 +77,15 @@ impl Register {
         }
     }
 
+    /// Checks that the equipment that came in as `field` is there and in service.
+    ///
+    /// # Errors
+    ///
+    /// It isn't, or as above.
+    pub async fn check(&self, field: &str, id: EquipmentId) -> Result<()> {
+        check(field, self.find(id).await?.as_ref())
+    }
+
     /// The type of `id`, if it is known here: whoever sent readings of it has [found](Self::find) it before.
     pub async fn kind(&self, id: EquipmentId) -> Option<Arc<str>> {
         self.entries.read().await.get(&id).map(|entry| Arc::clone(&entry.kind))
@@ -109,5 +118,18 @@ impl Register {
             *known = entry;
         }
         Some(known.clone())
+    }
+}
+
+/// Checks that the equipment that came in as `field`, and of which this is known, is there and in service.
+///
+/// # Errors
+///
+/// It isn't.
+pub fn check(field: &str, entry: Option<&Entry>) -> Result<()> {
+    match entry {
+        Some(entry) if entry.in_service => Ok(()),
+        Some(_) => Err(Error::invalid(field, "is decommissioned")),
+        None => Err(Error::invalid(field, "there is no such equipment")),
     }
 }

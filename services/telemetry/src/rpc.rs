@@ -147,6 +147,13 @@ impl RuleRpc for Service {
 
 #[tonic::async_trait]
 impl AlertRpc for Service {
+    async fn create_alert(
+        &self,
+        request: Request<pb::CreateAlertRequest>,
+    ) -> Result<Response<pb::Alert>, Status> {
+        Ok(alert::create(self, request.into()).await?)
+    }
+
     async fn get_alert(
         &self,
         request: Request<pb::GetAlertRequest>,
@@ -166,5 +173,26 @@ impl AlertRpc for Service {
         request: Request<pb::AcknowledgeAlertRequest>,
     ) -> Result<Response<pb::Alert>, Status> {
         Ok(alert::acknowledge(self, request.into()).await?.into())
+    }
+
+    async fn clear_alert(
+        &self,
+        request: Request<pb::ClearAlertRequest>,
+    ) -> Result<Response<pb::Alert>, Status> {
+        Ok(alert::clear(self, request.into()).await?.into())
+    }
+
+    async fn update_alert(
+        &self,
+        request: Request<pb::UpdateAlertRequest>,
+    ) -> Result<Response<pb::Alert>, Status> {
+        Ok(alert::update(self, request.into()).await?.into())
+    }
+
+    async fn delete_alert(
+        &self,
+        request: Request<pb::DeleteAlertRequest>,
+    ) -> Result<Response<()>, Status> {
+        Ok(alert::delete(self, request.into()).await?.into())
     }
 }

@@ -1,8 +1,12 @@
 //! Abnormal conditions that need a timely response.
 
-use kit::Timestamp;
+use kit::{Error, Result, Timestamp};
 
-use super::{reading::EquipmentId, rule::RuleId};
+use super::{
+    course::Breach,
+    reading::{AHEAD, EquipmentId},
+    rule::{Rule, RuleId},
+};
 
 kit::id!(
     /// Names one alert, for ever.
@@ -54,8 +58,12 @@ pub struct Alert {
     pub threshold: Option<f64>,
     /// The time of the reading that raised it.
     pub raised_at: Timestamp,
-    /// The time of the reading that cleared it.
+    /// The time of the reading that cleared it, or when a person did.
     pub cleared_at: Option<Timestamp>,
+    /// Who cleared it, if no reading did.
+    pub cleared_by: Option<String>,
+    /// The last reading that there was when they did: what comes later is another alert.
+    pub cleared_after: Option<Timestamp>,
     /// When somebody said that they saw it.
     pub acknowledged_at: Option<Timestamp>,
     /// Who did.
@@ -66,6 +74,10 @@ pub struct Alert {
     pub task_id: Option<String>,
     /// Whether a task was asked for.
     pub task_requested: bool,
+    /// Who made it, if no rule did.
+    pub created_by: Option<String>,
+    /// How often the rule has raised on the equipment, this time included.
+    pub occurrences: i64,
     /// When the rule that raised it last changed before: what readings say later of an alert that an earlier form of the
     /// rule raised is nobody's business.
     pub judged_since: Option<Timestamp>,
@@ -83,9 +95,57 @@ impl Alert {
         }
     }
 
+    /// Checks what a person says that no field rule can.
+    pub fn check(&self, now: Timestamp) -> Result<()> {
+        if now.plus(AHEAD) < self.raised_at {
+            return Err(Error::invalid("alert.raised_at", "is more than ten minutes ahead"));
+        }
+        Ok(())
+    }
+
+    /// The alert that `rule` comes to on `equipment_id`.
+    pub fn raised(rule: &Rule, equipment_id: EquipmentId, breach: Breach) -> Self {
+        Self {
+            id: AlertId::new(),
+            equipment_id,
+            rule_id: Some(rule.id),
+            metric: rule.metric.clone(),
+            severity: rule.severity,
+            message: rule.message(breach.value),
+            value: breach.value,
+            threshold: rule.threshold.filter(|_| breach.value.is_some()),
+            raised_at: breach.raised_at,
+            cleared_at: breach.cleared_at,
+            cleared_by: None,
+            cleared_after: None,
+            acknowledged_at: None,
+            acknowledged_by: None,
+            comment: String::new(),
+            task_id: None,
+            task_requested: false,
+            created_by: None,
+            occurrences: 1,
+            judged_since: Some(rule.updated_at),
+            revision: 1,
+        }
+    }
+
     /// Whether the condition lasted at `at`, after the reading of that time.
     pub fn lasts_at(&self, at: Timestamp) -> bool {
-        self.raised_at <= at && self.cleared_at.is_none_or(|cleared_at| at < cleared_at)
+        self.raised_at <= at && !self.is_over_by(at)
+    }
+
+    /// Whether the condition no longer lasted at `at`, after the reading of that time.
+    pub fn is_over_by(&self, at: Timestamp) -> bool {
+        match (self.cleared_after, self.cleared_at) {
+            (Some(after), _) => after < at,
+            (None, cleared_at) => cleared_at.is_some_and(|cleared_at| cleared_at <= at),
+        }
+    }
+
+    /// Whether no reading at `at` or later can change it.
+    pub fn is_over_before(&self, at: Timestamp) -> bool {
+        self.cleared_after.or(self.cleared_at).is_some_and(|end| end < at)
     }
 
     /// Notes that `user` has seen it, and what they say. Only the first one counts; answers whether this was it.
@@ -105,6 +165,23 @@ impl Alert {
         self.cleared_at = Some(now.max(self.raised_at));
         self.say(comment);
         self.revision += 1;
+    }
+
+    /// Notes that `user` ended it, after the reading at `last`, and what they say. Answers whether it was open.
+    pub fn clear_by_hand(
+        &mut self,
+        user: &str,
+        now: Timestamp,
+        last: Option<Timestamp>,
+        comment: &str,
+    ) -> bool {
+        if self.cleared_at.is_some() {
+            return false;
+        }
+        self.cleared_by = Some(user.to_owned());
+        self.cleared_after = last;
+        self.clear(now, comment);
+        true
     }
 
     /// Adds to what is said of it.

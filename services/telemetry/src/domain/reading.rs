@@ -13,7 +13,7 @@ kit::id!(
 /// Metrics of one reading: more than any machine has, fewer than would fill the writer's queue.
 const METRICS: usize = 100;
 /// How far ahead of ours a machine's clock may be.
-const AHEAD: Duration = Duration::from_mins(10);
+pub const AHEAD: Duration = Duration::from_mins(10);
 
 /// Values measured at one time on one piece of equipment.
 #[derive(Clone, Debug, PartialEq)]

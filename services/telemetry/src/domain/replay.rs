@@ -4,23 +4,16 @@
 //! readings arrive in any other order, the part of the history that they can change is replayed from the stored values,
 //! and the alerts that stand are brought to what the function says: moved, cleared, reopened, raised or removed.
 
-use std::time::Duration;
+use std::collections::VecDeque;
 
 use kit::Timestamp;
 
 use super::{
     alert::{Alert, AlertId},
+    course::{Breach, Course, Runs},
     reading::{EquipmentId, Sample},
-    rule::Rule,
+    rule::{Condition, Rule},
 };
-
-/// A span in which the condition lasted.
-#[derive(Clone, Debug, PartialEq)]
-struct Breach {
-    raised_at: Timestamp,
-    value: f64,
-    cleared_at: Option<Timestamp>,
-}
 
 /// From where to read samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +31,22 @@ pub struct Replay<'r> {
     equipment_id: EquipmentId,
     /// Alerts whose condition lasted at the first changed sample or began later, oldest first.
     standing: Vec<Alert>,
-    /// When the alert before those cleared.
-    cleared_before: Option<Timestamp>,
+    /// The alerts among them that a person cleared, and after which sample.
+    cuts: VecDeque<(Timestamp, AlertId)>,
     first: Timestamp,
     last: Timestamp,
-    raised: bool,
-    /// Since when the value has been on the other side, while a delay runs.
-    pending_since: Option<Timestamp>,
-    breaches: Vec<Breach>,
+    course: Course,
+    spans: Vec<Span>,
+    /// Whether a sample after the changes was looked at.
+    passed: bool,
     /// The last sample that was looked at, if the rest of the history is as it was.
     settled_at: Option<Timestamp>,
+}
+
+/// A breach of the history, and the alert with which a person ended it, if one did.
+struct Span {
+    breach: Breach,
+    cut: Option<AlertId>,
 }
 
 /// What has to change so that the alerts are what the readings say.
@@ -59,180 +58,160 @@ pub struct Outcome {
     pub changed: Vec<Alert>,
     /// Alerts that are new.
     pub raised: Vec<Alert>,
+    /// What matters of all samples from now on; unknown if not all were looked at, because the rest is as it was.
+    pub runs: Option<Runs>,
 }
 
 impl<'r> Replay<'r> {
-    /// A replay after samples between `first` and `last` came or changed. `alerts` are those of the rule on the equipment
-    /// from the last one raised before `first` on, oldest first.
+    /// A replay after samples between `first` and `last` came, changed or went. `alerts` are those of the rule on the
+    /// equipment from the last one raised before `first` on, oldest first.
     pub fn new(
         rule: &'r Rule,
         equipment_id: EquipmentId,
         mut alerts: Vec<Alert>,
         (first, last): (Timestamp, Timestamp),
     ) -> Self {
-        let over = |alert: &Alert| alert.cleared_at.filter(|cleared_at| *cleared_at < first);
-        let cleared_before = alerts.first().and_then(over);
-        if cleared_before.is_some() {
-            alerts.remove(0);
-        }
-        // An alert that was raised before the first change lasts into it.
-        let lasting = alerts.first().filter(|alert| alert.raised_at < first);
-        let breaches: Vec<_> = lasting
-            .map(|alert| Breach {
-                raised_at: alert.raised_at,
-                value: alert.value.unwrap_or_default(),
-                cleared_at: None,
-            })
-            .into_iter()
-            .collect();
+        alerts.retain(|alert| !alert.is_over_before(first));
+        // An alert that was raised before the first change lasts into it; one of silence may be raised after the last sample.
+        let lasting = alerts
+            .first()
+            .filter(|alert| alert.raised_at < first || rule.condition == Condition::NoData);
+        let open = lasting.map(|alert| Breach {
+            raised_at: alert.raised_at,
+            value: alert.value,
+            cleared_at: None,
+        });
+        let cuts =
+            alerts.iter().filter_map(|alert| Some((alert.cleared_after?, alert.id))).collect();
         Self {
             rule,
             equipment_id,
-            raised: !breaches.is_empty(),
             standing: alerts,
-            cleared_before,
+            cuts,
             first,
             last,
-            pending_since: None,
-            breaches,
+            course: Course { runs: Runs::default(), open },
+            spans: Vec::new(),
+            passed: false,
             settled_at: None,
         }
-    }
-
-    /// Whether a delay may be running when the changes begin, so that samples before them matter.
-    pub fn looks_back(&self) -> bool {
-        !self.longest_delay().is_zero()
-    }
-
-    /// From where to feed samples. `previous` is the time of the last sample before the changes, needed only if the replay
-    /// [looks back](Self::looks_back).
-    ///
-    /// A delay that runs at `previous` began less than that delay before it, or it would have ended; and it began after the
-    /// last transition. Nothing earlier can matter.
-    pub fn start(&self, previous: Option<Timestamp>) -> Start {
-        let Some(previous) = previous.filter(|_| self.looks_back()) else {
-            return Start::At(self.first);
-        };
-        let window = previous.minus(self.longest_delay());
-        let transition = self.breaches.first().map(|breach| breach.raised_at);
-        match transition.or(self.cleared_before) {
-            Some(transition) if window <= transition => Start::After(transition),
-            _ => Start::At(window),
-        }
-    }
-
-    fn longest_delay(&self) -> Duration {
-        self.rule.on_delay.0.max(self.rule.off_delay.0)
     }
 
     /// Looks at the next sample. Answers whether more are wanted: not once the changes are passed and the history is again
     /// what it was.
     pub fn feed(&mut self, sample: Sample) -> bool {
-        self.step(sample);
-        let lasted = || self.standing.iter().any(|alert| alert.lasts_at(sample.at));
-        let settled =
-            self.last < sample.at && self.pending_since.is_none() && lasted() == self.raised;
-        if settled {
+        if sample.at < self.first {
+            self.course.runs.look(self.rule, sample);
+            return true;
+        }
+        while let Some((after, id)) = self.cuts.front().copied()
+            && after < sample.at
+        {
+            self.cuts.pop_front();
+            self.cut(id);
+        }
+        if let Some(breach) = self.course.step(self.rule, sample) {
+            self.spans.push(Span { breach, cut: None });
+        }
+        if self.is_settled(sample.at) {
             self.settled_at = Some(sample.at);
         }
-        !settled
+        self.passed |= self.last < sample.at;
+        self.settled_at.is_none()
     }
 
-    fn step(&mut self, sample: Sample) {
-        let (turns, delay) = if self.raised {
-            (self.rule.clears(sample.value), self.rule.off_delay)
-        } else {
-            (self.rule.breaches(sample.value), self.rule.on_delay)
-        };
-        if !turns {
-            self.pending_since = None;
-            return;
+    /// Ends what lasts where the person ended it who cleared the alert `id`.
+    fn cut(&mut self, id: AlertId) {
+        if let Some(breach) = self.course.cut() {
+            self.spans.push(Span { breach, cut: Some(id) });
         }
-        let since = *self.pending_since.get_or_insert(sample.at);
-        if sample.at < since.plus(delay.0) {
-            return;
-        }
-        self.pending_since = None;
-        self.raised = !self.raised;
-        if self.raised {
-            let Sample { at: raised_at, value } = sample;
-            self.breaches.push(Breach { raised_at, value, cleared_at: None });
-        } else if let Some(breach) = self.breaches.last_mut() {
-            breach.cleared_at = Some(sample.at);
-        }
+    }
+
+    /// Whether all that follows `at` is as it was: what matters of the samples and of the alerts is the same again.
+    fn is_settled(&self, at: Timestamp) -> bool {
+        // The rate of the sample that follows the changes is another.
+        let is_rate = matches!(self.rule.condition, Condition::RateAbove | Condition::RateBelow);
+        let raised = self.course.open.is_some();
+        let lasted = || self.standing.iter().any(|alert| alert.lasts_at(at));
+        self.last < at
+            && (self.passed || !is_rate)
+            && self.cuts.is_empty()
+            && !self.course.runs.is_turning(raised)
+            && lasted() == raised
     }
 
     /// What has to change, when all samples were fed or no more were wanted.
     pub fn outcome(mut self) -> Outcome {
+        while let Some((_, id)) = self.cuts.pop_front() {
+            self.cut(id);
+        }
+        let runs = self.course.runs;
+        if let Some(mut breach) = self.course.open.take() {
+            // Whatever begins after it settled stands as it is, and so does the end of what lasts.
+            let lasting = self
+                .settled_at
+                .and_then(|at| self.standing.iter().find(|alert| alert.lasts_at(at)));
+            breach.cleared_at = lasting.and_then(|alert| alert.cleared_at);
+            self.spans.push(Span { breach, cut: None });
+        }
         if let Some(settled_at) = self.settled_at {
-            // Whatever began later stands as it is, and so does the end of what lasts.
-            let lasting = self.standing.iter().find(|alert| alert.lasts_at(settled_at));
-            let end = lasting.and_then(|alert| alert.cleared_at);
-            if let Some(breach) = self.breaches.last_mut().filter(|_| self.raised) {
-                breach.cleared_at = end;
-            }
             self.standing.retain(|alert| alert.raised_at <= settled_at);
         }
-        let mut outcome = Outcome::default();
-        for breach in std::mem::take(&mut self.breaches) {
-            match self.take_overlapping(&breach) {
-                Some(mut alert) => {
-                    if self.apply(&breach, &mut alert) {
-                        outcome.changed.push(alert);
-                    }
-                }
-                None => outcome.raised.push(self.alert(&breach)),
+        let mut outcome =
+            Outcome { runs: self.settled_at.is_none().then_some(runs), ..Outcome::default() };
+        let spans = std::mem::take(&mut self.spans);
+        let cut: Vec<AlertId> = spans.iter().filter_map(|span| span.cut).collect();
+        for span in spans {
+            let Some(mut alert) = self.take_standing(&span, &cut) else {
+                let alert = Alert::raised(self.rule, self.equipment_id, span.breach);
+                outcome.raised.push(alert);
+                continue;
+            };
+            if self.apply(&span, &mut alert) {
+                outcome.changed.push(alert);
             }
         }
         outcome.removed = self.standing;
         outcome
     }
 
-    /// The first standing alert that shares time with `breach`: it keeps its identity, its acknowledgement and its task.
-    fn take_overlapping(&mut self, breach: &Breach) -> Option<Alert> {
-        let before = |end: Option<Timestamp>, begin| end.is_some_and(|end| end <= begin);
-        let place = self.standing.iter().position(|alert| {
-            !before(alert.cleared_at, breach.raised_at)
-                && !before(breach.cleared_at, alert.raised_at)
+    /// The standing alert that `span` is: the one that a person ended with it, or the first that shares time with it. It keeps
+    /// its identity, its acknowledgement and its task.
+    fn take_standing(&mut self, span: &Span, cut: &[AlertId]) -> Option<Alert> {
+        let place = self.standing.iter().position(|alert| match span.cut {
+            Some(id) => alert.id == id,
+            None => {
+                !cut.contains(&alert.id)
+                    && !alert.is_over_by(span.breach.raised_at)
+                    && span.breach.cleared_at.is_none_or(|end| alert.raised_at < end)
+            }
         })?;
         Some(self.standing.remove(place))
     }
 
-    /// Makes `alert` say what `breach` says. Answers whether that is news.
-    fn apply(&self, breach: &Breach, alert: &mut Alert) -> bool {
-        let same = (alert.raised_at, alert.cleared_at) == (breach.raised_at, breach.cleared_at)
-            && alert.value.is_some_and(|value| value.to_bits() == breach.value.to_bits());
+    /// Makes `alert` say what `span` says. Answers whether that is news.
+    fn apply(&self, span: &Span, alert: &mut Alert) -> bool {
+        let Breach { raised_at, value, cleared_at } = span.breach;
+        // A person's end stays where it is.
+        let cleared_at = if span.cut.is_some() { alert.cleared_at } else { cleared_at };
+        let bits = |value: Option<f64>| value.map(f64::to_bits);
+        let same = (alert.raised_at, alert.cleared_at, bits(alert.value))
+            == (raised_at, cleared_at, bits(value));
         if same {
             return false;
         }
-        alert.raised_at = breach.raised_at;
-        alert.cleared_at = breach.cleared_at;
-        alert.value = Some(breach.value);
-        alert.message = self.rule.message(breach.value);
+        // What an admin wrote instead stays.
+        if alert.message == self.rule.message(alert.value) {
+            alert.message = self.rule.message(value);
+        }
+        alert.raised_at = raised_at;
+        alert.cleared_at = cleared_at;
+        alert.value = value;
+        if span.cut.is_none() {
+            (alert.cleared_by, alert.cleared_after) = (None, None);
+        }
         alert.revision += 1;
         true
-    }
-
-    fn alert(&self, breach: &Breach) -> Alert {
-        Alert {
-            id: AlertId::new(),
-            equipment_id: self.equipment_id,
-            rule_id: Some(self.rule.id),
-            metric: self.rule.metric.clone(),
-            severity: self.rule.severity,
-            message: self.rule.message(breach.value),
-            value: Some(breach.value),
-            threshold: self.rule.threshold,
-            raised_at: breach.raised_at,
-            cleared_at: breach.cleared_at,
-            acknowledged_at: None,
-            acknowledged_by: None,
-            comment: String::new(),
-            task_id: None,
-            task_requested: false,
-            judged_since: Some(self.rule.updated_at),
-            revision: 1,
-        }
     }
 }
 

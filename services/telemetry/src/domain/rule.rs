@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use kit::{Error, Result, Timestamp};
 
-use super::{alert::Severity, reading::EquipmentId};
+use super::{
+    alert::Severity,
+    reading::{EquipmentId, Sample},
+};
+
+/// Silence is looked for once a second.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
 
 kit::id!(
     /// Names one rule, for ever.
@@ -18,6 +24,12 @@ kit::names! {
         Above = "ABOVE",
         /// Raises below the threshold.
         Below = "BELOW",
+        /// Raises when nothing was measured for the on-delay.
+        NoData = "NO_DATA",
+        /// Raises when the value changes faster than the threshold, per second.
+        RateAbove = "RATE_ABOVE",
+        /// Raises when the value changes slower than the threshold, per second: a fall is a change below zero.
+        RateBelow = "RATE_BELOW",
     }
 }
 
@@ -69,7 +81,12 @@ impl Rule {
             let problem = "give either equipment_id or equipment_type";
             return Err(Error::invalid("rule.equipment_id", problem));
         }
-        if self.threshold.is_none() {
+        if self.condition == Condition::NoData {
+            if self.on_delay.0 < SHORTEST_SILENCE {
+                let problem = "must be at least 1s: how long nothing may come";
+                return Err(Error::invalid("rule.on_delay", problem));
+            }
+        } else if self.threshold.is_none() {
             return Err(Error::invalid("rule.threshold", "is required"));
         }
         Ok(())
@@ -81,30 +98,69 @@ impl Rule {
         self.revision += 1;
     }
 
-    /// Whether `value` is in breach.
-    pub fn breaches(&self, value: f64) -> bool {
+    /// What is held against the threshold at `sample`, which follows `previous`: its value or, in its unit a second, how fast
+    /// that changes. Nothing, where there is nothing to compare.
+    pub fn measure(&self, previous: Option<Sample>, sample: Sample) -> Option<f64> {
+        match self.condition {
+            Condition::Above | Condition::Below => Some(sample.value),
+            Condition::RateAbove | Condition::RateBelow => {
+                let previous = previous?;
+                let micros = sample.at.micros().saturating_sub(previous.at.micros());
+                #[expect(clippy::cast_precision_loss, reason = "exact for three centuries")]
+                let rate = (sample.value - previous.value) * 1e6 / micros as f64;
+                // Values are finite; so is what the wire can say of their distance.
+                Some(rate.clamp(f64::MIN, f64::MAX))
+            }
+            Condition::NoData => None,
+        }
+    }
+
+    /// Whether `measure` is in breach.
+    pub fn breaches(&self, measure: f64) -> bool {
         self.threshold.is_some_and(|threshold| match self.condition {
-            Condition::Above => threshold < value,
-            Condition::Below => value < threshold,
+            Condition::Above | Condition::RateAbove => threshold < measure,
+            Condition::Below | Condition::RateBelow => measure < threshold,
+            Condition::NoData => false,
         })
     }
 
-    /// Whether `value` is back by more than the deadband.
-    pub fn clears(&self, value: f64) -> bool {
+    /// Whether `measure` is back by more than the deadband.
+    pub fn clears(&self, measure: f64) -> bool {
         self.threshold.is_some_and(|threshold| match self.condition {
-            Condition::Above => value < threshold - self.deadband,
-            Condition::Below => threshold + self.deadband < value,
+            Condition::Above | Condition::RateAbove => measure < threshold - self.deadband,
+            Condition::Below | Condition::RateBelow => threshold + self.deadband < measure,
+            Condition::NoData => false,
         })
     }
 
-    /// What an alert at `value` says.
-    pub fn message(&self, value: f64) -> String {
-        let side = match self.condition {
-            Condition::Above => "above",
-            Condition::Below => "below",
-        };
+    /// How far before a sample others matter to what it comes to: the longest delay, and as many samples before that.
+    pub fn reach(&self) -> Option<(Duration, usize)> {
+        let delay = self.on_delay.0.max(self.off_delay.0);
+        match self.condition {
+            Condition::Above | Condition::Below if delay.is_zero() => None,
+            Condition::Above | Condition::Below => Some((delay, 1)),
+            // A rate has a sample before it.
+            Condition::RateAbove | Condition::RateBelow => Some((delay, 2)),
+            Condition::NoData => Some((Duration::ZERO, 1)),
+        }
+    }
+
+    /// What an alert at `measure` says.
+    pub fn message(&self, measure: Option<f64>) -> String {
+        let Self { name, metric, .. } = self;
         let threshold = self.threshold.unwrap_or_default();
-        format!("{}: {} {value} is {side} {threshold}", self.name, self.metric)
+        let measure = measure.unwrap_or_default();
+        match self.condition {
+            Condition::Above => format!("{name}: {metric} {measure} is above {threshold}"),
+            Condition::Below => format!("{name}: {metric} {measure} is below {threshold}"),
+            Condition::RateAbove => {
+                format!("{name}: {metric} changes by {measure} a second, above {threshold}")
+            }
+            Condition::RateBelow => {
+                format!("{name}: {metric} changes by {measure} a second, below {threshold}")
+            }
+            Condition::NoData => format!("{name}: no {metric} for {:?}", self.on_delay.0),
+        }
     }
 
     /// Whether it looks at `equipment_id`, which is of type `kind`.

@@ -1,5 +1,7 @@
 //! Holds what was just written against the rules, in the same transaction.
 
+use std::time::Duration;
+
 use kit::{Result, Timestamp, changes, db::Tx};
 use proto::{
     maintenance::v1::{
@@ -53,12 +55,7 @@ async fn replay(tx: &mut Tx, rule: &Rule, series_id: i64, series: &Series) -> Re
     let alerts = store::alert::lock_around(tx, rule, series.equipment_id, *first).await?;
     let mut replay = Replay::new(rule, series.equipment_id, alerts, (*first, *last));
     let since = rule.updated_at;
-    let previous = if replay.looks_back() {
-        store::reading::last_before(tx, series_id, since, *first).await?
-    } else {
-        None
-    };
-    let mut start = replay.start(previous);
+    let mut start = Start::At(context(tx, rule, series_id, *first).await?);
     loop {
         let samples = store::reading::seen(tx, series_id, since, start, SAMPLES).await?;
         let Some(end) = samples.last() else { break };
@@ -70,11 +67,28 @@ async fn replay(tx: &mut Tx, rule: &Rule, series_id: i64, series: &Series) -> Re
     Ok(replay.outcome())
 }
 
+/// From where samples matter to what those from `first` on come to.
+async fn context(tx: &mut Tx, rule: &Rule, series_id: i64, first: Timestamp) -> Result<Timestamp> {
+    let since = rule.updated_at;
+    let Some((delay, samples)) = rule.reach() else { return Ok(first) };
+    let previous = store::reading::last_before(tx, series_id, since, first).await?;
+    let Some(previous) = previous else { return Ok(first) };
+    let mut start = previous.minus(delay);
+    let mut before = start.plus(Duration::from_micros(1));
+    for _ in 0..samples {
+        let Some(at) = store::reading::last_before(tx, series_id, since, before).await? else {
+            break;
+        };
+        (start, before) = (at, at);
+    }
+    Ok(start)
+}
+
 /// Keeps what has to change. Alerts clear before others open: only one per rule and equipment may be open.
 async fn keep(tx: &mut Tx, rule: &Rule, outcome: Outcome, now: Timestamp) -> Result<()> {
-    let Outcome { removed, mut changed, raised } = outcome;
+    let Outcome { removed, mut changed, raised, .. } = outcome;
     for alert in removed {
-        store::alert::delete(tx, alert.id).await?;
+        remove(tx, &alert).await?;
         let id = alert.id.uuid();
         if alert.task_requested {
             let request = task(rule, &alert);
@@ -90,10 +104,26 @@ async fn keep(tx: &mut Tx, rule: &Rule, outcome: Outcome, now: Timestamp) -> Res
     }
     for mut alert in raised {
         request_task(tx, rule, &mut alert, now).await?;
+        let Alert { equipment_id, raised_at, .. } = alert;
+        let before = store::alert::occurrences_before(tx, rule.id, equipment_id, raised_at).await?;
+        alert.occurrences = before + 1;
+        count(tx, &alert, 1).await?;
         store::alert::insert(tx, &alert).await?;
         changes::append(tx, now, change::ALERT, alert.id.uuid(), &pb::Alert::from(alert)).await?;
     }
     Ok(())
+}
+
+/// Removes an alert, which counts no longer for those that the same rule raised later.
+pub async fn remove(tx: &mut Tx, alert: &Alert) -> Result<()> {
+    store::alert::delete(tx, alert.id).await?;
+    count(tx, alert, -1).await
+}
+
+/// Counts an alert, or one less, for those that the same rule raised later.
+async fn count(tx: &mut Tx, alert: &Alert, more: i64) -> Result<()> {
+    let Some(rule_id) = alert.rule_id else { return Ok(()) };
+    store::alert::count_occurrences(tx, rule_id, alert.equipment_id, alert.raised_at, more).await
 }
 
 /// Asks for a task, once in the alert's life, if the alert is still open after its readings were looked at: what is over

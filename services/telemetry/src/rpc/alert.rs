@@ -1,5 +1,6 @@
-use kit::{Call, Error, Result, Timestamp, changes};
+use kit::{Call, Error, Result, Timestamp, changes, db::Tx, mask::Mask, once::Once};
 use proto::telemetry::v1 as pb;
+use tonic::Response;
 
 use super::Service;
 use crate::{
@@ -9,8 +10,52 @@ use crate::{
         reading::EquipmentId,
         rule::RuleId,
     },
-    store,
+    ingest, store,
 };
+
+/// What an update of an alert can change, and what it can't but may name.
+const MUTABLE: [&str; 3] = ["severity", "message", "comment"];
+const GIVEN: [&str; 16] = [
+    "id",
+    "equipment_id",
+    "rule_id",
+    "metric",
+    "value",
+    "threshold",
+    "state",
+    "raised_at",
+    "cleared_at",
+    "cleared_by",
+    "acknowledged_at",
+    "acknowledged_by",
+    "task_id",
+    "created_by",
+    "occurrences",
+    "etag",
+];
+
+pub async fn create(
+    service: &Service,
+    call: Call<pb::CreateAlertRequest>,
+) -> Result<Response<pb::Alert>> {
+    let now = service.suite.clock.now();
+    let once = Once::new(&call, &call.message.request_id);
+    let alert = read(call.message.alert.unwrap_or_default(), call.caller.id, now)?;
+    // Asked before the transaction; it counts only if this is the first call with its key.
+    let known = service.register.check("alert.equipment_id", alert.equipment_id).await;
+
+    let mut tx = service.db.begin("create alert").await?;
+    if let Some(answer) = once.recall(&mut tx, now).await? {
+        return Ok(answer);
+    }
+    known?;
+    store::alert::insert(&mut tx, &alert).await?;
+    let answer = tell(&mut tx, change::ALERT, alert, now).await?;
+    once.remember(&mut tx, &answer).await?;
+    tx.commit().await?;
+
+    Ok(answer.into())
+}
 
 pub async fn get(service: &Service, call: Call<pb::GetAlertRequest>) -> Result<pb::Alert> {
     let id = AlertId::parse("id", &call.message.id)?;
@@ -24,11 +69,14 @@ pub async fn list(
     call: Call<pb::ListAlertsRequest>,
 ) -> Result<pb::ListAlertsResponse> {
     let mut request = call.message;
-    let page = kit::page!(request)?;
+    if request.order_by.is_empty() {
+        "raised_at".clone_into(&mut request.order_by);
+    }
+    let page = kit::ordered_page!(request, store::alert::ORDERS)?;
     let filter = filter(&request)?;
 
     let rows = store::alert::list(&mut service.db.read().await?, &filter, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |alert| (alert.raised_at, alert.id))?;
+    let (rows, next_page_token) = page.cut(rows, |alert| alert.id)?;
     Ok(pb::ListAlertsResponse {
         alerts: rows.into_iter().map(pb::Alert::from).collect(),
         next_page_token,
@@ -43,17 +91,137 @@ pub async fn acknowledge(
     let now = service.suite.clock.now();
 
     let mut tx = service.db.begin("acknowledge alert").await?;
-    let alert = store::alert::lock(&mut tx, id).await?;
-    let mut alert = alert.ok_or_else(|| Error::not_found("alert", id))?;
+    let mut alert = lock(&mut tx, id, "").await?;
     if !alert.acknowledge(&call.caller.id, now, &call.message.comment) {
         return Ok(alert.into());
     }
     store::alert::update(&mut tx, &alert).await?;
-    let answer = pb::Alert::from(alert);
-    changes::append(&mut tx, now, change::ALERT, id.uuid(), &answer).await?;
+    let answer = tell(&mut tx, change::ALERT, alert, now).await?;
     tx.commit().await?;
 
     Ok(answer)
+}
+
+pub async fn clear(service: &Service, call: Call<pb::ClearAlertRequest>) -> Result<pb::Alert> {
+    let id = AlertId::parse("id", &call.message.id)?;
+
+    let mut tx = service.db.begin("clear alert").await?;
+    // No reading comes in between: what is there was seen by whoever clears it, and what comes later raises anew.
+    store::journal::take_turn(&mut tx).await?;
+    let mut alert = lock(&mut tx, id, "").await?;
+    let last = last_seen(&mut tx, &alert).await?;
+    let now = service.suite.clock.now();
+    if !alert.clear_by_hand(&call.caller.id, now, last, &call.message.comment) {
+        return Ok(alert.into());
+    }
+    store::alert::update(&mut tx, &alert).await?;
+    let answer = tell(&mut tx, change::ALERT, alert, now).await?;
+    tx.commit().await?;
+
+    Ok(answer)
+}
+
+pub async fn update(service: &Service, call: Call<pb::UpdateAlertRequest>) -> Result<pb::Alert> {
+    let wire = call.message.alert.unwrap_or_default();
+    let id = AlertId::parse("alert.id", &wire.id)?;
+    let mask = Mask::parse("alert", call.message.update_mask, &MUTABLE, &GIVEN)?;
+    let severity = severity(&wire);
+    let now = service.suite.clock.now();
+
+    let mut tx = service.db.begin("update alert").await?;
+    let before = lock(&mut tx, id, &wire.etag).await?;
+    let mut alert = before.clone();
+    alert.severity = mask.take("severity", severity).unwrap_or(alert.severity);
+    alert.message = mask.take("message", wire.message).unwrap_or(alert.message);
+    alert.comment = mask.take("comment", wire.comment).unwrap_or(alert.comment);
+    if alert == before {
+        return Ok(before.into());
+    }
+    alert.revision += 1;
+    store::alert::update(&mut tx, &alert).await?;
+    let answer = tell(&mut tx, change::ALERT, alert, now).await?;
+    tx.commit().await?;
+
+    Ok(answer)
+}
+
+pub async fn delete(service: &Service, call: Call<pb::DeleteAlertRequest>) -> Result<()> {
+    let id = AlertId::parse("id", &call.message.id)?;
+    let now = service.suite.clock.now();
+
+    let mut tx = service.db.begin("delete alert").await?;
+    // Nobody holds readings against its rule meanwhile.
+    store::journal::take_turn(&mut tx).await?;
+    let alert = lock(&mut tx, id, &call.message.etag).await?;
+    ingest::remove(&mut tx, &alert).await?;
+    tell(&mut tx, change::ALERT_REMOVED, alert, now).await?;
+    tx.commit().await
+}
+
+/// The alert `id`; until `tx` ends, nobody else changes it.
+async fn lock(tx: &mut Tx, id: AlertId, etag: &str) -> Result<Alert> {
+    let alert = store::alert::lock(tx, id).await?.ok_or_else(|| Error::not_found("alert", id))?;
+    if !etag.is_empty() && etag != alert.revision.to_string() {
+        return Err(Error::Stale("the alert was changed meanwhile"));
+    }
+    Ok(alert)
+}
+
+/// The last reading that the alert's rule has seen.
+async fn last_seen(tx: &mut Tx, alert: &Alert) -> Result<Option<Timestamp>> {
+    let Some(since) = alert.judged_since else { return Ok(None) };
+    let metrics = [alert.metric.clone()];
+    let series = store::reading::series_of(tx, &[alert.equipment_id], &metrics).await?;
+    match series.first() {
+        Some(series) => {
+            store::reading::last_before(tx, series.id, since, Timestamp::from_micros(i64::MAX))
+                .await
+        }
+        None => Ok(None),
+    }
+}
+
+/// Writes an alert to the change log.
+async fn tell(tx: &mut Tx, kind: &'static str, alert: Alert, now: Timestamp) -> Result<pb::Alert> {
+    let id = alert.id.uuid();
+    let wire = pb::Alert::from(alert);
+    changes::append(tx, now, kind, id, &wire).await?;
+    Ok(wire)
+}
+
+/// An alert that `creator` makes by hand.
+fn read(wire: pb::Alert, creator: String, now: Timestamp) -> Result<Alert> {
+    let raised_at = wire.raised_at.as_ref();
+    let raised_at = raised_at.map(|at| Timestamp::parse("alert.raised_at", at)).transpose()?;
+    let alert = Alert {
+        id: AlertId::new(),
+        equipment_id: EquipmentId::parse("alert.equipment_id", &wire.equipment_id)?,
+        severity: severity(&wire),
+        rule_id: None,
+        metric: wire.metric,
+        message: wire.message,
+        value: wire.value,
+        threshold: wire.threshold,
+        raised_at: raised_at.unwrap_or(now),
+        cleared_at: None,
+        cleared_by: None,
+        cleared_after: None,
+        acknowledged_at: None,
+        acknowledged_by: None,
+        comment: wire.comment,
+        task_id: None,
+        task_requested: false,
+        created_by: Some(creator),
+        occurrences: 1,
+        judged_since: None,
+        revision: 1,
+    };
+    alert.check(now)?;
+    Ok(alert)
+}
+
+fn severity(wire: &pb::Alert) -> Severity {
+    Severity::from_name(wire.severity().as_str_name()).unwrap_or(Severity::Warning)
 }
 
 fn filter(request: &pb::ListAlertsRequest) -> Result<store::alert::Filter> {
@@ -95,6 +263,9 @@ impl From<Alert> for pb::Alert {
             comment: alert.comment,
             task_id: alert.task_id,
             etag: alert.revision.to_string(),
+            occurrences: i32::try_from(alert.occurrences).unwrap_or(i32::MAX),
+            created_by: alert.created_by,
+            cleared_by: alert.cleared_by,
         }
     }
 }

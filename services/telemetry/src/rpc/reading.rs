@@ -235,11 +235,7 @@ fn may_send(caller: &Caller, id: EquipmentId) -> bool {
 }
 
 fn check_equipment(entry: Option<&register::Entry>) -> Result<()> {
-    match entry {
-        Some(entry) if entry.in_service => Ok(()),
-        Some(_) => Err(Error::invalid("equipment_id", "is decommissioned")),
-        None => Err(Error::invalid("equipment_id", "there is no such equipment")),
-    }
+    register::check("equipment_id", entry)
 }
 
 /// A checked reading; fields are named relative to it.

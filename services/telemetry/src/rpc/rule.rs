@@ -43,7 +43,7 @@ pub async fn create(
     let known = check_equipment(service, rule.equipment_id).await;
 
     let mut tx = service.db.begin("create rule").await?;
-    store::rule::lock_all(&mut tx).await?;
+    store::journal::take_turn(&mut tx).await?;
     // Not earlier: what was written until now is not for this rule to see.
     let now = service.suite.clock.now();
     if let Some(answer) = once.recall(&mut tx, now).await? {
@@ -133,7 +133,7 @@ pub async fn delete(service: &Service, call: Call<pb::DeleteRuleRequest>) -> Res
 
 /// The rule `id`; until `tx` ends, nobody else changes it or holds readings against it.
 async fn writable(tx: &mut Tx, id: RuleId, etag: &str) -> Result<Rule> {
-    store::rule::lock_all(tx).await?;
+    store::journal::take_turn(tx).await?;
     let rule = store::rule::find(tx, id).await?.ok_or_else(|| Error::not_found("rule", id))?;
     if !etag.is_empty() && etag != rule.revision.to_string() {
         return Err(Error::Stale("the rule was changed meanwhile"));
@@ -215,13 +215,10 @@ fn delay(field: &str, wire: Option<prost_types::Duration>) -> Result<Delay> {
     Ok(Delay(duration.map_err(|_| Error::invalid(field, "must not be negative"))?))
 }
 
-/// Checks that the equipment that a rule names is there and in service.
 async fn check_equipment(service: &Service, id: Option<EquipmentId>) -> Result<()> {
-    let Some(id) = id else { return Ok(()) };
-    match service.register.find(id).await? {
-        Some(entry) if entry.in_service => Ok(()),
-        Some(_) => Err(Error::invalid("rule.equipment_id", "is decommissioned")),
-        None => Err(Error::invalid("rule.equipment_id", "there is no such equipment")),
+    match id {
+        Some(id) => service.register.check("rule.equipment_id", id).await,
+        None => Ok(()),
     }
 }
 

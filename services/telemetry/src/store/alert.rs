@@ -1,7 +1,8 @@
 use kit::{
-    Page, Result, Timestamp,
+    Result, Timestamp,
     db::{Conn, Engine, Tx},
     on,
+    order::{By, Field, OrderedPage},
 };
 use sqlx::QueryBuilder;
 
@@ -26,8 +27,9 @@ macro_rules! select {
     ($($rest:literal),+) => {
         concat!(
             "select id, equipment_id, rule_id, metric, severity, message, value, threshold,
-                    raised_at, cleared_at, acknowledged_at, acknowledged_by, comment,
-                    task_id, task_requested, judged_since, revision
+                    raised_at, cleared_at, cleared_by, cleared_after,
+                    acknowledged_at, acknowledged_by, comment,
+                    task_id, task_requested, created_by, occurrences, judged_since, revision
              from alerts ",
             $($rest),+
         )
@@ -38,10 +40,12 @@ pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
     on!(tx, c => sqlx::query(
             "insert into alerts (
                  id, equipment_id, rule_id, metric, severity, message, value, threshold,
-                 raised_at, cleared_at, acknowledged_at, acknowledged_by, comment,
-                 task_id, task_requested, judged_since, revision
+                 raised_at, cleared_at, cleared_by, cleared_after,
+                 acknowledged_at, acknowledged_by, comment,
+                 task_id, task_requested, created_by, occurrences, judged_since, revision
              )
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                     $19, $20, $21)",
         )
         .bind(alert.id)
         .bind(alert.equipment_id)
@@ -53,11 +57,15 @@ pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
         .bind(alert.threshold)
         .bind(alert.raised_at)
         .bind(alert.cleared_at)
+        .bind(&alert.cleared_by)
+        .bind(alert.cleared_after)
         .bind(alert.acknowledged_at)
         .bind(&alert.acknowledged_by)
         .bind(&alert.comment)
         .bind(&alert.task_id)
         .bind(alert.task_requested)
+        .bind(&alert.created_by)
+        .bind(alert.occurrences)
         .bind(alert.judged_since)
         .bind(alert.revision)
         .execute(c).await.map(drop))?;
@@ -80,11 +88,17 @@ pub async fn lock(tx: &mut Tx, id: AlertId) -> Result<Option<Alert>> {
     })
 }
 
-/// By the time they were raised.
+/// What a list of alerts can be ordered by.
+pub const ORDERS: &[Field<Alert>] = &[Field {
+    name: "raised_at",
+    sql: "raised_at",
+    value: By::Number(|alert| alert.raised_at.micros()),
+}];
+
 pub async fn list(
     db: &mut Conn,
     filter: &Filter,
-    page: &Page<(Timestamp, AlertId)>,
+    page: &OrderedPage<Alert, AlertId>,
 ) -> Result<Vec<Alert>> {
     Ok(on!(db, c => {
         let mut query = QueryBuilder::new(select!("where true"));
@@ -115,11 +129,7 @@ pub async fn list(
         if let Some(to) = filter.to {
             query.push(" and raised_at < ").push_bind(to);
         }
-        if let Some((raised_at, id)) = page.after {
-            query.push(" and (raised_at, id) > (").push_bind(raised_at);
-            query.push(", ").push_bind(id).push(")");
-        }
-        query.push(" order by raised_at, id limit ").push_bind(page.limit());
+        kit::push_page!(query, page);
         query.build_query_as().fetch_all(c).await
     })?)
 }
@@ -193,23 +203,29 @@ pub async fn lock_open(tx: &mut Tx, rule_id: RuleId) -> Result<Vec<Alert>> {
 pub async fn update(tx: &mut Tx, alert: &Alert) -> Result<()> {
     on!(tx, c => sqlx::query(
             "update alerts
-             set message = $2,
-                 value = $3,
-                 raised_at = $4,
-                 cleared_at = $5,
-                 acknowledged_at = $6,
-                 acknowledged_by = $7,
-                 comment = $8,
-                 task_id = $9,
-                 task_requested = $10,
-                 revision = $11
+             set severity = $2,
+                 message = $3,
+                 value = $4,
+                 raised_at = $5,
+                 cleared_at = $6,
+                 cleared_by = $7,
+                 cleared_after = $8,
+                 acknowledged_at = $9,
+                 acknowledged_by = $10,
+                 comment = $11,
+                 task_id = $12,
+                 task_requested = $13,
+                 revision = $14
              where id = $1",
         )
         .bind(alert.id)
+        .bind(alert.severity)
         .bind(&alert.message)
         .bind(alert.value)
         .bind(alert.raised_at)
         .bind(alert.cleared_at)
+        .bind(&alert.cleared_by)
+        .bind(alert.cleared_after)
         .bind(alert.acknowledged_at)
         .bind(&alert.acknowledged_by)
         .bind(&alert.comment)
@@ -223,6 +239,48 @@ pub async fn update(tx: &mut Tx, alert: &Alert) -> Result<()> {
 pub async fn delete(tx: &mut Tx, id: AlertId) -> Result<()> {
     on!(tx, c => sqlx::query("delete from alerts where id = $1")
         .bind(id)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// How often the rule has raised on the equipment before `at`.
+pub async fn occurrences_before(
+    db: &mut Conn,
+    rule_id: RuleId,
+    equipment_id: EquipmentId,
+    at: Timestamp,
+) -> Result<i64> {
+    let last: Option<i64> = on!(db, c => sqlx::query_scalar(
+            "select occurrences
+             from alerts
+             where rule_id = $1 and equipment_id = $2 and raised_at < $3
+             order by raised_at desc
+             limit 1",
+        )
+        .bind(rule_id)
+        .bind(equipment_id)
+        .bind(at)
+        .fetch_optional(c).await)?;
+    Ok(last.unwrap_or(0))
+}
+
+/// Counts `more` occurrences before each alert of the rule on the equipment that was raised after `at`.
+pub async fn count_occurrences(
+    tx: &mut Tx,
+    rule_id: RuleId,
+    equipment_id: EquipmentId,
+    at: Timestamp,
+    more: i64,
+) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update alerts
+             set occurrences = occurrences + $4
+             where rule_id = $1 and equipment_id = $2 and raised_at > $3",
+        )
+        .bind(rule_id)
+        .bind(equipment_id)
+        .bind(at)
+        .bind(more)
         .execute(c).await.map(drop))?;
     Ok(())
 }

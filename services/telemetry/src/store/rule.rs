@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use kit::{
     Page, Result,
-    db::{Conn, Engine, Tx},
+    db::{Conn, Tx},
     on,
 };
 use sqlx::QueryBuilder;
@@ -68,27 +68,6 @@ pub async fn insert(tx: &mut Tx, rule: &Rule) -> Result<()> {
 pub async fn find(db: &mut Conn, id: RuleId) -> Result<Option<Rule>> {
     Ok(on!(db, c => sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await)?)
 }
-
-/// Keeps all rules as they are until the transaction ends: what it writes is held against them.
-pub async fn hold(tx: &mut Tx) -> Result<()> {
-    if let Engine::Postgres(c) = tx.engine() {
-        sqlx::query("select pg_advisory_xact_lock_shared($1)").bind(RULES).execute(c).await?;
-    }
-    Ok(())
-}
-
-/// Keeps everybody else from changing rules and from holding anything against them, until the transaction ends.
-pub async fn lock_all(tx: &mut Tx) -> Result<()> {
-    // A writing transaction of SQLite has the whole database to itself.
-    if let Engine::Postgres(c) = tx.engine() {
-        sqlx::query("select pg_advisory_xact_lock($1)").bind(RULES).execute(c).await?;
-    }
-    Ok(())
-}
-
-/// Names the rules among the advisory locks of the database. Such a lock has a fair queue; rows shared by one writer after
-/// the other might never come free.
-const RULES: i64 = 7_166_824;
 
 pub async fn update(tx: &mut Tx, rule: &Rule) -> Result<()> {
     on!(tx, c => sqlx::query(
@@ -164,9 +143,8 @@ pub async fn list(db: &mut Conn, filter: &Filter, page: &Page<RuleId>) -> Result
     })?)
 }
 
-/// The rules that look at one of `metrics`, held as they are until the transaction ends.
+/// The rules that look at one of `metrics`.
 pub async fn looking(tx: &mut Tx, metrics: impl Iterator<Item = &str>) -> Result<Vec<Rule>> {
-    hold(tx).await?;
     let metrics: BTreeSet<&str> = metrics.collect();
     if metrics.is_empty() {
         return Ok(Vec::new());

@@ -1,3 +1,5 @@
+mod hand;
+
 use kit::access::Role;
 use proto::telemetry::v1::{
     AcknowledgeAlertRequest, Alert, GetAlertRequest, ListAlertsRequest,

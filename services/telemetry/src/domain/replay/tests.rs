@@ -1,13 +1,13 @@
 //! The history that any order of arrival leaves is the one of ordered arrival.
 
-use std::{collections::BTreeMap, ops::Bound, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{
     alert::Severity,
-    rule::{Condition, Delay, RuleId},
+    rule::{Delay, RuleId},
 };
 
 fn rule(condition: Condition, deadband: f64, on_delay: u64, off_delay: u64) -> Rule {
@@ -51,33 +51,65 @@ impl<'r> Stored<'r> {
     }
 
     fn keep(&mut self, batch: &[(i64, f64)]) {
-        let batch: Vec<_> =
-            batch.iter().map(|(at, value)| (Timestamp::from_micros(*at), *value)).collect();
-        let (Some(first), Some(last)) =
-            (batch.iter().map(|(at, _)| *at).min(), batch.iter().map(|(at, _)| *at).max())
-        else {
-            return;
-        };
-        self.values.extend(batch);
-        self.replay(first, last);
+        let batch: Vec<_> = batch.iter().map(|(at, value)| (*at, Some(*value))).collect();
+        self.change(&batch);
+    }
+
+    /// Values that come, or go.
+    fn change(&mut self, batch: &[(i64, Option<f64>)]) {
+        for (at, value) in batch {
+            let at = Timestamp::from_micros(*at);
+            match value {
+                Some(value) => self.values.insert(at, *value),
+                None => self.values.remove(&at),
+            };
+        }
+        let times = || batch.iter().map(|(at, _)| Timestamp::from_micros(*at));
+        if let (Some(first), Some(last)) = (times().min(), times().max()) {
+            self.replay(first, last);
+        }
+    }
+
+    /// Clears what is open, as a person does at the time `now`.
+    fn clear(&mut self, now: i64) {
+        let (now, last) = (Timestamp::from_micros(now), self.values.last_key_value());
+        let open = self.alerts.iter_mut().find(|alert| alert.cleared_at.is_none());
+        assert!(open.unwrap().clear_by_hand("ana", now, last.map(|(at, _)| *at), "gone"));
+    }
+
+    fn last_before(&self, at: Timestamp) -> Option<Timestamp> {
+        self.values.range(..at).next_back().map(|(at, _)| *at)
+    }
+
+    fn start(&self, first: Timestamp) -> Timestamp {
+        let Some((delay, samples)) = self.rule.reach() else { return first };
+        let Some(previous) = self.last_before(first) else { return first };
+        let mut start = previous.minus(delay);
+        let mut before = start.plus(Duration::from_micros(1));
+        for _ in 0..samples {
+            let Some(at) = self.last_before(before) else { break };
+            (start, before) = (at, at);
+        }
+        start
     }
 
     fn replay(&mut self, first: Timestamp, last: Timestamp) {
         let before = self.alerts.iter().rposition(|alert| alert.raised_at < first);
         let alerts = self.alerts[before.unwrap_or(0)..].to_vec();
         let mut replay = Replay::new(self.rule, self.equipment_id, alerts, (first, last));
-        let previous = self.values.range(..first).next_back().map(|(at, _)| *at);
-        let start = match replay.start(previous) {
-            Start::At(at) => Bound::Included(at),
-            Start::After(at) => Bound::Excluded(at),
-        };
-        for (at, value) in self.values.range((start, Bound::Unbounded)) {
+        for (at, value) in self.values.range(self.start(first)..) {
             self.looked_at += 1;
             if !replay.feed(Sample { at: *at, value: *value }) {
                 break;
             }
         }
-        let Outcome { removed, changed, raised } = replay.outcome();
+        let Outcome { removed, changed, raised, runs } = replay.outcome();
+        if let Some(runs) = runs {
+            assert_eq!(
+                runs.previous.map(|it| it.at),
+                self.last_before(Timestamp::from_micros(i64::MAX))
+            );
+        }
         self.alerts
             .retain(|alert| !removed.iter().chain(&changed).any(|other| other.id == alert.id));
         self.alerts.extend(changed.into_iter().chain(raised));
@@ -158,28 +190,169 @@ fn a_late_reading_without_consequence_looks_at_no_more_than_it_must() {
     assert_eq!(stored.looked_at, 2);
 }
 
-fn batches() -> impl Strategy<Value = Vec<Vec<(i64, f64)>>> {
-    let reading = (0_i64..40, (0_i32..10).prop_map(f64::from));
-    prop::collection::vec(prop::collection::vec(reading, 0..12), 0..12)
+#[test]
+fn a_rate_is_that_between_consecutive_readings() {
+    let rule = Rule { threshold: Some(2e6), ..rule(Condition::RateAbove, 1e6, 0, 0) };
+    let mut stored = Stored::new(&rule);
+    // Per second: 2, 3, 1, 0.5 million.
+    stored.keep(&[(0, 7.0), (10, 27.0), (20, 57.0), (30, 67.0), (40, 72.0)]);
+    assert_eq!(stored.history(), [(20, Some(40), 3e6)]);
+
+    // A late one makes of 3 million before it and after it 1 and 5.
+    stored.keep(&[(15, 32.0)]);
+    assert_eq!(stored.history(), [(20, Some(40), 5e6)]);
+}
+
+#[test]
+fn a_fall_is_a_rate_below_zero() {
+    let rule = Rule { threshold: Some(-2e6), ..rule(Condition::RateBelow, 0.0, 0, 0) };
+    let mut stored = Stored::new(&rule);
+    stored.keep(&[(0, 100.0), (10, 90.0), (20, 60.0), (30, 60.0)]);
+    assert_eq!(stored.history(), [(20, Some(30), -3e6)]);
+}
+
+#[test]
+fn a_rate_stays_a_number() {
+    let rule = Rule { threshold: Some(0.0), ..rule(Condition::RateAbove, 0.0, 0, 0) };
+    let mut stored = Stored::new(&rule);
+    stored.keep(&[(0, f64::MIN), (1, f64::MAX)]);
+    assert_eq!(stored.history(), [(1, None, f64::MAX)]);
+}
+
+#[test]
+fn what_a_person_clears_is_raised_again_by_the_next_reading_in_breach() {
+    let rule = rule(Condition::Above, 0.0, 0, 0);
+    let mut stored = Stored::new(&rule);
+    stored.keep(&[(1, 9.0), (2, 9.0)]);
+
+    stored.clear(100);
+    assert_eq!(stored.history(), [(1, Some(100), 9.0)]);
+    // What was seen before is sent again.
+    stored.keep(&[(2, 9.0), (1, 9.0)]);
+    assert_eq!(stored.history(), [(1, Some(100), 9.0)]);
+
+    stored.keep(&[(3, 8.0)]);
+    assert_eq!(stored.history(), [(1, Some(100), 9.0), (3, None, 8.0)]);
+    assert_eq!(stored.alerts[0].cleared_by.as_deref(), Some("ana"));
+
+    // Late readings move each of the two, and neither into the other.
+    stored.keep(&[(0, 7.0)]);
+    assert_eq!(stored.history(), [(0, Some(100), 7.0), (3, None, 8.0)]);
+    stored.keep(&[(3, 0.0), (4, 6.0)]);
+    assert_eq!(stored.history(), [(0, Some(100), 7.0), (4, None, 6.0)]);
+}
+
+#[test]
+fn a_breach_that_has_lasted_needs_no_second_delay_after_it_was_cleared_by_hand() {
+    let rule = rule(Condition::Above, 0.0, 25, 0);
+    let mut stored = Stored::new(&rule);
+    stored.keep(&[(0, 9.0), (10, 9.0), (20, 9.0), (30, 9.0)]);
+    stored.clear(31);
+    stored.keep(&[(32, 8.0)]);
+    assert_eq!(stored.history(), [(30, Some(31), 9.0), (32, None, 8.0)]);
+}
+
+#[test]
+fn what_readings_show_to_have_been_over_was_not_ended_by_hand() {
+    let rule = rule(Condition::Above, 0.0, 0, 0);
+    let mut stored = Stored::new(&rule);
+    stored.keep(&[(1, 9.0), (5, 9.0)]);
+    stored.clear(100);
+
+    stored.keep(&[(3, 0.0)]);
+    // One ended before the hand came; the other is the one that it ended.
+    assert_eq!(stored.history(), [(1, Some(3), 9.0), (5, Some(100), 9.0)]);
+
+    stored.keep(&[(5, 0.0)]);
+    assert_eq!(stored.history(), [(1, Some(3), 9.0)]);
+    assert_eq!(stored.alerts[0].cleared_by, None);
+}
+
+#[test]
+fn silence_is_raised_when_it_has_lasted_and_cleared_by_the_next_reading() {
+    let rule = Rule { threshold: None, ..rule(Condition::NoData, 0.0, 10, 0) };
+    let mut course = Course::default();
+    let mut step = |at| course.step(&rule, Sample { at: Timestamp::from_micros(at), value: 0.0 });
+    assert_eq!((step(0), step(10), step(20)), (None, None, None));
+    let at = |at| Timestamp::from_micros(at);
+    let silence = Breach { raised_at: at(30), value: None, cleared_at: Some(at(31)) };
+    assert_eq!(step(31), Some(silence));
+}
+
+#[test]
+fn an_alert_of_silence_outlives_readings_that_are_older_than_it() {
+    let rule = Rule { threshold: None, ..rule(Condition::NoData, 0.0, 10, 0) };
+    let at = |at| Timestamp::from_micros(at);
+    let mut stored = Stored::new(&rule);
+    stored.keep(&[(0, 1.0)]);
+    let silence = Breach { raised_at: at(10), value: None, cleared_at: None };
+    stored.alerts.push(Alert::raised(&rule, stored.equipment_id, silence));
+
+    stored.keep(&[(5, 1.0)]);
+    assert_eq!(stored.alerts[0].cleared_at, None);
+    stored.keep(&[(12, 1.0)]);
+    assert_eq!((stored.alerts[0].raised_at, stored.alerts[0].cleared_at), (at(10), Some(at(12))));
+    assert_eq!(stored.alerts.len(), 1);
+}
+
+/// Values that come and, now and then, go.
+fn batches() -> impl Strategy<Value = Vec<Vec<(i64, Option<f64>)>>> {
+    let value = prop::option::weighted(0.8, (0_i32..10).prop_map(f64::from));
+    prop::collection::vec(prop::collection::vec((0_i64..40, value), 0..12), 0..12)
+}
+
+fn conditions() -> impl Strategy<Value = Rule> {
+    let condition = prop::sample::select(vec![
+        (Condition::Above, 5.0, 1.0),
+        (Condition::Below, 5.0, 1.0),
+        (Condition::RateAbove, 1e6, 1e6),
+        (Condition::RateBelow, -1e6, 1e6),
+    ]);
+    (condition, 0_i32..4, 0_u64..6, 0_u64..6).prop_map(
+        |((condition, threshold, unit), deadband, on_delay, off_delay)| {
+            let deadband = f64::from(deadband) * unit;
+            Rule { threshold: Some(threshold), ..rule(condition, deadband, on_delay, off_delay) }
+        },
+    )
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn any_order_of_arrival_leaves_the_history_of_ordered_arrival(
         batches in batches(),
-        above in any::<bool>(),
-        deadband in 0_i32..4,
-        on_delay in 0_u64..6,
-        off_delay in 0_u64..6,
+        rule in conditions(),
     ) {
-        let condition = if above { Condition::Above } else { Condition::Below };
-        let rule = rule(condition, f64::from(deadband), on_delay, off_delay);
         let mut stored = Stored::new(&rule);
         for batch in &batches {
-            stored.keep(batch);
+            stored.change(batch);
             prop_assert_eq!(stored.history(), ordered(&rule, &stored.values));
         }
+    }
+
+    #[test]
+    fn what_a_person_clears_stays_cleared_in_any_order_of_arrival(
+        before in prop::collection::vec((0_i64..20, (0_i32..10).prop_map(f64::from)), 1..12),
+        after in prop::collection::vec((20_i64..40, (0_i32..10).prop_map(f64::from)), 0..12),
+        rule in conditions(),
+    ) {
+        let mut stored = Stored::new(&rule);
+        stored.keep(&before);
+        if stored.alerts.last().is_none_or(|alert| alert.cleared_at.is_some()) {
+            return Ok(());
+        }
+        stored.clear(50);
+        let mut ordered = Stored { alerts: stored.alerts.clone(), values: stored.values.clone(), ..Stored::new(&rule) };
+
+        let last: BTreeMap<_, _> = after.iter().copied().collect();
+        for (at, value) in &last {
+            ordered.keep(&[(*at, *value)]);
+        }
+        for (at, value) in last.iter().rev() {
+            stored.keep(&[(*at, *value)]);
+        }
+
+        prop_assert_eq!(stored.history(), ordered.history());
     }
 }
