@@ -88,7 +88,7 @@ fn readings(machines: &[String], batch: usize) -> BatchCreateReadingsRequest {
         metrics: [("temperature".to_owned(), 71.2)].into(),
         ..Reading::default()
     });
-    BatchCreateReadingsRequest { readings: readings.collect() }
+    BatchCreateReadingsRequest { readings: readings.collect(), ..Default::default() }
 }
 
 fn seconds(batch: usize) -> i64 {

@@ -56,7 +56,7 @@ fn refusal(path: &str, error: &Error) -> Problem {
 }
 
 fn not_json(why: &str) -> Problem {
-    let mut problem = Problem::field("", format!("the body cannot be read as JSON: {why}"));
+    let mut problem = Problem::field("", format!("cannot be read as JSON: {why}"));
     "INVALID_JSON".clone_into(&mut problem.reason);
     problem
 }

@@ -18,6 +18,7 @@ mod config;
 mod field;
 mod gateway;
 mod impatient;
+mod items;
 mod json;
 mod keys;
 mod location;

@@ -97,7 +97,10 @@ fn from_body(route: &Route, body: &[u8]) -> Result<DynamicMessage, Problem> {
     match &route.body {
         _ if body.is_empty() => Ok(DynamicMessage::new(input)),
         BodyRule::None => Ok(DynamicMessage::new(input)),
-        BodyRule::Whole => json::read(&input, body),
+        BodyRule::Whole => json::read(&input, body).or_else(|problem| {
+            let by_item = route.items.as_ref().and_then(|items| items.read(body));
+            by_item.unwrap_or(Err(problem))
+        }),
         BodyRule::Field(field, resource) => {
             let mut message = DynamicMessage::new(input);
             message.set_field(field, Value::Message(json::read(resource, body)?));

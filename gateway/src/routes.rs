@@ -10,6 +10,7 @@ use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, Me
 use crate::{
     condition,
     field::Field,
+    items::Items,
     location::{Collection, Collections},
     pages::Page,
     rule::{BodyRule, Options, Rule},
@@ -62,6 +63,8 @@ pub struct Route {
     /// What `If-Match` fills, if the method takes it.
     pub version_field: Option<Field>,
     pub body: BodyRule,
+    /// The list of the body whose items are judged one by one, if there is one.
+    pub items: Option<Items>,
     /// Whether it takes callers without a token.
     pub public: bool,
     pub max_body_bytes: Option<usize>,
@@ -198,6 +201,7 @@ fn route(
         header_fields: header_fields(&method.input()),
         version_field: condition::field(&rule.verb, &method.input(), &rule.body),
         body: rule.body.clone(),
+        items: options.items(&method.input())?,
         public: conduct.public,
         max_body_bytes: conduct.max_body_bytes,
         success: conduct.success,

@@ -7,7 +7,7 @@ use prost_reflect::{
     MethodDescriptor, Value,
 };
 
-use crate::template::Template;
+use crate::{items::Items, template::Template};
 
 /// One verb and path of a method: a `google.api.HttpRule`.
 pub struct Rule {
@@ -40,6 +40,7 @@ pub struct Options {
     rules: ExtensionDescriptor,
     access: ExtensionDescriptor,
     conduct: ExtensionDescriptor,
+    unreadable: ExtensionDescriptor,
 }
 
 impl Options {
@@ -52,6 +53,7 @@ impl Options {
             rules: find("google.api.http")?,
             access: find("flightline.options.v1.access")?,
             conduct: find("flightline.options.v1.http")?,
+            unreadable: find("flightline.options.v1.unreadable")?,
         })
     }
 
@@ -72,6 +74,19 @@ impl Options {
             }
         }
         Ok(rules)
+    }
+
+    /// The list of a request whose items are judged one by one; none if it has none.
+    pub fn items(&self, request: &MessageDescriptor) -> Result<Option<Items>> {
+        for field in request.fields() {
+            let options = field.options();
+            let unreadable = options.get_extension(&self.unreadable);
+            if let Some(name) = unreadable.as_str().filter(|name| !name.is_empty()) {
+                let items = Items::new(field.clone(), name);
+                return items.with_context(|| field.full_name().to_owned()).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     pub fn conduct(&self, method: &MethodDescriptor) -> Result<Conduct> {

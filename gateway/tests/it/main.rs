@@ -7,6 +7,7 @@ mod condition;
 mod edge;
 mod garbage;
 mod hold;
+mod items;
 mod log;
 mod neighbour;
 mod openapi;

@@ -143,7 +143,10 @@ impl Play {
                 .collect(),
         };
         let readings = self.assets.iter().map(reading).collect();
-        let request = self.chief.request(BatchCreateReadingsRequest { readings }).await?;
+        let request = self
+            .chief
+            .request(BatchCreateReadingsRequest { readings, ..Default::default() })
+            .await?;
         let answer = self.telemetry.batch_create_readings(request).await?.into_inner();
         for refused in answer.refused {
             tracing::warn!(

@@ -47,7 +47,10 @@ impl Sender {
 
     async fn try_send(&mut self, rows: &[Row]) -> Result<BatchCreateReadingsResponse, Status> {
         let readings = rows.iter().map(|row| self.reading(row)).collect();
-        let request = self.session.request(BatchCreateReadingsRequest { readings }).await?;
+        let request = self
+            .session
+            .request(BatchCreateReadingsRequest { readings, ..Default::default() })
+            .await?;
         Ok(self.telemetry.batch_create_readings(request).await?.into_inner())
     }
 

@@ -98,7 +98,7 @@ impl Suite {
     }
 
     async fn send_all(&self, readings: Vec<Reading>) -> BatchCreateReadingsResponse {
-        let request = BatchCreateReadingsRequest { readings };
+        let request = BatchCreateReadingsRequest { readings, ..Default::default() };
         self.readings().batch_create_readings(request).await.unwrap().into_inner()
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use kit::access::Role;
 use proto::telemetry::v1::{
     BatchCreateReadingsRequest, CreateReadingRequest, GetReadingRequest, ListReadingsRequest,
-    Reading, telemetry_service_client::TelemetryServiceClient,
+    Reading, RefusedReading, telemetry_service_client::TelemetryServiceClient,
 };
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -115,6 +115,26 @@ testkit::both! {
         assert_eq!(list(&suite, ListReadingsRequest::default()).await.0.len(), 2);
     }
 
+    async fn what_the_gateway_could_not_read_is_refused_in_its_words(world: World) {
+        let suite = Suite::start(world).await;
+        let id = suite.machine("pump").await;
+        let unreadable = RefusedReading {
+            index: 1,
+            field: "recorded_at".into(),
+            message: "bogus".into(),
+        };
+        let request = BatchCreateReadingsRequest {
+            readings: vec![temperature(NOBODY, 1, 1.0), Reading::default(), temperature(&id, 2, 1.0)],
+            unreadable: vec![unreadable.clone()],
+        };
+
+        let answer = suite.readings().batch_create_readings(request).await.unwrap().into_inner();
+
+        assert_eq!(answer.accepted, 1);
+        assert_eq!(answer.refused[0].index, 0);
+        assert_eq!(answer.refused[1..], [unreadable]);
+    }
+
     async fn a_bad_reading_alone_is_refused_by_field(world: World) {
         let suite = Suite::start(world).await;
         let id = suite.machine("pump").await;
@@ -131,7 +151,7 @@ testkit::both! {
     async fn a_batch_holds_at_most_ten_thousand(world: World) {
         let suite = Suite::start(world).await;
         let readings = (0..10_001).map(|at| temperature(NOBODY, at, 1.0)).collect();
-        let request = BatchCreateReadingsRequest { readings };
+        let request = BatchCreateReadingsRequest { readings, ..Default::default() };
         let error = suite.readings().batch_create_readings(request).await.unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument);
     }
@@ -222,7 +242,10 @@ testkit::both! {
         let reading = Some(temperature(&id, 0, 1.0));
         let alone = CreateReadingRequest { reading, ..Default::default() };
         let alone = client.create_reading(alone).await.unwrap_err();
-        let batch = BatchCreateReadingsRequest { readings: vec![temperature(&id, 0, 1.0)] };
+        let batch = BatchCreateReadingsRequest {
+            readings: vec![temperature(&id, 0, 1.0)],
+            ..Default::default()
+        };
         let batch = client.batch_create_readings(batch).await.unwrap().into_inner();
 
         assert_eq!(alone.code(), Code::PermissionDenied);

@@ -30,7 +30,8 @@ pub async fn create(
     service: &Service,
     call: Call<pb::BatchCreateReadingsRequest>,
 ) -> Result<pb::BatchCreateReadingsResponse> {
-    let Checked { readings, refused } = check(service, &call.caller, call.message.readings).await?;
+    let pb::BatchCreateReadingsRequest { readings, unreadable } = call.message;
+    let Checked { readings, refused } = check(service, &call.caller, readings, unreadable).await?;
 
     let accepted = accepted(&readings);
     if !readings.is_empty() {
@@ -50,7 +51,8 @@ pub fn stream(
     let queued = batches.enumerate().then(move |(batch, request)| {
         let (service, caller) = (service.clone(), caller.clone());
         async move {
-            let Checked { readings, refused } = check(&service, &caller, request?.readings).await?;
+            let Checked { readings, refused } =
+                check(&service, &caller, request?.readings, Vec::new()).await?;
             let answer = pb::StreamReadingsResponse {
                 batch: i64::try_from(batch).unwrap_or(i64::MAX),
                 accepted: accepted(&readings),
@@ -84,12 +86,23 @@ fn accepted(readings: &[Reading]) -> i32 {
     i32::try_from(readings.len()).unwrap_or(i32::MAX)
 }
 
-/// Looks at each reading alone.
-async fn check(service: &Service, caller: &Caller, batch: Vec<pb::Reading>) -> Result<Checked> {
+/// Looks at each reading alone, but for the `unreadable` ones, which are refused as they come.
+async fn check(
+    service: &Service,
+    caller: &Caller,
+    batch: Vec<pb::Reading>,
+    unreadable: Vec<pb::RefusedReading>,
+) -> Result<Checked> {
     let now = service.suite.clock.now();
     let known = look_up(service, &batch).await?;
+    let mut unreadable: HashMap<i32, pb::RefusedReading> =
+        unreadable.into_iter().map(|refused| (refused.index, refused)).collect();
     let mut checked = Checked::default();
     for (index, wire) in (0..).zip(batch) {
+        if let Some(refused) = unreadable.remove(&index) {
+            checked.refused.push(refused);
+            continue;
+        }
         match read_known(caller, wire, now, &known) {
             Ok(reading) => checked.readings.push(reading),
             Err(Error::Invalid { field, problem }) => {
