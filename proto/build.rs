@@ -1,8 +1,11 @@
 //! Compiles the `.proto` files with a pure-Rust compiler, so that no `protoc` is needed, and generates from their
-//! options what the services would otherwise write by hand: validation and the table of access rules.
+//! options what the services would otherwise write by hand: validation, the table of access rules, and forms for logs
+//! that show no secret.
 
 #[path = "build/access.rs"]
 mod access;
+#[path = "build/debug.rs"]
+mod debug;
 #[path = "build/validation.rs"]
 mod validation;
 
@@ -33,17 +36,19 @@ fn main() -> Result<()> {
     let pool = DescriptorPool::decode(descriptors.as_slice())?;
     fs::write(out.join("descriptors.bin"), without_foreign_comments(&pool))?;
     fs::write(out.join("access.rs"), access::table(&pool)?)?;
+    fs::write(out.join("debug.rs"), debug::implementations(&pool)?)?;
+    fs::write(out.join("debug_table.rs"), debug::table(&pool)?)?;
     fs::write(out.join("validation.rs"), validation::implementations(&pool)?)?;
 
     // The well-known types are in the set for prost to look at; their Rust types come from prost-types.
     let mut set = compiler.file_descriptor_set();
     set.file.retain(|file| file.package().starts_with(OURS) || file.package() == "google.protobuf");
-    tonic_prost_build::configure()
+    let builder = tonic_prost_build::configure()
         .build_transport(false)
         // In the order of their keys, so that the same message always encodes to the same bytes.
         .btree_map(".")
-        .codec_path("crate::validate::ValidatingCodec")
-        .compile_fds(set)?;
+        .codec_path("crate::validate::ValidatingCodec");
+    debug::configure(builder, &pool).compile_fds(set)?;
     Ok(())
 }
 

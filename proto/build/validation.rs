@@ -40,7 +40,7 @@ pub fn implementations(pool: &DescriptorPool) -> Result<String> {
 }
 
 /// The path of the Rust type that prost generates for `message`.
-fn type_path(message: &MessageDescriptor) -> String {
+pub fn type_path(message: &MessageDescriptor) -> String {
     let package = message.package_name().replace('.', "::");
     let package = package.trim_start_matches("flightline::");
     format!("crate::{package}::{}", message.name())
@@ -125,7 +125,7 @@ fn masking(message: &MessageDescriptor) -> String {
         .collect()
 }
 
-fn rust_name(name: &str) -> String {
+pub fn rust_name(name: &str) -> String {
     if name == "type" { format!("r#{name}") } else { name.to_owned() }
 }
 

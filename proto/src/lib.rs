@@ -1,6 +1,7 @@
 //! The wire contract: every message, client and server, generated from `flightline/**/*.proto`, and what the options on
 //! them say: field validation ([`validate`]) and access rules ([`METHODS`]).
 
+mod debug;
 pub mod validate;
 
 /// Logging in, and the people who do.
