@@ -139,13 +139,13 @@ pub async fn set_up_user(
     ensure!(is_person, "{} is no role of a person", setup.role.name());
     let password = checked(&setup.username, &setup.email, &setup.full_name, &setup.password)?;
     let db = Db::open(db, "auth", &MIGRATIONS).await?;
-    let (hashing, now) = (Hashing::new().await?, clock.now());
+    let (place, now) = (Hashing::new().await?.place()?, clock.now());
 
     let found = store::user::find_login(&mut db.read().await?, &setup.username).await?;
     let kept = found.as_ref().map(|account| account.password_hash.clone());
-    let password_hash = match hashing.check(password.clone(), kept).await? {
+    let password_hash = match place.check(password.clone(), kept).await? {
         Some(hash) => hash,
-        None => hashing.hash(password).await?,
+        None => place.hash(password).await?,
     };
 
     let mut tx = db.begin("set up user").await?;
@@ -180,7 +180,8 @@ async fn admin(
         let password = Secret::random()?;
         (password.clone(), Some(password))
     };
-    let password_hash = hashing.hash(checked(&username, &email, &full_name, &chosen)?).await?;
+    let password = checked(&username, &email, &full_name, &chosen)?;
+    let password_hash = hashing.place()?.hash(password).await?;
     let user = User::new(username, email, full_name, Role::Admin, now);
     Ok((Account::new(user, password_hash), generated))
 }

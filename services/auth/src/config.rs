@@ -27,6 +27,15 @@ pub struct Config {
         value_parser = clap::value_parser!(u32).range(1..=3650),
     )]
     pub signing_key_days: u32,
+
+    /// Days for which the audit trail is kept.
+    #[arg(
+        long,
+        env = "FLIGHTLINE_AUDIT_DAYS",
+        default_value_t = 365,
+        value_parser = clap::value_parser!(u32).range(1..=36_500),
+    )]
+    pub audit_days: u32,
 }
 
 impl Config {

@@ -1,14 +1,17 @@
 //! Where passwords are hashed: on as many threads as there are cores, because each takes a core and 19 MiB for a while.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kit::{Error, Result};
-use tokio::sync::Semaphore;
+use metrics::counter;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::password::{Password, PasswordHash};
 
 /// Hashes that may wait for a thread; more would only keep their callers waiting.
 const WAITING: usize = 64;
+/// When to come again if there is no place: about the time in which half of the queue is gone.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The bounded pool of threads.
 #[derive(Clone)]
@@ -19,6 +22,12 @@ pub struct Hashing {
     places: Arc<Semaphore>,
     /// Stands in for the hash of people who are not there.
     dummy: PasswordHash,
+}
+
+/// A place in the queue. Whoever has one is not turned away any more.
+pub struct Place {
+    hashing: Hashing,
+    held: Arc<OwnedSemaphorePermit>,
 }
 
 impl Hashing {
@@ -33,6 +42,21 @@ impl Hashing {
         })
     }
 
+    /// A place in the queue.
+    ///
+    /// # Errors
+    ///
+    /// `RESOURCE_EXHAUSTED`: there is none.
+    pub fn place(&self) -> Result<Place> {
+        let held = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::TooSoon {
+            message: "too many passwords are being checked: try again in a moment",
+            retry_after: RETRY_AFTER,
+        })?;
+        Ok(Place { hashing: self.clone(), held: Arc::new(held) })
+    }
+}
+
+impl Place {
     /// What to keep of a new password.
     pub async fn hash(&self, password: Password) -> Result<PasswordHash> {
         self.run(move || password.hash()).await
@@ -45,7 +69,7 @@ impl Hashing {
         password: Password,
         kept: Option<PasswordHash>,
     ) -> Result<Option<PasswordHash>> {
-        let dummy = self.dummy.clone();
+        let dummy = self.hashing.dummy.clone();
         self.run(move || match kept {
             None => password.matches(&dummy).map(|_| None),
             Some(kept) if !password.matches(&kept)? => Ok(None),
@@ -59,14 +83,13 @@ impl Hashing {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Err(Error::Exhausted("too many passwords to check at once"));
-        };
-        let running = Arc::clone(&self.running).acquire_owned().await;
+        let running = Arc::clone(&self.hashing.running).acquire_owned().await;
         let running = running.map_err(anyhow::Error::from)?;
+        let place = Arc::clone(&self.held);
         blocking(move || {
             // Held until the work is done, also when nobody waits for it any more.
             let _held = (place, running);
+            counter!("flightline_password_hashes_total").increment(1);
             work()
         })
         .await
@@ -89,12 +112,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_is_checked_against_its_own_hash() {
-        let hashing = Hashing::new().await.unwrap();
-        let hash = hashing.hash(password()).await.unwrap();
+        let place = Hashing::new().await.unwrap().place().unwrap();
+        let hash = place.hash(password()).await.unwrap();
 
-        let right = hashing.check(password(), Some(hash.clone())).await.unwrap();
-        let wrong = hashing.check(Password::typed("wrong"), Some(hash.clone())).await.unwrap();
-        let nobody = hashing.check(Password::typed("nobody's password"), None).await.unwrap();
+        let right = place.check(password(), Some(hash.clone())).await.unwrap();
+        let wrong = place.check(Password::typed("wrong"), Some(hash.clone())).await.unwrap();
+        let nobody = place.check(Password::typed("nobody's password"), None).await.unwrap();
 
         assert_eq!((right, wrong, nobody), (Some(hash), None, None));
     }
@@ -103,19 +126,14 @@ mod tests {
     async fn sixty_four_wait_and_the_next_is_refused() {
         let hashing = Hashing::new().await.unwrap();
         let cores = hashing.running.available_permits();
-        let _all_busy = hashing.running.acquire_many(u32::try_from(cores).unwrap()).await.unwrap();
-        let _theirs = hashing.places.acquire_many(u32::try_from(cores).unwrap()).await.unwrap();
+        let mut places: Vec<_> = (0..cores + WAITING).map(|_| hashing.place().unwrap()).collect();
 
-        let mut waiting = tokio::task::JoinSet::new();
-        for _ in 0..WAITING {
-            let hashing = hashing.clone();
-            waiting.spawn(async move { hashing.hash(password()).await });
-        }
-        while hashing.places.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
+        let refused = hashing.place().err().unwrap();
+        places.pop();
+        let place = hashing.place().unwrap();
 
-        let refused = hashing.hash(password()).await.unwrap_err();
-        assert!(matches!(refused, Error::Exhausted(_)), "{refused:?}");
+        assert!(matches!(refused, Error::TooSoon { .. }), "{refused:?}");
+        place.hash(password()).await.unwrap();
+        assert_eq!(hashing.places.available_permits(), 0, "it is held for as long as it is wanted");
     }
 }

@@ -17,7 +17,7 @@ pub use account::{FirstAdmin, NewAdmin, UserSetup, create_admin, set_up_user};
 use anyhow::ensure;
 pub use config::{Config, Registration};
 pub use domain::secret::Secret;
-use kit::{Clock, Db, Result, Suite, sqlx::migrate::Migrator};
+use kit::{Db, Suite, sqlx::migrate::Migrator};
 use proto::auth::v1::{
     auth_service_server::AuthServiceServer, key_service_server::KeyServiceServer,
     session_service_server::SessionServiceServer, user_service_server::UserServiceServer,
@@ -51,7 +51,7 @@ pub async fn start(
     let keys = setup::keys(&db, &suite.clock, term).await?;
     let first_admin = account::create_first_admin(&db, &suite.clock, config, &hashing).await?;
     suite.look_after(&db);
-    forget_sessions(&db, suite);
+    forget(&db, suite, Duration::from_hours(24) * config.audit_days);
 
     let service = Arc::new(rpc::Service {
         db,
@@ -70,23 +70,24 @@ pub async fn start(
     Ok(first_admin)
 }
 
-/// Drops the sessions and the guesses that are long over, hourly.
-fn forget_sessions(db: &Db, suite: &Suite) {
-    let (db, clock) = (db.clone(), suite.clock.clone());
-    suite.spawn(async move {
-        let mut hourly = tokio::time::interval(Duration::from_hours(1));
-        loop {
-            hourly.tick().await;
-            if let Err(error) = forget_once(&db, &clock).await {
-                tracing::warn!(%error, "could not drop old sessions; the next hour will");
-            }
-        }
-    });
-}
+/// Rows that one small transaction drops.
+const ROWS: i64 = 1000;
 
-async fn forget_once(db: &Db, clock: &Clock) -> Result<()> {
-    let mut tx = db.begin("forget sessions").await?;
-    store::guess::forget(&mut tx, clock.now().minus(domain::guess::MEMORY)).await?;
-    store::session::forget(&mut tx, clock.now().minus(domain::session::KEPT)).await?;
-    tx.commit().await
+/// Drops, hourly, the sessions and the guesses that are long over, and what is older than `trail` in the audit trail.
+fn forget(db: &Db, suite: &Suite, trail: Duration) {
+    let clock = suite.clock.clone();
+    suite.hourly(db, "forget sessions", move |tx| {
+        let before = clock.now().minus(domain::session::KEPT);
+        Box::pin(store::session::forget(tx, before, ROWS))
+    });
+    let clock = suite.clock.clone();
+    suite.hourly(db, "forget guesses", move |tx| {
+        let before = clock.now().minus(domain::guess::MEMORY);
+        Box::pin(store::guess::forget(tx, before, ROWS))
+    });
+    let clock = suite.clock.clone();
+    suite.hourly(db, "forget audit events", move |tx| {
+        let before = clock.now().minus(trail);
+        Box::pin(store::audit::forget(tx, before, ROWS))
+    });
 }

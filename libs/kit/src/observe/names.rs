@@ -22,6 +22,7 @@ pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
 const COUNTERS: &[(&str, &str)] = &[
     ("flightline_grpc_calls_total", "Calls by method and status code"),
     ("flightline_http_requests_total", "Requests at the gateway by route, method and status"),
+    ("flightline_password_hashes_total", "Passwords that were hashed or checked"),
     ("flightline_transactions_total", "Transactions by database, purpose and outcome"),
 ];
 

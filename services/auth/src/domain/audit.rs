@@ -18,6 +18,10 @@ kit::names! {
         SessionEnded = "session.ended",
         /// A spent refresh token came back, and its session ended.
         TokenReused = "session.token_reused",
+        /// A password was looked at and lets nobody in, at a log-in or where somebody changes theirs.
+        PasswordWrong = "password.wrong",
+        /// Passwords came too soon after one another, and were not looked at.
+        PasswordThrottled = "password.throttled",
         /// Somebody made an account for themselves.
         UserRegistered = "user.registered",
         /// An admin made an account.

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -26,12 +27,14 @@ pub struct Guesses {
     pub last_at: Timestamp,
     /// No other is looked at before.
     pub free_at: Timestamp,
+    /// Whether the audit trail knows that one came too soon after the last that was looked at.
+    pub is_throttle_told: bool,
 }
 
 impl Guesses {
     /// Before the first.
     pub fn none(now: Timestamp) -> Self {
-        Self { count: 0, last_at: now, free_at: now }
+        Self { count: 0, last_at: now, free_at: now, is_throttle_told: false }
     }
 
     /// Whether the next may be looked at.
@@ -60,6 +63,7 @@ impl Guesses {
         self.count += 1;
         self.last_at = now;
         self.free_at = now.plus(wait(self.count));
+        self.is_throttle_told = false;
         Ok(())
     }
 }
@@ -91,6 +95,16 @@ pub struct Addresses(Mutex<HashMap<IpAddr, Bucket>>);
 /// A token bucket, by the time at which it is full again.
 struct Bucket {
     full_at: Timestamp,
+    is_throttle_told: bool,
+}
+
+/// A try that an address has not got.
+#[derive(Debug)]
+pub struct Throttled {
+    /// What its sender is told.
+    pub error: Error,
+    /// Whether it is the first since the last try that was let through.
+    pub is_news: bool,
 }
 
 impl Addresses {
@@ -99,7 +113,7 @@ impl Addresses {
     /// # Errors
     ///
     /// It has none left.
-    pub fn take(&self, address: &str, now: Timestamp) -> Result<()> {
+    pub fn take(&self, address: &str, now: Timestamp) -> Result<(), Throttled> {
         let Some(address) = network(address) else { return Ok(()) };
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= ADDRESSES {
@@ -109,10 +123,15 @@ impl Addresses {
         let empty_at = now.plus(REFILL * BURST);
         let next = full_at.plus(REFILL);
         if empty_at < next {
-            return Err(too_soon(REFILL));
+            let bucket = buckets.get_mut(&address);
+            let is_told = |bucket: &mut Bucket| mem::replace(&mut bucket.is_throttle_told, true);
+            return Err(Throttled {
+                error: too_soon(REFILL),
+                is_news: !bucket.is_some_and(is_told),
+            });
         }
         if buckets.len() < ADDRESSES || buckets.contains_key(&address) {
-            buckets.insert(address, Bucket { full_at: next });
+            buckets.insert(address, Bucket { full_at: next, is_throttle_told: false });
         }
         Ok(())
     }
@@ -172,7 +191,8 @@ mod tests {
 
     #[test]
     fn a_try_that_came_too_soon_makes_the_wait_no_longer() {
-        let mut guesses = Guesses { count: 20, last_at: START, free_at: START.plus(SECOND * 60) };
+        let free_at = START.plus(SECOND * 60);
+        let mut guesses = Guesses { count: 20, free_at, ..Guesses::none(START) };
         let before = guesses;
         for second in 0..60 {
             guesses.count(START.plus(SECOND * second)).unwrap_err();
@@ -183,7 +203,7 @@ mod tests {
 
     #[test]
     fn tries_are_forgotten_after_a_day() {
-        let mut guesses = Guesses { count: 20, last_at: START, free_at: START };
+        let mut guesses = Guesses { count: 20, ..Guesses::none(START) };
         guesses.count(START.plus(MEMORY)).unwrap();
         assert_eq!(guesses.count, 1);
     }
@@ -194,10 +214,12 @@ mod tests {
         for _ in 0..100 {
             addresses.take("192.0.2.1", START).unwrap();
         }
-        addresses.take("192.0.2.1", START).unwrap_err();
+        for is_first in [true, false] {
+            assert_eq!(addresses.take("192.0.2.1", START).unwrap_err().is_news, is_first);
+        }
         addresses.take("192.0.2.2", START).unwrap();
         addresses.take("192.0.2.1", START.plus(SECOND)).unwrap();
-        addresses.take("192.0.2.1", START.plus(SECOND)).unwrap_err();
+        assert!(addresses.take("192.0.2.1", START.plus(SECOND)).unwrap_err().is_news);
         addresses.give_back("192.0.2.1");
         addresses.take("192.0.2.1", START.plus(SECOND)).unwrap();
     }

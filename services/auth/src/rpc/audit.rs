@@ -1,8 +1,11 @@
-use kit::{Call, Result, Timestamp};
+use kit::{Call, Error, Result, Timestamp};
 use proto::auth::v1 as pb;
 
 use super::Service;
-use crate::{domain::audit::Event, store};
+use crate::{
+    domain::audit::{Event, Kind},
+    store,
+};
 
 pub async fn list(
     service: &Service,
@@ -14,7 +17,7 @@ pub async fn list(
     let to = request.to.map(|at| Timestamp::parse("to", &at)).transpose()?;
     let filter = store::audit::Filter {
         actor: Some(request.actor).filter(|actor| !actor.is_empty()),
-        kind: Some(request.kind).filter(|kind| !kind.is_empty()),
+        kind: Some(request.kind.as_str()).filter(|kind| !kind.is_empty()).map(kind).transpose()?,
         resource: Some(request.resource).filter(|resource| !resource.is_empty()),
         from,
         to,
@@ -26,6 +29,14 @@ pub async fn list(
         events: rows.into_iter().map(pb::AuditEvent::from).collect(),
         next_page_token,
     })
+}
+
+fn kind(name: &str) -> Result<Kind> {
+    let unknown = || {
+        let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        Error::invalid("kind", format!("must be one of {}", kinds.join(", ")))
+    };
+    Kind::from_name(name).ok_or_else(unknown)
 }
 
 impl From<Event> for pb::AuditEvent {

@@ -3,7 +3,11 @@ use std::time::Duration;
 use kit::{Call, Error, Result, Timestamp};
 use proto::auth::v1 as pb;
 
-use super::{Service, guess, session, user};
+use super::{
+    Service,
+    guess::{self, Whose},
+    session, user,
+};
 use crate::{
     Secret,
     domain::{
@@ -30,14 +34,17 @@ pub async fn change(service: &Service, call: Call<pb::ChangePasswordRequest>) ->
 
     let account = store::user::find_account(&mut service.db.read().await?, id).await?;
     let account = account.ok_or_else(|| Error::not_found("user", id))?;
-    let guess = guess::count(service, &id.to_string(), &call.caller.address, now).await?;
-    let typed = Password::typed(&call.message.current_password);
-    if service.hashing.check(typed, Some(account.password_hash.clone())).await?.is_none() {
-        return Err(Error::invalid("current_password", "is wrong"));
-    }
+    // Before the guess: whoever is still looking for a new password guesses at none.
     let names = [account.user.username.as_str(), account.user.email.as_str()];
     let new = Password::chosen("new_password", &call.message.new_password, names)?;
-    let hash = service.hashing.hash(new).await?;
+    let whose = Whose::Person(&account.user);
+    let guess = guess::count(service, &call.caller, whose, now).await?;
+    let typed = Password::typed(&call.message.current_password);
+    if guess.place.check(typed, Some(account.password_hash.clone())).await?.is_none() {
+        guess.was_wrong().await?;
+        return Err(Error::invalid("current_password", "is wrong"));
+    }
+    let hash = guess.place.hash(new).await?;
 
     let mut tx = service.db.begin("change password").await?;
     store::user::set_password(&mut tx, id, account.password_revision, &hash).await?;
@@ -82,13 +89,13 @@ pub async fn reset(service: &Service, call: Call<pb::ResetPasswordRequest>) -> R
     drop(db);
     let names = [account.user.username.as_str(), account.user.email.as_str()];
     let new = Password::chosen("new_password", &call.message.new_password, names)?;
-    let hash = service.hashing.hash(new).await?;
+    let hash = service.hashing.place()?.hash(new).await?;
     let event = Event::new(&call.caller, Kind::PasswordReset, user::resource(id), now).by(id);
 
     let mut tx = service.db.begin("reset password").await?;
     spend(&mut tx, &token, now).await?;
     store::user::set_password(&mut tx, id, account.password_revision, &hash).await?;
-    guess::forget(service, &mut tx, &id.to_string()).await?;
+    guess::forget(service, &mut tx, &account.user).await?;
     session::end_all(&mut tx, id, None, now).await?;
     store::audit::insert(&mut tx, &event).await?;
     tx.commit().await?;

@@ -1,14 +1,18 @@
 use kit::{Call, Error, Result, Timestamp};
 use proto::auth::v1 as pb;
 
-use super::{Service, guess, session, user};
+use super::{
+    Service,
+    guess::{self, Whose},
+    session, user,
+};
 use crate::{
     domain::{
         audit::{Event, Kind},
         password::Password,
         session::{KeptToken, Refresh, RefreshToken, Session},
         token,
-        user::{User, check_name, fold},
+        user::{User, check_name},
     },
     store,
 };
@@ -24,12 +28,13 @@ pub async fn create(
     check_name("username", login)?;
 
     let account = store::user::find_login(&mut service.db.read().await?, login).await?;
-    let name = account.as_ref().map_or_else(|| fold(login), |account| account.user.id.to_string());
-    let guess = guess::count(service, &name, &call.caller.address, now).await?;
+    let whose = account.as_ref().map_or(Whose::Nobody(login), |found| Whose::Person(&found.user));
+    let guess = guess::count(service, &call.caller, whose, now).await?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
-    let kept = service.hashing.check(password, hash).await?;
+    let kept = guess.place.check(password, hash).await?;
     // One answer, whichever of the two it is: nobody learns who has an account.
-    let (Some(account), Some(kept)) = (account, kept) else {
+    let (Some(account), Some(kept)) = (&account, kept) else {
+        guess.was_wrong().await?;
         return Err(wrong());
     };
     let session = Session::new(account.user.id, call.caller.address.clone(), now);
@@ -39,6 +44,8 @@ pub async fn create(
     let mut tx = service.db.begin("log in").await?;
     // A password that was changed while it was checked lets nobody in any more.
     if !store::user::hold_password(&mut tx, account.user.id, account.password_revision).await? {
+        drop(tx);
+        guess.was_wrong().await?;
         return Err(wrong());
     }
     guess.was_right(&mut tx).await?;

@@ -32,7 +32,7 @@ pub async fn register(service: &Service, call: Call<pb::RegisterRequest>) -> Res
     check_name("full_name", &full_name)?;
     let password = Password::chosen("password", &password, [username.as_str(), &email])?;
     let user = User::new(username, email, full_name, Role::Technician, now);
-    let password_hash = service.hashing.hash(password).await?;
+    let password_hash = service.hashing.place()?.hash(password).await?;
     let event = Event::new(&call.caller, Kind::UserRegistered, resource(user.id), now).by(user.id);
 
     let mut tx = service.db.begin("register").await?;
@@ -57,7 +57,7 @@ pub async fn create(
     let user = read(call.message.user.unwrap_or_default(), now)?;
     let names = [user.username.as_str(), &user.email];
     let password = Password::chosen("user.password", &password, names)?;
-    let password_hash = service.hashing.hash(password).await?;
+    let password_hash = service.hashing.place()?.hash(password).await?;
     let event = Event::new(&call.caller, Kind::UserCreated, resource(user.id), now);
 
     let mut tx = service.db.begin("create user").await?;

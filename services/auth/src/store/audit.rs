@@ -5,13 +5,13 @@ use kit::{
 };
 use sqlx::QueryBuilder;
 
-use crate::domain::audit::{Event, EventId};
+use crate::domain::audit::{Event, EventId, Kind};
 
 /// Which events to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub actor: Option<String>,
-    pub kind: Option<String>,
+    pub kind: Option<Kind>,
     pub resource: Option<String>,
     /// This time or later.
     pub from: Option<Timestamp>,
@@ -50,7 +50,7 @@ pub async fn list(
         if let Some(actor) = &filter.actor {
             query.push(" and actor = ").push_bind(actor);
         }
-        if let Some(kind) = &filter.kind {
+        if let Some(kind) = filter.kind {
             query.push(" and kind = ").push_bind(kind);
         }
         if let Some(resource) = &filter.resource {
@@ -68,4 +68,15 @@ pub async fn list(
         query.push(" order by at desc, id desc limit ").push_bind(page.limit());
         query.build_query_as().fetch_all(c).await
     })?)
+}
+
+/// Drops at most `limit` of the events before `before`; says how many went.
+pub async fn forget(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query(
+            "delete from audit_events
+             where id in (select id from audit_events where at < $1 order by at limit $2)",
+        )
+        .bind(before)
+        .bind(limit)
+        .execute(c).await.map(|done| done.rows_affected()))?)
 }

@@ -8,7 +8,7 @@ use crate::domain::guess::Guesses;
 
 pub async fn find(db: &mut Conn, name: &str) -> Result<Option<Guesses>> {
     Ok(on!(db, c => sqlx::query_as(
-            "select count, last_at, free_at
+            "select count, last_at, free_at, is_throttle_told
              from guesses
              where name = $1",
         )
@@ -23,7 +23,7 @@ pub async fn lock(tx: &mut Tx, name: &str, first: &Guesses) -> Result<Guesses> {
              values ($1, $2, $3, $4)
              on conflict (name) do update
              set name = excluded.name
-             returning count, last_at, free_at",
+             returning count, last_at, free_at, is_throttle_told",
         )
         .bind(name)
         .bind(first.count)
@@ -35,13 +35,14 @@ pub async fn lock(tx: &mut Tx, name: &str, first: &Guesses) -> Result<Guesses> {
 pub async fn update(tx: &mut Tx, name: &str, guesses: &Guesses) -> Result<()> {
     on!(tx, c => sqlx::query(
             "update guesses
-             set count = $2, last_at = $3, free_at = $4
+             set count = $2, last_at = $3, free_at = $4, is_throttle_told = $5
              where name = $1",
         )
         .bind(name)
         .bind(guesses.count)
         .bind(guesses.last_at)
         .bind(guesses.free_at)
+        .bind(guesses.is_throttle_told)
         .execute(c).await.map(drop))?;
     Ok(())
 }
@@ -53,10 +54,13 @@ pub async fn delete(tx: &mut Tx, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Drops those of whom nobody tried a password since `before`.
-pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<()> {
-    on!(tx, c => sqlx::query("delete from guesses where last_at < $1")
+/// Drops at most `limit` of those for whom nobody tried a password since `before`; says how many went.
+pub async fn forget(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query(
+            "delete from guesses
+             where name in (select name from guesses where last_at < $1 limit $2)",
+        )
         .bind(before)
-        .execute(c).await.map(drop))?;
-    Ok(())
+        .bind(limit)
+        .execute(c).await.map(|done| done.rows_affected()))?)
 }

@@ -129,10 +129,13 @@ pub async fn end_all(
     })?)
 }
 
-/// Drops the sessions that began before `before`, with their tokens.
-pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<()> {
-    on!(tx, c => sqlx::query("delete from sessions where created_at < $1")
+/// Drops at most `limit` of the sessions that began before `before`, with their tokens; says how many went.
+pub async fn forget(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query(
+            "delete from sessions
+             where id in (select id from sessions where created_at < $1 limit $2)",
+        )
         .bind(before)
-        .execute(c).await.map(drop))?;
-    Ok(())
+        .bind(limit)
+        .execute(c).await.map(|done| done.rows_affected()))?)
 }

@@ -1,24 +1,30 @@
 use std::time::Duration;
 
-use kit::access::Role;
+use kit::{access::Role, on};
 use proto::auth::v1::{
-    AuditEvent, ListAuditEventsRequest, LogoutRequest, UpdateUserRequest, User,
+    AuditEvent, ChangePasswordRequest, CreateUserRequest, DeleteKeyRequest, DeleteUserRequest,
+    ListAuditEventsRequest, LogoutRequest, StartPasswordResetRequest, UpdateUserRequest, User,
     auth_service_client::AuthServiceClient, user,
 };
 use testkit::{Server, World};
 use tonic::Code;
+use tonic_types::StatusExt;
 
 use super::{
-    Auth, PASSWORD, admin, ana, anon, auth, everybody, holder, log_in, person, refresh, register,
-    start,
+    Auth, Config, PASSWORD, admin, ana, anon, auth, config, database, everybody, holder, key,
+    log_in, person, refresh, register, start, start_with, users,
 };
 
-fn reader(world: &World, server: &Server) -> Auth {
+pub fn reader(world: &World, server: &Server) -> Auth {
     AuthServiceClient::new(server.by(&world.user(Role::Admin)))
 }
 
 async fn events(auth: &mut Auth, request: ListAuditEventsRequest) -> Vec<AuditEvent> {
     auth.list_audit_events(request).await.unwrap().into_inner().events
+}
+
+pub async fn of_kind(reader: &mut Auth, kind: &str) -> Vec<AuditEvent> {
+    events(reader, ListAuditEventsRequest { kind: kind.into(), ..Default::default() }).await
 }
 
 fn kinds(events: &[AuditEvent]) -> Vec<&str> {
@@ -92,6 +98,139 @@ testkit::both! {
             }
         }
         assert_eq!(seen, all);
+    }
+
+    async fn a_filter_that_can_be_none_is_refused_by_field(world: World) {
+        let server = start(&world).await;
+        let request = ListAuditEventsRequest { kind: "session.stolen".into(), ..Default::default() };
+
+        let error = reader(&world, &server).list_audit_events(request).await.unwrap_err();
+
+        let violations = error.get_details_bad_request().unwrap().field_violations;
+        assert_eq!((error.code(), violations[0].field.as_str()), (Code::InvalidArgument, "kind"));
+        assert!(violations[0].description.contains("session.created"), "{error}");
+    }
+
+    async fn a_wrong_password_is_written_and_what_was_typed_is_not(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        let person = register(&mut anon, ana()).await.unwrap();
+        let pair = log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+
+        log_in(&mut anon, "ANA@example.org", "typed by mistake").await.unwrap_err();
+        log_in(&mut anon, "typed by mistake", PASSWORD).await.unwrap_err();
+        let request = ChangePasswordRequest {
+            id: "me".into(),
+            current_password: "typed by mistake".into(),
+            new_password: "quite another phrase".into(),
+        };
+        users(&world, &server, &pair).await.change_password(request).await.unwrap_err();
+
+        let mut reader = reader(&world, &server);
+        let trail = of_kind(&mut reader, "password.wrong").await;
+        let [change, unknown, known] = &trail[..] else { panic!("{trail:?}") };
+        let resource = format!("user/{}", person.id);
+        for (event, actor) in [(change, person.id.as_str()), (known, "")] {
+            assert_eq!((event.actor.as_str(), &event.resource), (actor, &resource));
+            assert_eq!(event.details["username"], "Ana");
+        }
+        assert_eq!((unknown.actor.as_str(), unknown.resource.as_str()), ("", ""));
+        assert!(unknown.details.is_empty());
+        assert!(trail.iter().all(|event| event.address == "127.0.0.1"));
+        let everything = events(&mut reader, ListAuditEventsRequest::default()).await;
+        for typed in ["typed by mistake", "quite another phrase", PASSWORD] {
+            assert!(!format!("{everything:?}").contains(typed), "{typed}");
+        }
+    }
+
+    async fn passwords_that_come_too_soon_are_one_line_a_wait(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        let person = register(&mut anon, ana()).await.unwrap();
+
+        for _ in 0..20 {
+            log_in(&mut anon, "ana", "a wrong password").await.unwrap_err();
+        }
+        world.clock.advance(Duration::from_secs(1));
+        for _ in 0..20 {
+            log_in(&mut anon, "ana", "a wrong password").await.unwrap_err();
+        }
+
+        let mut reader = reader(&world, &server);
+        let throttled = of_kind(&mut reader, "password.throttled").await;
+        assert_eq!(of_kind(&mut reader, "password.wrong").await.len(), 7, "five, and one a wait");
+        assert_eq!(throttled.len(), 2);
+        let resource = format!("user/{}", person.id);
+        assert!(throttled.iter().all(|event| event.resource == resource && event.actor.is_empty()));
+    }
+
+    async fn what_an_admin_does_is_written_with_who_it_was_and_to_whom(world: World) {
+        let server = start(&world).await;
+        let key = key::new_key(&world, &server).await;
+        let mut boss = admin(&world, &server).await;
+        let mut keys = key::keys(&world, &server);
+
+        let user = User {
+            username: "dora".into(), email: "dora@example.org".into(),
+            password: Some(PASSWORD.into()), ..User::default()
+        };
+        let request = CreateUserRequest { user: Some(user), request_id: String::new() };
+        let dora = boss.create_user(request).await.unwrap().into_inner();
+        let request = StartPasswordResetRequest { id: dora.id.clone() };
+        let reset = boss.start_password_reset(request).await.unwrap().into_inner();
+        let renamed = User { full_name: "Dora".into(), ..dora.clone() };
+        let request = UpdateUserRequest { user: Some(renamed), update_mask: None };
+        boss.update_user(request).await.unwrap();
+        let request = DeleteUserRequest { id: dora.id.clone(), ..Default::default() };
+        boss.delete_user(request).await.unwrap();
+        keys.delete_key(DeleteKeyRequest { id: key.id.clone() }).await.unwrap();
+
+        let mut reader = reader(&world, &server);
+        let boss_id = everybody(&mut boss).await.remove(0).id;
+        let by_boss = ListAuditEventsRequest { actor: boss_id, ..Default::default() };
+        let trail = events(&mut reader, by_boss).await;
+        let done = ["user.deleted", "user.updated", "user.password_reset_started", "user.created"];
+        assert_eq!(kinds(&trail)[..4], done);
+        let resource = format!("user/{}", dora.id);
+        assert!(trail[..4].iter().all(|event| event.resource == resource));
+        let resource = format!("key/{}", key.id);
+        let of_key = ListAuditEventsRequest { resource, ..Default::default() };
+        let of_key = events(&mut reader, of_key).await;
+        assert_eq!(kinds(&of_key), ["key.deleted", "key.created"]);
+        assert!(of_key.iter().all(|event| event.details["name"] == "pump house"));
+        let everything = events(&mut reader, ListAuditEventsRequest::default()).await;
+        for secret in [&key.secret.unwrap()[3..], &reset.token, PASSWORD] {
+            assert!(!format!("{everything:?}").contains(secret));
+        }
+    }
+
+    async fn the_trail_is_kept_for_as_long_as_configured(world: World) {
+        let config = Config { audit_days: 90, ..config() };
+        let (server, _) = start_with(&world, &config).await;
+        register(&mut anon(&server), ana()).await.unwrap();
+        log_in(&mut anon(&server), "ana", "a wrong password").await.unwrap_err();
+        world.clock.advance(Duration::from_hours(60 * 24));
+        log_in(&mut anon(&server), "ana", PASSWORD).await.unwrap();
+        world.clock.advance(Duration::from_hours(31 * 24));
+
+        // Each start sweeps, and then each hour does.
+        let (again, _) = start_with(&world, &config).await;
+
+        testkit::eventually("what is older goes", async || {
+            let mut reader = reader(&world, &again);
+            let left = events(&mut reader, ListAuditEventsRequest::default()).await;
+            (kinds(&left) == ["session.created"]).then_some(())
+        })
+        .await;
+        testkit::eventually("so do sessions and guesses", async || {
+            let mut db = database(&world).await.read().await.unwrap();
+            let left: i64 = on!(&mut db, c => sqlx::query_scalar(
+                    "select (select count(*) from sessions) + (select count(*) from guesses)",
+                )
+                .fetch_one(c).await).unwrap();
+            (left == 0).then_some(())
+        })
+        .await;
     }
 
     async fn a_spent_token_that_comes_back_is_written(world: World) {

@@ -3,10 +3,10 @@ use std::time::Duration;
 use kit::on;
 use proto::auth::v1::{CreateTokenRequest, auth_service_client::AuthServiceClient};
 use tokio::task::JoinSet;
-use tonic::Code;
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::{Anon, PASSWORD, ana, anon, database, log_in, person, register, start};
+use super::{Anon, PASSWORD, ana, anon, audit, database, log_in, person, register, start};
 
 /// Tries a wrong password; whether it was looked at.
 async fn is_looked_at(anon: &mut Anon, username: &str) -> bool {
@@ -21,11 +21,33 @@ async fn is_looked_at(anon: &mut Anon, username: &str) -> bool {
     }
 }
 
+/// The passwords that this process hashed or checked so far; a process runs one test.
+fn hashes() -> u64 {
+    let metrics = kit::observe::install().unwrap().render();
+    let line =
+        metrics.lines().find_map(|line| line.strip_prefix("flightline_password_hashes_total "));
+    line.map_or(0, |count| count.parse().unwrap())
+}
+
+/// Somebody whose connection comes from `address`.
+macro_rules! from {
+    ($server:expr, $address:literal) => {
+        AuthServiceClient::with_interceptor(
+            $server.channel.clone(),
+            |mut request: tonic::Request<()>| {
+                request.metadata_mut().insert("x-forwarded-for", $address.parse().unwrap());
+                Ok(request)
+            },
+        )
+    };
+}
+
 testkit::both! {
     async fn a_thousand_guesses_at_once_cost_ten_hashes_and_their_victim_a_minute(world: World) {
         let server = start(&world).await;
         let mut anon = anon(&server);
         register(&mut anon, ana()).await.unwrap();
+        let before = hashes();
 
         let mut guesses = JoinSet::new();
         for _ in 0..1000 {
@@ -36,7 +58,9 @@ testkit::both! {
             guesses.join_all().await.into_iter().map(|guess| guess.unwrap_err().code()).collect();
 
         let looked_at = codes.iter().filter(|code| **code == Code::Unauthenticated).count();
-        assert!((1..=10).contains(&looked_at), "{looked_at} were hashed");
+        assert!((1..=10).contains(&looked_at), "{looked_at} were answered");
+        let hashed = hashes() - before;
+        assert!((1..=10).contains(&hashed), "{hashed} were hashed");
         // A busy machine has no connection for some of them, who are not looked at either.
         let others = [Code::Unauthenticated, Code::ResourceExhausted, Code::Unavailable];
         assert!(codes.iter().all(|code| others.contains(code)), "{codes:?}");
@@ -92,13 +116,7 @@ testkit::both! {
         log_in(&mut anon, "ana", PASSWORD).await.unwrap();
 
         // From an address that she never came from.
-        let mut stranger = AuthServiceClient::with_interceptor(
-            server.channel.clone(),
-            |mut request: tonic::Request<()>| {
-                request.metadata_mut().insert("x-forwarded-for", "192.0.2.1".parse().unwrap());
-                Ok(request)
-            },
-        );
+        let mut stranger = from!(server, "192.0.2.1");
         for _ in 0..7 {
             let request = CreateTokenRequest {
                 username: "ana".into(), password: "a wrong password".into(),
@@ -109,6 +127,62 @@ testkit::both! {
         log_in(&mut anon, "ana", PASSWORD).await.unwrap();
     }
 
+    async fn a_full_queue_refuses_at_once_and_counts_nothing(world: World) {
+        let server = start(&world).await;
+        let anon = anon(&server);
+        let before = hashes();
+
+        let mut guesses = JoinSet::new();
+        // As many as one connection takes at once, each for somebody else.
+        for number in 0..250 {
+            let (mut anon, name) = (anon.clone(), format!("nobody-{number}"));
+            guesses.spawn(async move { log_in(&mut anon, &name, PASSWORD).await.unwrap_err() });
+        }
+        let errors = guesses.join_all().await;
+
+        let is_full = |error: &&Status| error.code() == Code::ResourceExhausted;
+        let full: Vec<&Status> = errors.iter().filter(is_full).collect();
+        assert!(!full.is_empty(), "all found a place");
+        for error in full {
+            assert!(error.message().contains("too many passwords are being checked"), "{error}");
+            let hint = error.get_details_retry_info().unwrap().retry_delay.unwrap();
+            assert!(Duration::ZERO < hint);
+        }
+        let mut db = database(&world).await.read().await.unwrap();
+        let counted: Vec<i64> = on!(&mut db, c => sqlx::query_scalar("select count from guesses")
+            .fetch_all(c).await).unwrap();
+        let counted = u64::try_from(counted.iter().sum::<i64>()).unwrap();
+        assert_eq!(counted, hashes() - before, "what is hashed is counted, and nothing else");
+    }
+
+    async fn one_address_tries_a_hundred_wrong_passwords_and_others_are_not_kept_waiting(world: World) {
+        let server = start(&world).await;
+        register(&mut anon(&server), ana()).await.unwrap();
+        let stranger = from!(server, "192.0.2.1");
+        let guess = |number: u32| {
+            let username = format!("nobody-{number}");
+            let request = CreateTokenRequest { username, password: PASSWORD.into() };
+            let mut stranger = stranger.clone();
+            async move { stranger.create_token(request).await.unwrap_err().code() }
+        };
+
+        for number in 0..100 {
+            assert_eq!(guess(number).await, Code::Unauthenticated, "{number}");
+        }
+        assert_eq!(guess(100).await, Code::ResourceExhausted);
+        assert_eq!(guess(101).await, Code::ResourceExhausted);
+
+        let mut ana = from!(server, "192.0.2.2");
+        let request = CreateTokenRequest { username: "ana".into(), password: PASSWORD.into() };
+        ana.create_token(request).await.unwrap();
+        let mut reader = audit::reader(&world, &server);
+        let throttled = audit::of_kind(&mut reader, "password.throttled").await;
+        assert_eq!(throttled.len(), 1, "a flood is one line in the trail");
+        assert_eq!(throttled[0].address, "192.0.2.1");
+        world.clock.advance(Duration::from_secs(1));
+        assert_eq!(guess(102).await, Code::Unauthenticated);
+    }
+
     async fn what_was_typed_as_a_name_is_not_kept(world: World) {
         let server = start(&world).await;
         let mut anon = anon(&server);
@@ -116,9 +190,13 @@ testkit::both! {
         log_in(&mut anon, PASSWORD, PASSWORD).await.unwrap_err();
 
         let mut db = database(&world).await.read().await.unwrap();
-        let kept: Vec<String> = on!(&mut db, c => sqlx::query_scalar("select name from guesses")
+        let kept: Vec<String> = on!(&mut db, c => sqlx::query_scalar(
+                "select name from guesses
+                 union all
+                 select resource || details from audit_events where kind = 'password.wrong'",
+            )
             .fetch_all(c).await).unwrap();
-        assert_eq!(kept.len(), 1);
-        assert!(!kept[0].contains(PASSWORD), "{kept:?}");
+        assert_eq!(kept.len(), 2);
+        assert!(kept.iter().all(|kept| !kept.contains(PASSWORD)), "{kept:?}");
     }
 }

@@ -40,6 +40,7 @@ fn config() -> Config {
         admin_password: Some("the first password".into()),
         registration: Registration::Open,
         signing_key_days: 30,
+        audit_days: 365,
     }
 }
 

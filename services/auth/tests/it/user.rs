@@ -4,7 +4,7 @@ use proto::auth::v1::{GetUserRequest, ListUsersRequest, RegisterRequest, User, u
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::{Users, ana, anon, by, config, database, person, register, start, start_with};
+use super::{Users, ana, anon, by, config, database, log_in, person, register, start, start_with};
 
 const NOBODY: &str = "018f0000-0000-7000-8000-000000000000";
 
@@ -76,6 +76,27 @@ testkit::both! {
             let error = register(&mut anon, request).await.unwrap_err();
             let violations = error.get_details_bad_request().unwrap().field_violations;
             assert_eq!((error.code(), violations[0].field.as_str()), (Code::InvalidArgument, field));
+        }
+    }
+
+    async fn a_password_has_12_to_128_characters_and_is_none_that_many_have(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        let with = |username: &str, password: &str| RegisterRequest {
+            password: password.into(), ..person(username)
+        };
+
+        let longest = &"orchard ladder ".repeat(9)[..128];
+        for (username, good) in [("short", "xq7 vlm kd2z"), ("long", longest)] {
+            register(&mut anon, with(username, good)).await.unwrap();
+            log_in(&mut anon, username, good).await.unwrap();
+        }
+        let too_long = format!("{longest}x");
+        for bad in ["xq7 vlm kd2", &too_long, "password1234", "qwertyuiop12", "wilhelmina-7"] {
+            let error = register(&mut anon, with("wilhelmina", bad)).await.unwrap_err();
+            let violations = error.get_details_bad_request().unwrap().field_violations;
+            assert_eq!((error.code(), violations[0].field.as_str()), (Code::InvalidArgument, "password"));
+            assert!(!format!("{error:?}").contains(bad), "{error:?}");
         }
     }
 
