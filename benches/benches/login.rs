@@ -1,0 +1,73 @@
+//! Time of a refused log-in in a name that somebody has, to one that nobody has: whoever measures them must not learn who
+//! has an account.
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use benches::Site;
+use kit::peer::Peer;
+use proto::auth::v1::{
+    CreateTokenRequest, RegisterRequest, auth_service_client::AuthServiceClient,
+};
+use tonic::Code;
+
+/// Of each kind. Each is for a name of its own, because one name's are slowed down.
+const LOGINS: usize = 300;
+/// By how much the medians may differ.
+const MOST: f64 = 0.05;
+const PASSWORD: &str = "the password of a bench";
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> anyhow::Result<()> {
+    let site = Site::start().await?;
+    let mut auth = AuthServiceClient::new(site.peers().auth.clone());
+    for number in 0..LOGINS {
+        settle(&mut auth, number).await?;
+    }
+
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for number in 0..LOGINS {
+        // In turns, and each first as often as the other, so that whatever else the machine does troubles both alike.
+        let mut pair = [("person", &mut known), ("nobody", &mut unknown)];
+        if number % 2 == 1 {
+            pair.reverse();
+        }
+        for (name, times) in pair {
+            times.push(refused(&mut auth, format!("{name}-{number}")).await?);
+        }
+    }
+
+    let (known, unknown) = (median(known), median(unknown));
+    let ratio = known.as_secs_f64() / unknown.as_secs_f64();
+    println!("refused log-ins, median of {LOGINS}: known name {known:?}, unknown name {unknown:?}");
+    println!("ratio {ratio:.3}");
+    ensure!((ratio - 1.0).abs() < MOST, "the time tells who has an account");
+    Ok(())
+}
+
+/// Makes an account, and logs in as people do.
+async fn settle(auth: &mut AuthServiceClient<Peer>, number: usize) -> anyhow::Result<()> {
+    let username = format!("person-{number}");
+    let (email, password) = (format!("{username}@example.org"), PASSWORD.to_owned());
+    let request =
+        RegisterRequest { username: username.clone(), email, password, full_name: String::new() };
+    auth.register(request).await?;
+    auth.create_token(CreateTokenRequest { username, password: PASSWORD.to_owned() }).await?;
+    Ok(())
+}
+
+async fn refused(auth: &mut AuthServiceClient<Peer>, username: String) -> anyhow::Result<Duration> {
+    let request = CreateTokenRequest { username, password: "a wrong password".to_owned() };
+    let begun = Instant::now();
+    let answer = auth.create_token(request).await;
+    let elapsed = begun.elapsed();
+    let code = answer.err().map(|status| status.code());
+    ensure!(code == Some(Code::Unauthenticated), "answered {code:?}");
+    Ok(elapsed)
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
