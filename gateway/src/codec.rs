@@ -1,35 +1,32 @@
-//! Encoding messages whose type is known only at run time.
+//! Encoding requests whose type is known only at run time. Their answers stay as they are.
 
+use bytes::{Buf, Bytes};
 use prost::Message;
-use prost_reflect::{DynamicMessage, MessageDescriptor};
+use prost_reflect::DynamicMessage;
 use tonic::{
     Status,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-/// Carries a [`DynamicMessage`] to a method and its answer, of this type, back.
-pub struct DynamicCodec {
-    pub answer: MessageDescriptor,
-}
+/// Carries a [`DynamicMessage`] to a method and the bytes of its answer back.
+pub struct DynamicCodec;
 
 impl Codec for DynamicCodec {
     type Encode = DynamicMessage;
-    type Decode = DynamicMessage;
-    type Encoder = DynamicEncoder;
-    type Decoder = DynamicDecoder;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
 
-    fn encoder(&mut self) -> DynamicEncoder {
-        DynamicEncoder
+    fn encoder(&mut self) -> Self {
+        Self
     }
 
-    fn decoder(&mut self) -> DynamicDecoder {
-        DynamicDecoder { answer: self.answer.clone() }
+    fn decoder(&mut self) -> Self {
+        Self
     }
 }
 
-pub struct DynamicEncoder;
-
-impl Encoder for DynamicEncoder {
+impl Encoder for DynamicCodec {
     type Item = DynamicMessage;
     type Error = Status;
 
@@ -42,17 +39,11 @@ impl Encoder for DynamicEncoder {
     }
 }
 
-pub struct DynamicDecoder {
-    answer: MessageDescriptor,
-}
-
-impl Decoder for DynamicDecoder {
-    type Item = DynamicMessage;
+impl Decoder for DynamicCodec {
+    type Item = Bytes;
     type Error = Status;
 
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
-        DynamicMessage::decode(self.answer.clone(), buffer)
-            .map(Some)
-            .map_err(|error| Status::internal(error.to_string()))
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }

@@ -125,11 +125,12 @@ fn is_boolean(kind: &Kind) -> bool {
     }
 }
 
-fn expectation(kind: &Kind) -> String {
+/// What a value of `kind` should be.
+pub fn expectation(kind: &Kind) -> String {
     match kind {
         Kind::Bool => "must be true or false".to_owned(),
         Kind::Double | Kind::Float => "must be a number".to_owned(),
-        Kind::String => "must be text".to_owned(),
+        Kind::String => "must be a string".to_owned(),
         Kind::Bytes => "must be base64".to_owned(),
         Kind::Enum(names) => {
             let names = names.values().filter(|value| value.number() != 0);

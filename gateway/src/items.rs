@@ -7,7 +7,11 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Va
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::{field::named, json, problem::Problem};
+use crate::{
+    field::named,
+    json::{self, Body},
+    problem::Problem,
+};
 
 /// Such a list of a request.
 #[derive(Clone, Debug)]
@@ -40,7 +44,7 @@ impl Items {
     }
 
     /// Reads a body that can't be read as a whole, item by item. `None` if it isn't the items that are wrong.
-    pub fn read(&self, body: &[u8]) -> Option<Result<DynamicMessage, Problem>> {
+    pub fn read(&self, body: &[u8]) -> Option<Result<Body, Problem>> {
         let Entries(entries) = serde_json::from_slice(body).ok()?;
         let message = self.list.parent_message();
         let is_list = |key: &str| named(message, key).is_some_and(|field| field == self.list);
@@ -48,13 +52,15 @@ impl Items {
             entries.into_iter().partition(|(key, _)| is_list(key));
         let [(_, list)] = lists[..] else { return None };
         let items: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
-        Some(json::read(message, &object(&rest)).map(|message| self.fill(message, &items)))
+        let read = json::read(message, &object(&rest));
+        Some(read.map(|body| Body { message: self.fill(body.message, &items), ..body }))
     }
 
     fn fill(&self, mut message: DynamicMessage, items: &[&RawValue]) -> DynamicMessage {
         let (mut read, mut unreadable) = (Vec::new(), Vec::new());
         for (index, item) in items.iter().enumerate() {
-            let item = json::read(&self.item, item.get().as_bytes()).unwrap_or_else(|problem| {
+            let item = json::read(&self.item, item.get().as_bytes()).map(|body| body.message);
+            let item = item.unwrap_or_else(|problem| {
                 unreadable.push(Value::Message(self.complaint(index, problem)));
                 DynamicMessage::new(self.item.clone())
             });

@@ -1,6 +1,6 @@
-//! Proto3 JSON: bodies read into messages, messages written as bodies.
+//! Bodies of requests, read as proto3 JSON: strictly, since whatever is taken for something else is lost.
 
-use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions};
+use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
 use serde::de::DeserializeSeed;
 use serde_json::Error;
 use serde_path_to_error::{Path, Segment, Track};
@@ -10,39 +10,43 @@ use crate::{
     problem::Problem,
 };
 
+/// A body, read.
+pub struct Body {
+    pub message: DynamicMessage,
+    /// The names of its fields that were given.
+    pub given: Vec<String>,
+}
+
 /// Reads a body that must be one JSON object. Errors name the field by its path from there.
-pub fn read(message: &MessageDescriptor, body: &[u8]) -> Result<DynamicMessage, Problem> {
+pub fn read(message: &MessageDescriptor, body: &[u8]) -> Result<Body, Problem> {
     let Ok(text) = std::str::from_utf8(body) else { return Err(not_json("it is not UTF-8")) };
     if !text.trim_start().starts_with('{') {
         return Err(not_json("it must be an object"));
     }
-    check_keys(message, text)?;
+    let given = check_form(message, text)?;
 
     let mut json = serde_json::Deserializer::from_str(text);
     let mut track = Track::new();
     let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
-    DynamicMessage::deserialize_with_options(message.clone(), tracked, &DeserializeOptions::new())
-        .map_err(|error| refusal(&path(message, &track.path()), &error))
+    let options = DeserializeOptions::new();
+    let read = DynamicMessage::deserialize_with_options(message.clone(), tracked, &options);
+    // What is of the right type and still no value: a time that there never was, a number out of its range.
+    let message = read.map_err(|error| match place(message, &track.path()) {
+        (path, Place::Free) => refusal(&path, &error),
+        (path, place) => Problem::field(path, place.expectation()),
+    })?;
+    Ok(Body { message, given })
 }
 
-/// Writes `message` with its proto names: what is zero or empty is written, what is absent is left out.
-pub fn write(message: &DynamicMessage) -> Result<Vec<u8>, Error> {
-    let options = SerializeOptions::new()
-        .use_proto_field_name(true)
-        .skip_default_fields(false)
-        .stringify_64_bit_integers(false);
-    let mut body = Vec::with_capacity(512);
-    message.serialize_with_options(&mut serde_json::Serializer::new(&mut body), &options)?;
-    Ok(body)
-}
-
-fn check_keys(message: &MessageDescriptor, text: &str) -> Result<(), Problem> {
+fn check_form(message: &MessageDescriptor, text: &str) -> Result<Vec<String>, Problem> {
     let mut json = serde_json::Deserializer::from_str(text);
     let place = Place::Message(message.clone());
-    let mut path = String::new();
-    let keys = Keys { place: &place, path: &mut path };
+    let (mut path, mut given) = (String::new(), Vec::new());
+    let keys =
+        Keys { place: &place, path: &mut path, may_be_absent: false, given: Some(&mut given) };
     let walk = keys.deserialize(&mut json).and_then(|()| json.end());
-    walk.map_err(|error| refusal(&path, &error))
+    walk.map_err(|error| refusal(&path, &error))?;
+    Ok(given)
 }
 
 fn refusal(path: &str, error: &Error) -> Problem {
@@ -61,16 +65,20 @@ fn not_json(why: &str) -> Problem {
     problem
 }
 
-/// A path as the validation of the services writes it: `tags[1]`, `owner.email`, `attributes["colour"]`.
-fn path(message: &MessageDescriptor, steps: &Path) -> String {
+/// Where the steps lead, and the path as the validation of the services writes it: `tags[1]`, `owner.email`,
+/// `attributes["colour"]`.
+fn place(message: &MessageDescriptor, steps: &Path) -> (String, Place) {
     let mut place = Place::Message(message.clone());
     let mut path = String::new();
     for step in steps {
         match step {
-            Segment::Seq { index } => push_place(&mut path, index),
+            Segment::Seq { index } => {
+                push_place(&mut path, index);
+                place = place.item();
+            }
             Segment::Map { key } => place = place.enter(key, &mut path).unwrap_or(Place::Free),
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
-    path
+    (path, place)
 }

@@ -1,5 +1,6 @@
-//! The keys of a JSON body, checked before its values: every one must be a field, and be there once. The reader of
-//! values names neither the place of an unknown key nor a repeated one.
+//! The form of a JSON body, checked before its values are read: every key must be a field and be there once, and every value
+//! of the type that its field has. The reader of values names neither the place of an unknown key nor a repeated one, and
+//! says what is wrong in the words of its own types.
 
 use std::{
     collections::HashSet,
@@ -9,16 +10,19 @@ use std::{
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::field::named;
+use crate::field::{expectation, named};
 
-/// What a JSON value stands for, as far as its keys matter.
+/// What a JSON value stands for.
 #[derive(Clone)]
 pub enum Place {
-    /// A message, or a list of them.
     Message(MessageDescriptor),
     /// A map with such values.
     Map(Box<Place>),
-    /// Something whose keys, if any, are its own affair.
+    /// A list of such values.
+    List(Box<Place>),
+    /// Something with one value.
+    Value(Kind),
+    /// Something whose form is its own affair.
     Free,
 }
 
@@ -26,12 +30,26 @@ impl Place {
     fn of(field: &FieldDescriptor) -> Self {
         match field.kind() {
             Kind::Message(entry) if field.is_map() => {
-                Self::Map(Box::new(Self::of(&entry.map_entry_value_field())))
+                Self::Map(Box::new(Self::of_kind(entry.map_entry_value_field().kind())))
             }
-            // The well-known types have JSON forms of their own.
-            Kind::Message(message) if message.package_name() == "google.protobuf" => Self::Free,
-            Kind::Message(message) => Self::Message(message),
-            _ => Self::Free,
+            kind if field.is_list() => Self::List(Box::new(Self::of_kind(kind))),
+            kind => Self::of_kind(kind),
+        }
+    }
+
+    /// The well-known types have JSON forms of their own.
+    fn of_kind(kind: Kind) -> Self {
+        let Kind::Message(message) = kind else { return Self::Value(kind) };
+        match message.full_name() {
+            "google.protobuf.Timestamp"
+            | "google.protobuf.Duration"
+            | "google.protobuf.FieldMask" => Self::Value(Kind::Message(message)),
+            name if name.starts_with("google.protobuf.") && name.len() > VALUE.len() => {
+                let inner = message.get_field_by_name("value").filter(|_| name.ends_with("Value"));
+                inner.map_or(Self::Free, |inner| Self::Value(inner.kind()))
+            }
+            name if name.starts_with("google.protobuf.") => Self::Free,
+            _ => Self::Message(message),
         }
     }
 
@@ -46,7 +64,7 @@ impl Place {
                 push_place(path, key);
                 return Some(value.as_ref().clone());
             }
-            Self::Free => (key.to_owned(), Some(Self::Free)),
+            _ => (key.to_owned(), Some(Self::Free)),
         };
         if !path.is_empty() {
             path.push('.');
@@ -54,6 +72,52 @@ impl Place {
         path.push_str(&name);
         place
     }
+
+    /// What stands at an index.
+    pub fn item(&self) -> Self {
+        match self {
+            Self::List(item) => item.as_ref().clone(),
+            _ => Self::Free,
+        }
+    }
+
+    /// What it should have been.
+    pub fn expectation(&self) -> String {
+        match self {
+            Self::Message(_) | Self::Map(_) => "must be an object".to_owned(),
+            Self::List(_) => "must be a list".to_owned(),
+            Self::Value(kind) => expectation(kind),
+            Self::Free => "cannot be read".to_owned(),
+        }
+    }
+
+    fn takes(&self, json: Json) -> bool {
+        let Self::Value(kind) = self else { return matches!(self, Self::Free) };
+        match json {
+            Json::Bool => *kind == Kind::Bool,
+            Json::Number => is_number(kind),
+            // 64 bits are more than some programs' numbers hold.
+            Json::Text => !is_number(kind) && *kind != Kind::Bool || is_long(kind),
+        }
+    }
+}
+
+/// What no wrapper of a value is called.
+const VALUE: &str = "google.protobuf.Value";
+
+#[derive(Clone, Copy)]
+enum Json {
+    Bool,
+    Number,
+    Text,
+}
+
+fn is_long(kind: &Kind) -> bool {
+    matches!(kind, Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 | Kind::Uint64 | Kind::Fixed64)
+}
+
+fn is_number(kind: &Kind) -> bool {
+    !matches!(kind, Kind::Bool | Kind::String | Kind::Bytes | Kind::Enum(_) | Kind::Message(_))
 }
 
 /// Adds an index or a key to a path: `tags[1]`, `attributes["colour"]`.
@@ -66,6 +130,20 @@ pub fn push_place(path: &mut String, place: impl fmt::Debug) {
 pub struct Keys<'a> {
     pub place: &'a Place,
     pub path: &'a mut String,
+    /// Whether null stands for absence, as it does for a field but not in a list.
+    pub may_be_absent: bool,
+    /// Where the keys of this very object are noted, by their names as fields.
+    pub given: Option<&'a mut Vec<String>>,
+}
+
+impl Keys<'_> {
+    fn check<E: Error>(&self, json: Json) -> Result<(), E> {
+        if self.place.takes(json) { Ok(()) } else { self.refuse() }
+    }
+
+    fn refuse<E: Error>(&self) -> Result<(), E> {
+        Err(E::custom(self.place.expectation()))
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Keys<'_> {
@@ -83,35 +161,44 @@ impl<'de> Visitor<'de> for Keys<'_> {
         formatter.write_str("JSON")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        self.check(Json::Bool)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        self.check(Json::Number)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        self.check(Json::Number)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        self.check(Json::Number)
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        if let Place::Value(Kind::Enum(names)) = self.place
+            && names.get_value_by_name(text).is_none()
+        {
+            return self.refuse();
+        }
+        self.check(Json::Text)
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        let is_good = self.may_be_absent || matches!(self.place, Place::Free);
+        if is_good { Ok(()) } else { self.refuse() }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let parent = self.path.len();
+        if !matches!(self.place, Place::List(_) | Place::Free) {
+            return self.refuse();
+        }
+        let (parent, place) = (self.path.len(), self.place.item());
         for index in 0_usize.. {
             push_place(self.path, index);
-            let item = Keys { place: self.place, path: self.path };
+            let item = Keys { place: &place, path: self.path, may_be_absent: false, given: None };
             if items.next_element_seed(item)?.is_none() {
                 self.path.truncate(parent);
                 break;
@@ -121,8 +208,12 @@ impl<'de> Visitor<'de> for Keys<'_> {
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
+        if matches!(self.place, Place::List(_) | Place::Value(_)) {
+            return self.refuse();
+        }
         let parent = self.path.len();
+        let may_be_absent = matches!(self.place, Place::Message(_));
         let mut seen = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
             let Some(place) = self.place.enter(&key, self.path) else {
@@ -131,7 +222,15 @@ impl<'de> Visitor<'de> for Keys<'_> {
             if !seen.insert(self.path[parent..].to_owned()) {
                 return Err(A::Error::custom("is given twice"));
             }
-            entries.next_value_seed(Keys { place: &place, path: self.path })?;
+            if let Some(given) = &mut self.given {
+                given.push(self.path[parent..].to_owned());
+            }
+            entries.next_value_seed(Keys {
+                place: &place,
+                path: self.path,
+                may_be_absent,
+                given: None,
+            })?;
             self.path.truncate(parent);
         }
         Ok(())

@@ -5,7 +5,7 @@
 //!
 //! 1. through [`Gateway`], which gives it an id, finds its route (`routes`) and logs it,
 //! 2. through `transcode`, which builds the request message out of path, query and body (`request`), calls the
-//!    service that owns the method (`upstream`) and turns the answer into JSON (`response`, `stream`),
+//!    service that owns the method (`upstream`) and turns the answer into JSON (`response`, `stream`, `writer`),
 //! 3. and comes out as JSON or, whatever went wrong and wherever, as a `problem`.
 
 mod accept;
@@ -38,6 +38,7 @@ mod template;
 mod transcode;
 mod under_way;
 mod upstream;
+mod writer;
 
 pub use config::Config;
 pub use gateway::Gateway;

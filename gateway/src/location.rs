@@ -1,7 +1,7 @@
 //! Where a resource that was just created is found: the `Location` of a `201`.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use prost_reflect::{DynamicMessage, MessageDescriptor};
+use prost_reflect::MessageDescriptor;
 
 use crate::template::Template;
 
@@ -42,14 +42,13 @@ impl Collections {
 }
 
 impl Collection {
-    /// The path of `resource`, if it has an id. `requested` is the path of the request.
-    pub fn locate(&self, requested: &str, resource: &DynamicMessage) -> Option<String> {
-        let id = resource.get_field_by_name("id")?;
-        let id = utf8_percent_encode(id.as_str()?, ESCAPED);
+    /// The path of the resource called `id`. `requested` is the path of the request.
+    pub fn locate(&self, requested: &str, id: &str) -> String {
+        let id = utf8_percent_encode(id, ESCAPED);
         let collection = match self {
             Self::Requested => requested.strip_suffix('/').unwrap_or(requested),
             Self::At(path) => path,
         };
-        Some(format!("{collection}/{id}"))
+        format!("{collection}/{id}")
     }
 }

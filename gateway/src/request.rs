@@ -3,7 +3,14 @@
 use http::{Method, header::IF_MATCH, request::Parts};
 use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value};
 
-use crate::{condition, json, problem::Problem, query, routes::Route, rule::BodyRule};
+use crate::{
+    condition,
+    json::{self, Body},
+    problem::Problem,
+    query,
+    routes::Route,
+    rule::BodyRule,
+};
 
 /// Builds the message out of body, query, headers and path. What two of them give, the later of these says.
 pub fn build(
@@ -12,9 +19,9 @@ pub fn build(
     head: &Parts,
     body: &[u8],
 ) -> Result<DynamicMessage, Problem> {
-    let mut message = from_body(route, body)?;
+    let Body { mut message, given } = from_body(route, body)?;
     if head.method == Method::PATCH {
-        name_changes(route, body, &mut message);
+        name_changes(route, given, &mut message);
     }
     query::apply(route, head.uri.query().unwrap_or_default(), &mut message)?;
     for (header, field) in &route.header_fields {
@@ -53,6 +60,9 @@ pub fn name(route: &Route, head: &Parts, path: &str) -> String {
     {
         return IF_MATCH.to_string();
     }
+    if path == MASK {
+        return "body".to_owned();
+    }
     if let BodyRule::Field(resource, _) = &route.body
         && let Some(rest) = path.strip_prefix(resource.name())
     {
@@ -67,19 +77,13 @@ pub fn name(route: &Route, head: &Parts, path: &str) -> String {
 }
 
 /// Names in `update_mask`, where the request has one, the fields that the body of a PATCH gives: all others stay.
-fn name_changes(route: &Route, body: &[u8], message: &mut DynamicMessage) {
-    let BodyRule::Field(_, resource) = &route.body else { return };
+fn name_changes(route: &Route, given: Vec<String>, message: &mut DynamicMessage) {
+    if !matches!(route.body, BodyRule::Field(..)) {
+        return;
+    }
     let Some(mask) = message.descriptor().get_field_by_name(MASK) else { return };
     let Kind::Message(kind) = mask.kind() else { return };
-    // A body that is no object was refused before.
-    let given: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(body).unwrap_or_default();
-    let field = |key: &String| {
-        let field =
-            resource.get_field_by_name(key).or_else(|| resource.get_field_by_json_name(key));
-        field.map(|field| Value::String(field.name().to_owned()))
-    };
-    let mut paths: Vec<Value> = given.keys().filter_map(field).collect();
+    let mut paths: Vec<Value> = given.into_iter().map(Value::String).collect();
     if paths.is_empty() {
         // No path at all would mean every field. The etag is a condition and never changed.
         paths.push(Value::String("etag".to_owned()));
@@ -92,19 +96,42 @@ fn name_changes(route: &Route, body: &[u8], message: &mut DynamicMessage) {
 /// What an update request calls the names of the fields that it changes (AIP-134).
 pub const MASK: &str = "update_mask";
 
-fn from_body(route: &Route, body: &[u8]) -> Result<DynamicMessage, Problem> {
+fn from_body(route: &Route, body: &[u8]) -> Result<Body, Problem> {
     let input = route.method.input();
+    let nothing = || Body { message: DynamicMessage::new(input.clone()), given: Vec::new() };
     match &route.body {
-        _ if body.is_empty() => Ok(DynamicMessage::new(input)),
-        BodyRule::None => Ok(DynamicMessage::new(input)),
-        BodyRule::Whole => json::read(&input, body).or_else(|problem| {
-            let by_item = route.items.as_ref().and_then(|items| items.read(body));
-            by_item.unwrap_or(Err(problem))
-        }),
+_ if body.is_empty() => Ok(nothing()),
+        BodyRule::None => Ok(nothing()),
+        BodyRule::Whole => {
+            let body = json::read(&input, body).or_else(|problem| {
+                let by_item = route.items.as_ref().and_then(|items| items.read(body));
+                by_item.unwrap_or(Err(problem))
+            })?;
+            refuse_given_beside(route, &body)?;
+            Ok(body)
+        }
         BodyRule::Field(field, resource) => {
+            let Body { message: resource, given } = json::read(resource, body)?;
             let mut message = DynamicMessage::new(input);
-            message.set_field(field, Value::Message(json::read(resource, body)?));
-            Ok(message)
+            message.set_field(field, Value::Message(resource));
+            Ok(Body { message, given })
         }
     }
+}
+
+/// A request that is the body has no field in the body that the path or a header gives.
+fn refuse_given_beside(route: &Route, body: &Body) -> Result<(), Problem> {
+    let descriptor = body.message.descriptor();
+    let fields = body.given.iter().filter_map(|name| descriptor.get_field_by_name(name));
+    for field in fields {
+        match route.beside_body(&field) {
+            Some("path") => return Err(Problem::field(field.name(), "is given in the path")),
+            Some(header) => {
+                let problem = format!("is given in the header {header}");
+                return Err(Problem::field(field.name(), problem));
+            }
+            None => {}
+        }
+    }
+    Ok(())
 }

@@ -1,20 +1,20 @@
 //! The HTTP answer that a gRPC answer stands for.
 
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode,
     header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION},
 };
 use http_body_util::Full;
 use kit::once;
-use prost_reflect::DynamicMessage;
 use tonic::body::Body;
 
-use crate::{condition, json, problem::Problem, routes::Route, transcode::Exchange};
+use crate::{condition, problem::Problem, routes::Route, transcode::Exchange};
 
 /// Turns the answer of a unary call into HTTP.
 pub fn build(
     exchange: &Exchange,
-    answer: tonic::Response<DynamicMessage>,
+    answer: tonic::Response<Bytes>,
 ) -> Result<Response<Body>, Problem> {
     let Exchange { route, head, .. } = exchange;
     let status = status(route, &answer);
@@ -22,7 +22,7 @@ pub fn build(
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
 
-    if let Some(etag) = etag(&message) {
+    if let Some(etag) = etag(route, &message) {
         response.headers_mut().insert(ETAG, etag.clone());
         if is_read(&head.method) {
             condition::check(&head.headers, &etag)?;
@@ -34,13 +34,13 @@ pub fn build(
     }
     if status == StatusCode::CREATED
         && let Some(collection) = &route.collection
-        && let Some(location) = collection.locate(head.uri.path(), &message)
-        && let Ok(location) = HeaderValue::from_str(&location)
+        && let Some(id) = route.writer.text(&message, "id")
+        && let Ok(location) = HeaderValue::from_str(&collection.locate(head.uri.path(), id))
     {
         response.headers_mut().insert(LOCATION, location);
     }
     if status != StatusCode::NO_CONTENT {
-        let content = json::write(&message).map_err(|error| exchange.unwritable(&error))?;
+        let content = route.writer.write(&message).map_err(|error| exchange.unwritable(&error))?;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *response.body_mut() = Body::new(Full::from(content));
     }
@@ -48,14 +48,14 @@ pub fn build(
 }
 
 /// A retry created nothing.
-fn status(route: &Route, answer: &tonic::Response<DynamicMessage>) -> StatusCode {
+fn status(route: &Route, answer: &tonic::Response<Bytes>) -> StatusCode {
     let is_replayed = answer.metadata().get(once::REPLAYED).is_some_and(|value| value == "true");
     if is_replayed && route.success == StatusCode::CREATED { StatusCode::OK } else { route.success }
 }
 
-fn etag(message: &DynamicMessage) -> Option<HeaderValue> {
-    let etag = message.get_field_by_name("etag")?;
-    let etag = etag.as_str().filter(|etag| !etag.is_empty() && !etag.contains('"'))?;
+fn etag(route: &Route, message: &[u8]) -> Option<HeaderValue> {
+    let etag = route.writer.text(message, "etag");
+    let etag = etag.filter(|etag| !etag.is_empty() && !etag.contains('"'))?;
     HeaderValue::from_str(&format!("\"{etag}\"")).ok()
 }
 

@@ -16,6 +16,7 @@ use crate::{
     rule::{BodyRule, Options, Rule},
     template::Template,
     upstream::{self, Upstream},
+    writer::{Writer, Writers},
 };
 
 /// Headers that fill a text field at the top of the request, where it has one.
@@ -58,6 +59,8 @@ pub struct Route {
     pub is_additional: bool,
     pub grpc_path: PathAndQuery,
     pub upstream: Upstream,
+    /// Writes its answers.
+    pub writer: Writer,
     pub path_fields: Vec<Field>,
     pub header_fields: Vec<(HeaderName, FieldDescriptor)>,
     /// What `If-Match` fills, if the method takes it.
@@ -174,9 +177,11 @@ fn routes(pool: &DescriptorPool, peers: &Peers) -> Result<Vec<(Rule, Route)>> {
         collections.add(method.output(), &rule.template);
     }
 
+    let writers = Writers::of(rules.iter().map(|(method, _)| method.output()))?;
+
     let mut routes = Vec::new();
-    for (method, (index, rule)) in rules {
-        let route = route(&options, &collections, peers, &method, &rule);
+    for ((method, (index, rule)), writer) in rules.into_iter().zip(writers) {
+        let route = route(&options, &collections, peers, &method, &rule, writer);
         let route = route.with_context(|| method.full_name().to_owned())?;
         routes.push((rule, Route { is_additional: index != 0, ..route }));
     }
@@ -189,6 +194,7 @@ fn route(
     peers: &Peers,
     method: &MethodDescriptor,
     rule: &Rule,
+    writer: Writer,
 ) -> Result<Route> {
     if method.is_client_streaming() {
         bail!("a stream of requests cannot come over HTTP-JSON");
@@ -197,6 +203,7 @@ fn route(
     Ok(Route {
         grpc_path: format!("/{}/{}", method.parent_service().full_name(), method.name()).parse()?,
         upstream: upstream::serving(method.parent_service().package_name(), peers)?,
+        writer,
         path_fields: path_fields(&method.input(), &rule.template)?,
         header_fields: header_fields(&method.input()),
         version_field: condition::field(&rule.verb, &method.input(), &rule.body),

@@ -7,12 +7,11 @@ use futures_util::stream;
 use http::{HeaderValue, Response, header::CONTENT_TYPE};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use prost_reflect::DynamicMessage;
 use tokio::time::{Instant, Interval, interval_at};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming, body::Body};
 
-use crate::{json, problem::Problem, transcode::Exchange};
+use crate::{problem::Problem, transcode::Exchange};
 
 /// How the records of a stream are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +25,7 @@ pub enum Form {
 /// The stream of one answer.
 struct Records {
     form: Form,
-    messages: Streaming<DynamicMessage>,
+    messages: Streaming<Bytes>,
     keep_alive: Interval,
     shutdown: CancellationToken,
     exchange: Exchange,
@@ -34,11 +33,7 @@ struct Records {
 }
 
 /// Begins the answer; it goes on for as long as the service has something to say and this process runs.
-pub fn response(
-    exchange: Exchange,
-    form: Form,
-    messages: Streaming<DynamicMessage>,
-) -> Response<Body> {
+pub fn response(exchange: Exchange, form: Form, messages: Streaming<Bytes>) -> Response<Body> {
     let period = exchange.config.http_keep_alive_seconds;
     let records = Records {
         form,
@@ -78,14 +73,13 @@ impl Records {
         }
     }
 
-    fn record(
-        &self,
-        message: Result<Option<DynamicMessage>, Status>,
-    ) -> Result<Option<Bytes>, Problem> {
+    fn record(&self, message: Result<Option<Bytes>, Status>) -> Result<Option<Bytes>, Problem> {
         let message = message.map_err(|status| self.exchange.problem(&status))?;
         let Some(message) = message else { return Ok(None) };
-        let json = json::write(&message).map_err(|error| self.exchange.unwritable(&error))?;
-        Ok(Some(self.form.record(&json, &resume_token(&message))))
+        let writer = &self.exchange.route.writer;
+        let json = writer.write(&message).map_err(|error| self.exchange.unwritable(&error))?;
+        let token = writer.text(&message, "resume_token").unwrap_or_default();
+        Ok(Some(self.form.record(&json, resumable(token))))
     }
 }
 
@@ -123,9 +117,7 @@ impl Form {
     }
 }
 
-/// Where the client may go on (`Last-Event-ID`), if the message says so and the token cannot end the line.
-fn resume_token(message: &DynamicMessage) -> String {
-    let token = message.get_field_by_name("resume_token");
-    let token = token.and_then(|token| token.as_str().map(str::to_owned)).unwrap_or_default();
-    if token.contains(|character: char| character.is_control()) { String::new() } else { token }
+/// Where the client may go on (`Last-Event-ID`), if the token cannot end the line.
+fn resumable(token: &str) -> &str {
+    if token.contains(|character: char| character.is_control()) { "" } else { token }
 }

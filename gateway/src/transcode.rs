@@ -16,13 +16,13 @@ use tonic::{Code, Status, body::Body, metadata::MetadataMap};
 use crate::{
     Config, accept,
     body::{self, Content, Room},
-    codec::DynamicCodec,
     problem::Problem,
     request, response,
     routes::Route,
     rule::BodyRule,
     status,
     stream::{self, Form},
+    writer::Unwritable,
 };
 
 /// The headers that go on to the service. All others end here, above all those that would say who the caller is or
@@ -56,13 +56,12 @@ impl Exchange {
 
         let call = self.call(message);
         let path = self.route.grpc_path.clone();
-        let codec = DynamicCodec { answer: self.route.method.output() };
         let upstream = &self.route.upstream;
         if let Some(form) = form {
-            let answer = self.in_time(upstream.watch(call, path, codec)).await?;
+            let answer = self.in_time(upstream.watch(call, path)).await?;
             return Ok(stream::response(self, form, answer.into_inner()));
         }
-        let answer = self.in_time(upstream.call(call, path, codec)).await?;
+        let answer = self.in_time(upstream.call(call, path)).await?;
         response::build(&self, answer)
     }
 
@@ -87,7 +86,7 @@ impl Exchange {
     }
 
     /// An answer that has no JSON form: a time beyond the year 9999, say.
-    pub fn unwritable(&self, error: &serde_json::Error) -> Problem {
+    pub fn unwritable(&self, error: &Unwritable) -> Problem {
         tracing::error!(
             request_id = self.request_id,
             method = %self.route.grpc_path,

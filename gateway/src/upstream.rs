@@ -1,6 +1,7 @@
 //! The services behind the gateway, and calls to them.
 
 use anyhow::{Result, bail};
+use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use http::uri::PathAndQuery;
 use kit::peer::{Peer, Peers};
@@ -47,10 +48,9 @@ impl Upstream {
         &self,
         request: Request<DynamicMessage>,
         path: PathAndQuery,
-        codec: DynamicCodec,
-    ) -> BoxFuture<'static, Result<Response<DynamicMessage>, Status>> {
+    ) -> BoxFuture<'static, Result<Response<Bytes>, Status>> {
         let client = self.client();
-        async move { ready(client).await?.unary(request, path, codec).await }.boxed()
+        async move { ready(client).await?.unary(request, path, DynamicCodec).await }.boxed()
     }
 
     /// Calls a method that answers with a stream.
@@ -58,10 +58,10 @@ impl Upstream {
         &self,
         request: Request<DynamicMessage>,
         path: PathAndQuery,
-        codec: DynamicCodec,
-    ) -> BoxFuture<'static, Result<Response<Streaming<DynamicMessage>>, Status>> {
+    ) -> BoxFuture<'static, Result<Response<Streaming<Bytes>>, Status>> {
         let client = self.client();
-        async move { ready(client).await?.server_streaming(request, path, codec).await }.boxed()
+        async move { ready(client).await?.server_streaming(request, path, DynamicCodec).await }
+            .boxed()
     }
 
     /// The state that the service reports of itself.

@@ -83,7 +83,6 @@ async fn a_field_given_twice_is_refused_in_whatever_form() {
 #[tokio::test]
 async fn what_is_no_json_object_is_refused_as_a_whole() {
     let deep = "[".repeat(10_000);
-    let nested = format!("{{\"parts\": {deep}");
     for body in [
         "{",
         "[]",
@@ -96,13 +95,15 @@ async fn what_is_no_json_object_is_refused_as_a_whole() {
         "{\"weight\": NaN}",
         "{\"weight\": 1e999}",
         deep.as_str(),
-        nested.as_str(),
     ] {
         let world = World::trial(|_| json!({}));
         let answer = world.post("/trial/things", body.to_owned()).await;
         assert_eq!(answer.reason(400), "INVALID_JSON", "{body:.40}");
     }
     assert_eq!(refused(&b"{\"name\": \"\xff\"}"[..]).await, "");
+    let nested = format!("{{\"parts\": {}", "[{\"parts\": ".repeat(10_000));
+    let world = World::trial(|_| json!({}));
+    assert_eq!(world.post("/trial/things", nested).await.reason(400), "INVALID_JSON");
 }
 
 #[tokio::test]
@@ -113,17 +114,48 @@ async fn text_arrives_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn the_path_goes_before_the_body() {
+async fn the_path_goes_before_the_resource_in_the_body() {
     let world = World::trial(|_| json!({}));
-    let put = with_json(Method::PUT, "/trial/things/7", r#"{"id": "8", "name": "pump"}"#);
-    let patch = with_json(Method::PATCH, "/trial/things/7", r#"{"id": "8", "name": "pump"}"#);
 
-    world.send(put).await;
-    world.send(patch).await;
+    world.send(with_json(Method::PUT, "/trial/things/7", r#"{"id": "8", "name": "pump"}"#)).await;
 
-    let messages = world.calls().into_iter().map(|call| call.message).collect::<Vec<_>>();
-    let pump = json!({"id": "7", "name": "pump"});
-    assert_eq!(messages, [json!({"thing": pump}), pump]);
+    assert_eq!(world.call().message, json!({"thing": {"id": "7", "name": "pump"}}));
+}
+
+#[tokio::test]
+async fn what_path_and_headers_give_is_no_field_of_a_body_beside_them() {
+    let world = World::trial(|_| json!({}));
+    let patch = |body: &'static str| with_json(Method::PATCH, "/trial/things/7", body);
+
+    let errors = world.send(patch(r#"{"id": "7", "name": "pump"}"#)).await.errors(400);
+    assert_eq!(errors, [("id".to_owned(), "is given in the path".to_owned())]);
+    let errors = world.send(patch(r#"{"requestId": "1"}"#)).await.errors(400);
+    let header = "is given in the header idempotency-key".to_owned();
+    assert_eq!(errors, [("request_id".to_owned(), header)]);
+    assert!(world.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_is_refused_in_words_for_people() {
+    for (body, message) in [
+        (r#"{"name": 5}"#, "must be a string"),
+        (r#"{"tags": "a"}"#, "must be a list"),
+        (r#"{"tags": [null]}"#, "must be a string"),
+        (r#"{"limits": []}"#, "must be an object"),
+        (r#"{"limits": {"hot": "90"}}"#, "must be a number"),
+        (r#"{"weight": "NaN"}"#, "must be a number"),
+        (r#"{"owner": true}"#, "must be an object"),
+        (r#"{"urgent": "true"}"#, "must be true or false"),
+        (r#"{"kind": 1}"#, "must be one of PUMP, FAN"),
+        (r#"{"kind": "BOAT"}"#, "must be one of PUMP, FAN"),
+        (r#"{"serial_number": 1.5}"#, "must be a whole number in its range"),
+        (r#"{"made_at": "2026-02-30T00:00:00Z"}"#, "must be a time such as 2026-01-31T12:00:00Z"),
+        (r#"{"pause": 30}"#, "must be a duration such as 30s"),
+    ] {
+        let world = World::trial(|_| json!({}));
+        let errors = world.post("/trial/things", body).await.errors(400);
+        assert_eq!(errors[0].1, message, "{body}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 mod answer;
 mod body;
 mod condition;
+mod conventions;
 mod edge;
 mod garbage;
 mod hold;

@@ -102,6 +102,7 @@ async fn what_path_and_body_say_the_query_cannot() {
     assert_eq!(world.get("/trial/things/7?id=8").await.wrong_field(), "id");
     assert_eq!(world.post("/trial/import?name=x", "{}").await.wrong_field(), "name");
     assert_eq!(world.post("/trial/things?thing.name=x", "{}").await.wrong_field(), "thing.name");
+    assert_eq!(world.post("/trial/things?request_id=x", "{}").await.wrong_field(), "request_id");
     assert!(world.calls().is_empty());
 }
 
