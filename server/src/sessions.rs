@@ -65,17 +65,39 @@ impl Auth {
 
     async fn watch(&self, sessions: &Sessions, clock: &Clock, token: &mut String) -> Result<()> {
         let request = WatchSessionsRequest { resume_token: token.clone() };
-        let request = self.identity.request(request).await?;
+        let mut request = self.identity.request(request).await?;
+        request.set_timeout(SILENCE);
         let mut stream = self.client().watch_sessions(request).await?.into_inner();
+        let mut way = Way::default();
         while let Some(message) = next(&mut stream).await? {
-            // Taken before the message is looked at: what ended after it was sent is not in it.
-            let heard_at = Instant::now();
+            let heard_at = way.looked_at(&message, Instant::now());
             if !message.resume_token.is_empty() {
                 token.clone_from(&message.resume_token);
             }
             sessions.hear(auth::news(message)?, clock.now(), heard_at);
         }
         Ok(())
+    }
+}
+
+/// Tells of each message how old it is, though the clocks of two processes can't be compared: a message that was longer under
+/// way than another one of its watch is older by the difference. What was held up, here or on its way, so isn't taken for
+/// the state of things now.
+#[derive(Default)]
+struct Way {
+    /// The latest moment at which the watch can have begun, by what has come.
+    began: Option<Instant>,
+}
+
+impl Way {
+    /// When auth looked for what `message` tells, which is received now: what ended later is not in it.
+    fn looked_at(&mut self, message: &WatchSessionsResponse, now: Instant) -> Instant {
+        let looked_after = message.looked_after.and_then(|after| Duration::try_from(after).ok());
+        let looked_after = looked_after.unwrap_or_default();
+        let began = now.checked_sub(looked_after).unwrap_or(now);
+        let began = self.began.map_or(began, |earlier| earlier.min(began));
+        self.began = Some(began);
+        began + looked_after
     }
 }
 
@@ -114,5 +136,27 @@ impl Ask for Auth {
                 expires_at: expires_at.transpose()?,
             }))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_was_held_up_is_known_to_be_old() {
+        let (mut way, start) = (Way::default(), Instant::now());
+        let after = Duration::from_millis;
+        let mut came = |looked: u64, received: u64| {
+            let looked_after = after(looked).try_into().ok();
+            let message = WatchSessionsResponse { looked_after, ..Default::default() };
+            way.looked_at(&message, start + after(received)).duration_since(start)
+        };
+
+        assert_eq!(came(0, 30), after(30));
+        assert_eq!(came(500, 520), after(520), "a shorter way than the first's");
+        assert_eq!(came(1000, 1020), after(1020));
+        assert_eq!(came(1500, 4000), after(1520), "held up for as long as it shows");
+        assert_eq!(came(2000, 4000), after(2020));
     }
 }

@@ -3,12 +3,17 @@
 
 mod access;
 mod data;
+mod earshot;
 mod errors;
 mod first_loop;
+mod forged;
 mod grpcurl;
 mod history;
+mod load;
 mod openapi;
 mod readme;
+mod refresh;
 mod rest;
 mod session;
 mod site;
+mod storm;

@@ -1,5 +1,7 @@
 //! A plain REST client.
 
+use std::time::Duration;
+
 use reqwest::{Client, Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
@@ -23,7 +25,9 @@ pub struct Answer {
 impl Rest {
     /// Nobody yet.
     pub fn new(url: &str) -> Self {
-        Self { client: Client::new(), url: url.to_owned(), token: None }
+        // Shorter than the gateway's patience with a connection: else it closes one as a request is on its way.
+        let client = Client::builder().pool_idle_timeout(Duration::from_secs(5)).build();
+        Self { client: client.unwrap(), url: url.to_owned(), token: None }
     }
 
     pub async fn login(&self, username: &str, password: &str) -> Self {

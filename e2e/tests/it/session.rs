@@ -14,11 +14,6 @@ use crate::{
 /// One method of every service that any person may call.
 const EVERYWHERE: [&str; 4] = ["/api/users/me", "/api/equipment", "/api/tasks", "/api/alerts"];
 
-/// How long a credential may still be taken after the call that ended it was answered.
-fn grace(site: &Site) -> Duration {
-    if site.grpc.len() == 1 { Duration::ZERO } else { Duration::from_secs(1) }
-}
-
 /// Calls on and on, beyond the grace, and checks that nothing is accepted after it.
 async fn assert_dead(
     site: &Site,
@@ -27,7 +22,7 @@ async fn assert_dead(
     refusal: StatusCode,
     paths: &[&str],
 ) {
-    let grace = grace(site);
+    let grace = site.grace();
     let mut calls = 0;
     while ended.elapsed() < grace + Duration::from_millis(300) || calls < 100 {
         for path in paths {

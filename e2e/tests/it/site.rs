@@ -1,7 +1,9 @@
 //! A suite at work: in one process, or every part on its own.
 
+use std::time::Duration;
+
 use flightline::{Config, Part, Running};
-use testkit::World;
+use testkit::{Issuer, Link, World};
 use tokio_util::sync::CancellationToken;
 
 use crate::rest::Rest;
@@ -19,7 +21,13 @@ pub struct Site {
     pub grpc: Vec<String>,
     /// What runs; stopped when dropped.
     _running: Vec<Running>,
-    _world: World,
+    world: World,
+}
+
+const SERVICES: [Part; 4] = [Part::Auth, Part::Equipment, Part::Maintenance, Part::Telemetry];
+
+fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
 }
 
 /// The settings of a part that finds the others at `neighbours`.
@@ -43,25 +51,49 @@ impl Site {
         let running =
             Running::start(config(&world, &[]), None, CancellationToken::new()).await.unwrap();
         let (http, grpc) = (running.http_url().unwrap(), running.grpc_url().unwrap());
-        Self { _running: vec![running], http, grpc: vec![grpc], _world: world }
+        Self { _running: vec![running], http, grpc: vec![grpc], world }
     }
 
     /// Every part on its own, each finding the others over the network.
     pub async fn parts(world: World) -> Self {
-        let services = [Part::Auth, Part::Equipment, Part::Maintenance, Part::Telemetry];
-        let services = services.map(|part| (part, testkit::free_port()));
-        let url = |port| format!("http://127.0.0.1:{port}");
-        let neighbours = services.map(|(part, port)| (part, url(port)));
+        Self::apart(world, SERVICES.map(|_| testkit::free_port()), None).await
+    }
+
+    /// The same, with a link between auth and the other services; the gateway has a way of its own.
+    pub async fn behind_link(world: World) -> (Self, Link) {
+        let ports = SERVICES.map(|_| testkit::free_port());
+        let link = Link::to(&url(ports[0])).await;
+        (Self::apart(world, ports, Some(&link)).await, link)
+    }
+
+    /// Every part on its own, at one of `ports`; the services find auth at the end of `link`, if there is one.
+    async fn apart(world: World, ports: [u16; 4], link: Option<&Link>) -> Self {
+        let services = SERVICES.into_iter().zip(ports);
+        let neighbours: Vec<_> = services.clone().map(|(part, port)| (part, url(port))).collect();
         let mut running = Vec::new();
-        for (part, port) in services.into_iter().chain([(Part::Gateway, 0)]) {
-            let mut config = config(&world, &neighbours);
+        for (part, port) in services.chain([(Part::Gateway, 0)]) {
+            let mut known = neighbours.clone();
+            if let Some(link) = link.filter(|_| part != Part::Gateway) {
+                known[0].1.clone_from(&link.url);
+            }
+            let mut config = config(&world, &known);
             config.grpc.grpc_listen.set_port(port);
             let started = Running::start(config, Some(part), CancellationToken::new()).await;
             running.push(started.unwrap());
         }
         let http = running.last().and_then(Running::http_url).unwrap();
-        let grpc = neighbours.map(|(_, url)| url).into();
-        Self { _running: running, http, grpc, _world: world }
+        let grpc = neighbours.into_iter().map(|(_, url)| url).collect();
+        Self { _running: running, http, grpc, world }
+    }
+
+    /// How long a credential may still be taken after the call that ended it was answered.
+    pub fn grace(&self) -> Duration {
+        if self.grpc.len() == 1 { Duration::ZERO } else { Duration::from_secs(1) }
+    }
+
+    /// Signs tokens, but is none of the suite's.
+    pub fn stranger(&self) -> &Issuer {
+        &self.world.issuer
     }
 
     /// Speaks REST as the first admin.

@@ -20,6 +20,10 @@ use crate::{Error, Result, Timestamp, access::Role, token::Claims};
 const BEAT: Duration = Duration::from_millis(900);
 /// For how long news is kept: longer than any access token lives.
 const KEPT: Duration = Duration::from_mins(10);
+/// What every machine's key begins with; no signed token does.
+pub(crate) const KEY_PREFIX: &str = "fl_";
+/// What follows: 256 random bits in base64url.
+const KEY_LENGTH: usize = 43;
 /// Keys of machines that are remembered at once.
 const KEYS: usize = 10_000;
 /// Questions about keys that auth is asked at once.
@@ -145,6 +149,9 @@ impl Sessions {
     ///
     /// `UNAUTHENTICATED` when it is no key, or none any more; `UNAVAILABLE` when nobody knows.
     pub async fn key(&self, secret: &str, clock: Timestamp, now: Instant) -> Result<Key> {
+        if !is_key(secret) {
+            return Err(no_key());
+        }
         let key = match self.recall_key(secret, now) {
             Some(key) => key,
             None => self.ask_key(secret).await?,
@@ -209,6 +216,13 @@ impl Known {
         let silence = |heard_at| now.saturating_duration_since(heard_at);
         self.complete && self.heard_at.is_some_and(|heard_at| silence(heard_at) < BEAT)
     }
+}
+
+/// Whether it can be one at all: auth is not asked about anything else.
+fn is_key(secret: &str) -> bool {
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let random = secret.strip_prefix(KEY_PREFIX).unwrap_or_default();
+    random.len() == KEY_LENGTH && random.bytes().all(is_base64url)
 }
 
 /// SHA-256 of a key's secret.

@@ -25,7 +25,7 @@ use crate::{
     access::{Role, Rule, Rules},
     call::{Admitted, Identity},
     request_id,
-    session::Sessions,
+    session::{KEY_PREFIX, Sessions},
     token::Verifier,
 };
 
@@ -128,9 +128,6 @@ impl Guard {
         Ok(Caller::new(identity, token.into(), request_id::of(headers)))
     }
 }
-
-/// What every machine's key begins with; no signed token does.
-const KEY_PREFIX: &str = "fl_";
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get("authorization")?.to_str().ok()?.split_once(' ')?;

@@ -98,16 +98,21 @@ impl Verifier {
             return Ok((claims, role));
         }
         let header = decode_header(token).map_err(|_| invalid())?;
-        if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(TYPE) {
+        // What `crit` lists must be understood (RFC 7515); we understand nothing of the kind.
+        if header.alg != Algorithm::EdDSA
+            || header.typ.as_deref() != Some(TYPE)
+            || header.crit.is_some()
+        {
             return Err(invalid());
         }
         let key = self.key(header.kid.as_deref().ok_or_else(invalid)?).await?;
         let claims = decode::<Claims>(token, &key, &validation()).map_err(|_| invalid())?.claims;
-        if claims.sub.is_empty() {
-            return Err(invalid());
-        }
         self.check_times(&claims)?;
         let role = Role::from_name(&claims.role).ok_or_else(invalid)?;
+        // Without a session there would be nothing to end; a service has none.
+        if claims.sub.is_empty() || (claims.sid.is_empty() && role != Role::Service) {
+            return Err(invalid());
+        }
         self.verified().put(token.to_owned(), (claims.clone(), role));
         Ok((claims, role))
     }

@@ -5,6 +5,7 @@
 mod access;
 mod clock;
 mod eventually;
+mod link;
 mod port;
 mod postgres;
 mod users;
@@ -13,6 +14,7 @@ mod world;
 pub use access::assert_access;
 pub use clock::FrozenClock;
 pub use eventually::eventually;
+pub use link::Link;
 pub use port::free_port;
 pub use users::{Bearer, Issuer, User};
 pub use world::{Engine, Server, World};

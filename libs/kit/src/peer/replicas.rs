@@ -36,6 +36,9 @@ use tower::ServiceExt;
 const EVERY: Duration = Duration::from_millis(500);
 /// How long that may take.
 const WITHIN: Duration = Duration::from_millis(400);
+/// How often a connection is tried when nothing comes, and how long that may take: one that died without a word is replaced
+/// within twice this.
+const KEEP_ALIVE: Duration = Duration::from_millis(2500);
 /// How long a call waits for the first look-up.
 const FIRST_LOOKUP: Duration = Duration::from_secs(2);
 
@@ -194,8 +197,8 @@ impl Name {
         let channel = endpoint
             .origin(self.origin.clone())
             .connect_timeout(Duration::from_secs(2))
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(20))
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE)
             .keep_alive_while_idle(true)
             .tcp_nodelay(true)
             .connect_lazy();

@@ -2,6 +2,10 @@ use std::sync::LazyLock;
 
 use super::*;
 
+/// The key that auth knows, and one that it doesn't.
+const GOOD: &str = "fl_GoodGoodGoodGoodGoodGoodGoodGoodGoodGoodGoo";
+const BAD: &str = "fl_BadBadBadBadBadBadBadBadBadBadBadBadBadBadB";
+
 /// Auth that knows one living session and one key, or is away.
 struct Auth {
     away: bool,
@@ -25,7 +29,7 @@ impl Ask for Auth {
             }
             let key =
                 Key { id: "7".into(), equipment_ids: Arc::default(), expires_at: Some(at(100)) };
-            Ok((secret == "fl_good").then_some(key))
+            Ok((secret == GOOD).then_some(key))
         })
     }
 }
@@ -125,12 +129,12 @@ async fn the_latest_role_counts() {
 #[tokio::test]
 async fn a_key_is_remembered_until_its_end_is_told() {
     let sessions = sessions(false);
-    assert!(sessions.key("fl_good", at(0), *NOW).await.is_ok());
-    assert!(is_refused(&sessions.key("fl_bad", at(0), *NOW).await));
-    assert!(is_refused(&sessions.key("fl_good", at(100), *NOW).await), "it has expired");
+    assert!(sessions.key(GOOD, at(0), *NOW).await.is_ok());
+    assert!(is_refused(&sessions.key(BAD, at(0), *NOW).await));
+    assert!(is_refused(&sessions.key(GOOD, at(100), *NOW).await), "it has expired");
 
     sessions.note(News { deleted_keys: vec!["7".into()], ..News::default() }, at(0));
-    assert!(is_refused(&sessions.key("fl_good", at(0), *NOW).await));
+    assert!(is_refused(&sessions.key(GOOD, at(0), *NOW).await));
 }
 
 #[tokio::test]
@@ -139,4 +143,13 @@ async fn news_is_forgotten_when_no_token_is_that_old() {
     sessions.hear(News { ended: vec![("dead".into(), at(0))], ..beat() }, at(0), *NOW);
     sessions.hear(beat(), at(0).plus(KEPT), *NOW);
     assert!(sessions.known().ended.is_empty());
+}
+
+#[tokio::test]
+async fn auth_is_not_asked_about_what_can_be_no_key() {
+    let sessions = sessions(true);
+    for nonsense in ["fl_", "fl_short", &format!("{GOOD}x"), &GOOD.replace('d', "+"), &GOOD[3..]] {
+        assert!(is_refused(&sessions.key(nonsense, at(0), *NOW).await), "{nonsense}");
+    }
+    assert!(is_unknown(&sessions.key(GOOD, at(0), *NOW).await));
 }

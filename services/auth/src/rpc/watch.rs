@@ -1,6 +1,6 @@
 //! Tells other services which credentials are good no longer.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kit::{
     Call, Clock, Db, Result, Timestamp,
@@ -41,6 +41,7 @@ pub type WatchStream = ReceiverStream<Result<pb::WatchSessionsResponse, Status>>
 type Sender = mpsc::Sender<Result<pb::WatchSessionsResponse, Status>>;
 
 pub async fn watch(service: &Service, call: Call<pb::WatchSessionsRequest>) -> Result<WatchStream> {
+    let began = Instant::now();
     let token = &call.message.resume_token;
     let start = changes::resume(&mut service.db.read().await?, "resume_token", token).await?;
 
@@ -51,7 +52,7 @@ pub async fn watch(service: &Service, call: Call<pb::WatchSessionsRequest>) -> R
             if start.with_snapshot {
                 tell_recent(&db, &clock, &sender).await?;
             }
-            tell(&db, &sender, start.position).await
+            tell(&db, &sender, start.position, began).await
         };
         if let Err(error) = told.await {
             // The watcher may have gone; it resumes from the last token that it kept.
@@ -89,13 +90,14 @@ async fn tell_recent(db: &Db, clock: &Clock, sender: &Sender) -> Result<()> {
     Ok(())
 }
 
-/// Sends what happens after `start`, or that nothing did, until the watcher goes.
-async fn tell(db: &Db, sender: &Sender, start: Position) -> Result<()> {
+/// Sends what happens after `start`, or that nothing did, until the watcher goes. The watch began at `began`.
+async fn tell(db: &Db, sender: &Sender, start: Position, began: Instant) -> Result<()> {
     // Not the ordinary reader: an ended session may not wait until some older transaction is over.
     let mut log = Prompt::new(start);
     let mut commits = db.commits();
     loop {
         commits.mark_unchanged();
+        let looked_after = began.elapsed();
         let changes = log.look(&mut db.read().await?).await?;
         let mut message = pb::WatchSessionsResponse::default();
         for change in changes.iter().filter(|change| change.kind == CHANGE) {
@@ -106,6 +108,7 @@ async fn tell(db: &Db, sender: &Sender, start: Position) -> Result<()> {
         }
         message.resume_token = log.position().to_string();
         message.snapshot_complete = true;
+        message.looked_after = looked_after.try_into().ok();
         if sender.send(Ok(message)).await.is_err() {
             return Ok(());
         }

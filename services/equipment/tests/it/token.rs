@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kit::access::Role;
+use kit::{access::Role, token::TYPE};
 use proto::equipment::v1::{
     ListEquipmentRequest, equipment_service_client::EquipmentServiceClient,
 };
@@ -53,6 +53,9 @@ fn wrong_claims(world: &World) -> Vec<(String, String)> {
         json!({"aud": ""}),
         json!({"aud": null}),
         json!({"aud": ["other"]}),
+        json!({"aud": ["flightline"]}),
+        json!({"aud": ["flightline", "other"]}),
+        json!({"aud": []}),
         json!({"aud": 7}),
         json!({"iss": "other"}),
         json!({"iss": "Flightline"}),
@@ -79,6 +82,10 @@ fn wrong_claims(world: &World) -> Vec<(String, String)> {
         json!({"sub": null}),
         json!({"sub": 7}),
         json!({"sid": null}),
+        json!({"sid": ""}),
+        json!({"sid": ["a"]}),
+        json!({"jti": null}),
+        json!({"exp": now + 300, "iat": "now"}),
     ];
     let forge = |change: Value| {
         let name = format!("claims with {change}");
@@ -110,6 +117,13 @@ fn wrong_headers(issuer: &Issuer) -> Vec<(String, String)> {
         json!({"kid": "../../../../dev/null"}),
         json!({"kid": "' or '1' = '1"}),
         json!({"kid": "k".repeat(8000)}),
+        json!({"crit": ["exp"]}),
+        json!({"crit": ["b64"], "b64": false}),
+        json!({"crit": []}),
+        json!({"alg": "EdDSA ", "typ": TYPE}),
+        json!({"alg": "Ed448"}),
+        json!({"typ": "AT+JWT"}),
+        json!({"typ": "application/at+jwt"}),
     ];
     let forge = |change: Value| {
         let name = format!("header with {change:.60}");
@@ -127,6 +141,7 @@ fn foreign_signatures(issuer: &Issuer, stranger: &Issuer) -> Vec<(String, String
         json!({"jwk": jwk}),
         json!({"jku": "https://evil.example/jwks.json"}),
         json!({"x5u": "https://evil.example/certificate"}),
+        json!({"x5c": ["MIIB"]}),
         json!({"kid": "https://evil.example/jwks.json"}),
     ];
     let forge = |offer: Value| {
@@ -170,7 +185,10 @@ fn tampered(issuer: &Issuer) -> Vec<(String, String)> {
         ("not JSON", "AAAA.AAAA.AAAA".to_owned()),
         ("nothing", String::new()),
         ("opaque, as refresh tokens are", "dGhpcyBpcyBubyBhY2Nlc3MgdG9rZW4gYXQgYWxsISE".to_owned()),
-        ("a machine's key that nobody made", "fl_00000000000000000000000000000000".to_owned()),
+        ("a machine's key that nobody made", format!("fl_{}", "0".repeat(43))),
+        ("a machine's key cut short", "fl_0000".to_owned()),
+        ("a machine's key that goes on", format!("fl_{}", "0".repeat(8000))),
+        ("the beginning of a machine's key", "fl_".to_owned()),
         ("null", "null".to_owned()),
     ]
     .map(|(name, token)| (name.to_owned(), token))
