@@ -100,7 +100,7 @@ fn from_body(route: &Route, body: &[u8]) -> Result<Body, Problem> {
     let input = route.method.input();
     let nothing = || Body { message: DynamicMessage::new(input.clone()), given: Vec::new() };
     match &route.body {
-_ if body.is_empty() => Ok(nothing()),
+        _ if body.is_empty() => Ok(nothing()),
         BodyRule::None => Ok(nothing()),
         BodyRule::Whole => {
             let body = json::read(&input, body).or_else(|problem| {
