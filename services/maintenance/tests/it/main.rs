@@ -67,6 +67,7 @@ async fn start_auth(world: &World) -> Server {
         admin_password: Some("the first password".into()),
         registration: auth::Registration::Open,
         signing_key_days: 30,
+        audit_days: 365,
     };
     let mut routes = Routes::builder();
     auth::start(&config, "secret", &world.db, &world.suite, &mut routes).await.unwrap();
