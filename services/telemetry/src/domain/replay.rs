@@ -157,8 +157,9 @@ impl<'r> Replay<'r> {
         if let Some(settled_at) = self.settled_at {
             self.standing.retain(|alert| alert.raised_at <= settled_at);
         }
-        let mut outcome =
-            Outcome { runs: self.settled_at.is_none().then_some(runs), ..Outcome::default() };
+        // Where no sample was looked at, those before the changes are the last.
+        let is_known = self.settled_at.is_none() && runs.previous.is_some();
+        let mut outcome = Outcome { runs: is_known.then_some(runs), ..Outcome::default() };
         let spans = std::mem::take(&mut self.spans);
         let cut: Vec<AlertId> = spans.iter().filter_map(|span| span.cut).collect();
         for span in spans {
