@@ -19,7 +19,7 @@ pub use pulse::Pulse;
 use sqlx::{PgPool, SqlitePool};
 use tokio::sync::watch;
 
-use crate::{Error, Result};
+use crate::{Error, Result, seal::Seal};
 
 /// One service's database.
 #[derive(Clone)]
@@ -28,6 +28,7 @@ pub struct Db {
     pools: Pools,
     pulse: pulse::Options,
     commits: Arc<Commits>,
+    seal: Seal,
 }
 
 /// What happens when a commit of this process wrote to the change log.
@@ -118,6 +119,11 @@ impl Db {
     /// The service whose database it is.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The service's key to what clients carry for it.
+    pub fn seal(&self) -> &Seal {
+        &self.seal
     }
 
     /// Feels whether the database answers.

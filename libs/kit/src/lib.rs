@@ -5,7 +5,7 @@
 //! | [`error`] | the one error type, mapped to a gRPC status in one place |
 //! | [`id!`], [`names!`], [`time`], [`mod@page`], [`order`], [`mask`] | values: ids, enums, times, pages, in which order, what an update changes |
 //! | [`call`], [`access`], [`token`], [`session`] | who calls, what they may call, how they prove it, and until when |
-//! | [`db`], [`changes`], [`once`], [`search`] | storage on both engines, the change log, idempotency keys, search in text |
+//! | [`db`], [`changes`], [`once`], [`search`], [`seal`] | storage on both engines, the change log, idempotency keys, search in text, what only the service can read |
 //! | [`databases`], [`health`] | whether the databases of the process answer, and who is told |
 //! | [`peer`], [`suite`] | the other services, and what a service is started with |
 //! | [`stack`], [`process`], [`request_id`], [`observe`] | the layers around every service, the process around them, the name of a request in its logs, and what the process tells of itself |
@@ -27,6 +27,7 @@ pub mod page;
 pub mod peer;
 pub mod process;
 pub mod request_id;
+pub mod seal;
 pub mod search;
 pub mod session;
 pub mod stack;

@@ -10,7 +10,7 @@
 //!     Field { name: "due_date", sql: "coalesce(due_date, '')", value: By::Text(|pump| …) },
 //! ];
 //!
-//! let page = kit::ordered_page!(request, store::pump::ORDERS)?;
+//! let page = kit::ordered_page!(service.db, request, store::pump::ORDERS)?;
 //! let rows = store::pump::list(&mut db, &filter, &page).await?;    // ends with kit::push_page!(query, page)
 //! let (rows, next_page_token) = page.cut(rows, |pump| pump.id)?;
 //! ```
@@ -18,7 +18,7 @@
 use prost::Message;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Error, Page, Result};
+use crate::{Error, Page, Result, seal::Seal};
 
 /// Something that a list of `T` can be ordered by.
 #[derive(Debug)]
@@ -71,10 +71,11 @@ pub struct OrderedPage<T: 'static, K> {
 /// what the next page's token is good for.
 #[macro_export]
 macro_rules! ordered_page {
-    ($request:expr, $fields:expr) => {{
+    ($db:expr, $request:expr, $fields:expr) => {{
         let size = std::mem::take(&mut $request.page_size);
         let token = std::mem::take(&mut $request.page_token);
-        $crate::order::OrderedPage::parse($fields, &$request.order_by, size, &token, &$request)
+        let (seal, order_by) = ($db.seal(), &$request.order_by);
+        $crate::order::OrderedPage::parse(seal, $fields, order_by, size, &token, &$request)
     }};
 }
 
@@ -107,6 +108,7 @@ impl<T, K: Serialize + DeserializeOwned> OrderedPage<T, K> {
     ///
     /// The list isn't ordered by that, or the token is not one of ours or was made for another filter or order.
     pub fn parse(
+        seal: &Seal,
         fields: &'static [Field<T>],
         order_by: &str,
         size: i32,
@@ -114,7 +116,7 @@ impl<T, K: Serialize + DeserializeOwned> OrderedPage<T, K> {
         filter: &impl Message,
     ) -> Result<Self> {
         let (field, descending) = parse_order(fields, order_by)?;
-        let page: Page<Place<K>> = Page::parse(size, token, filter)?;
+        let page: Page<Place<K>> = Page::parse(seal, size, token, filter)?;
         let value = page.after.as_ref().map(|place| &place.value);
         let fits = value.is_none_or(|value| match (field.map(|field| &field.value), value) {
             (None, value) => value.is_none(),
@@ -184,6 +186,8 @@ fn parse_order<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
     #[derive(Clone, Debug, PartialEq)]
@@ -196,8 +200,10 @@ mod tests {
         Field { name: "size", sql: "size", value: By::Number(|row| -row.1) },
     ];
 
+    static SEAL: LazyLock<Seal> = LazyLock::new(Seal::random);
+
     fn page(order_by: &str, token: &str) -> Result<OrderedPage<Row, i64>> {
-        OrderedPage::parse(FIELDS, order_by, 2, token, &order_by.to_owned())
+        OrderedPage::parse(&SEAL, FIELDS, order_by, 2, token, &order_by.to_owned())
     }
 
     /// What a database answers.
@@ -277,7 +283,7 @@ mod tests {
     #[test]
     fn a_token_whose_value_is_of_another_kind_is_refused() {
         let page = |order_by: &str, token: &str| {
-            OrderedPage::<Row, i64>::parse(FIELDS, order_by, 2, token, &String::new())
+            OrderedPage::<Row, i64>::parse(&SEAL, FIELDS, order_by, 2, token, &String::new())
         };
         let token =
             |order_by: &str| page(order_by, "").unwrap().cut(ROWS.to_vec(), |row| row.1).unwrap().1;

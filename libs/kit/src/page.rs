@@ -5,19 +5,19 @@ use prost::Message;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::{Error, Result, seal::Seal};
 
 const DEFAULT_SIZE: i32 = 50;
 const LARGEST_SIZE: i32 = 1000;
 
 /// Reads which page a list request asks for. Takes `page_size` and `page_token` out of it; what is left is the filter, for
-/// which alone the next page's token is good.
+/// which alone the next page's token is good. Tokens are sealed with the key of `db`, the service's own database.
 #[macro_export]
 macro_rules! page {
-    ($request:expr) => {{
+    ($db:expr, $request:expr) => {{
         let size = std::mem::take(&mut $request.page_size);
         let token = std::mem::take(&mut $request.page_token);
-        $crate::Page::parse(size, &token, &$request)
+        $crate::Page::parse($db.seal(), size, &token, &$request)
     }};
 }
 
@@ -28,9 +28,10 @@ pub struct Page<K> {
     pub after: Option<K>,
     size: i32,
     filter: String,
+    seal: Seal,
 }
 
-/// What a page token says, as base64url of its JSON.
+/// What a page token says: its JSON, sealed.
 #[derive(Serialize, Deserialize)]
 struct Token<K> {
     /// Fingerprint of the filter that the list was asked with.
@@ -44,22 +45,19 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
     /// # Errors
     ///
     /// The token is not one of ours, or was made for another filter.
-    pub fn parse(size: i32, token: &str, filter: &impl Message) -> Result<Self> {
+    pub fn parse(seal: &Seal, size: i32, token: &str, filter: &impl Message) -> Result<Self> {
         let size = if size <= 0 { DEFAULT_SIZE } else { size.min(LARGEST_SIZE) };
-        let filter = fingerprint(filter);
+        let page = Self { after: None, size, filter: fingerprint(filter), seal: seal.clone() };
         if token.is_empty() {
-            return Ok(Self { after: None, size, filter });
+            return Ok(page);
         }
         let refuse = |problem: &str| Error::invalid("page_token", problem);
-        let json =
-            BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| refuse("is not a page token"))?;
-        // No key of ours holds a NUL, which PostgreSQL can't compare with.
-        let token = serde_json::from_slice(&json).ok().filter(|_| !holds_nul(&json));
-        let token: Token<K> = token.ok_or_else(|| refuse("is not a page token of this list"))?;
-        if token.filter != filter {
-            return Err(refuse("was made for another filter"));
-        }
-        Ok(Self { after: Some(token.after), size, filter })
+        let json = seal.open(token).ok_or_else(|| refuse("is not a page token of this list"))?;
+        // A release may order a list anew: by then its old tokens are worth nothing.
+        let token = serde_json::from_slice::<Token<K>>(&json).ok();
+        let token = token.filter(|token| token.filter == page.filter);
+        let token = token.ok_or_else(|| refuse("was made for another filter"))?;
+        Ok(Self { after: Some(token.after), ..page })
     }
 
     /// How many rows to fetch: one more than the page holds tells whether there is another.
@@ -77,13 +75,8 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         let Some(last) = rows.last() else { return Ok((rows, String::new())) };
         let token = Token { filter: self.filter.clone(), after: key(last) };
         let json = serde_json::to_vec(&token).map_err(anyhow::Error::from)?;
-        Ok((rows, BASE64_URL_SAFE_NO_PAD.encode(json)))
+        Ok((rows, self.seal.close(json)?))
     }
-}
-
-/// Whether some text in `json` has the character NUL in it.
-fn holds_nul(json: &[u8]) -> bool {
-    json.windows(6).any(|bytes| bytes == br"\u0000")
 }
 
 /// Names the list as well: two lists without a filter are two lists.
@@ -98,16 +91,16 @@ fn fingerprint<M: Message>(filter: &M) -> String {
 mod tests {
     use super::*;
 
-    fn page(size: i32, token: &str, filter: i64) -> Result<Page<i64>> {
-        Page::parse(size, token, &filter)
+    fn page(seal: &Seal, size: i32, token: &str, filter: i64) -> Result<Page<i64>> {
+        Page::parse(seal, size, token, &filter)
     }
 
     #[test]
     fn pages_join_without_gap_or_overlap() {
-        let all: Vec<i64> = (0..10).collect();
+        let (seal, all) = (Seal::random(), (0..10).collect::<Vec<i64>>());
         let (mut seen, mut token) = (Vec::new(), String::new());
         loop {
-            let page = page(3, &token, 0).unwrap();
+            let page = page(&seal, 3, &token, 0).unwrap();
             let rest =
                 all.iter().copied().filter(|row| page.after.is_none_or(|after| after < *row));
             let rows = rest.take(usize::try_from(page.limit()).unwrap()).collect();
@@ -123,23 +116,32 @@ mod tests {
 
     #[test]
     fn a_token_serves_one_filter_only() {
-        let (_, token) = page(1, "", 7).unwrap().cut(vec![1, 2], |row| *row).unwrap();
-        assert!(page(1, &token, 7).is_ok());
-        assert!(page(1, &token, 8).is_err());
-        assert!(page(1, "nonsense", 7).is_err());
-        assert!(Page::<i64>::parse(1, &token, &7_u64).is_err(), "the same bytes of another list");
+        let seal = Seal::random();
+        let (_, token) = page(&seal, 1, "", 7).unwrap().cut(vec![1, 2], |row| *row).unwrap();
+        assert_eq!(page(&seal, 1, &token, 7).unwrap().after, Some(1));
+
+        let other_list = Page::<i64>::parse(&seal, 1, &token, &7_u64);
+        let other_key = Page::<String>::parse(&seal, 1, &token, &7_i64);
+        assert!(page(&seal, 1, &token, 8).is_err());
+        assert!(page(&Seal::random(), 1, &token, 7).is_err(), "of another service");
+        assert!(other_list.is_err(), "the same bytes of another list");
+        assert!(other_key.is_err(), "a list that is ordered by something else now");
     }
 
     #[test]
-    fn a_token_with_a_nul_in_it_is_refused() {
-        let (_, token) =
-            Page::parse(1, "", &7).unwrap().cut(vec!["a\0".to_owned(); 2], String::clone).unwrap();
-        assert!(Page::<String>::parse(1, &token, &7).is_err());
+    fn a_token_made_by_hand_is_refused() {
+        let seal = Seal::random();
+        let filter = fingerprint(&7_i64);
+        let json = format!(r#"{{"filter":"{filter}","after":1}}"#);
+        for forged in [BASE64_URL_SAFE_NO_PAD.encode(&json), json, "nonsense".into()] {
+            assert!(page(&seal, 1, &forged, 7).is_err(), "{forged}");
+        }
     }
 
     #[test]
     fn a_page_holds_50_by_default_and_1000_at_most() {
-        assert_eq!(page(0, "", 0).unwrap().limit(), 51);
-        assert_eq!(page(1_000_000, "", 0).unwrap().limit(), 1001);
+        let seal = Seal::random();
+        assert_eq!(page(&seal, 0, "", 0).unwrap().limit(), 51);
+        assert_eq!(page(&seal, 1_000_000, "", 0).unwrap().limit(), 1001);
     }
 }

@@ -11,7 +11,8 @@ use sqlx::{
 };
 use tracing::log::LevelFilter;
 
-use super::{Db, Pools, pulse};
+use super::{Conn, Db, Pools, pulse};
+use crate::seal::Seal;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -74,7 +75,8 @@ impl Db {
             Some(url) => postgres(config, url, service, migrations).await?,
             None => sqlite(config, service, migrations).await?,
         };
-        Ok(Self { name: service, pools, pulse, commits: Arc::default() })
+        let seal = Seal::of(&mut pools.writer().await?).await.context("can't read the secrets")?;
+        Ok(Self { name: service, pools, pulse, commits: Arc::default(), seal })
     }
 
     /// Whether `service` has a database there. Makes none.
@@ -94,6 +96,17 @@ impl Db {
             .await?;
         connection.close().await?;
         Ok(found)
+    }
+}
+
+impl Pools {
+    /// A connection that may write, outside any transaction.
+    async fn writer(&self) -> sqlx::Result<Conn> {
+        #[expect(clippy::disallowed_methods, reason = "before anybody else writes")]
+        Ok(match self {
+            Self::Sqlite { write, .. } => write.acquire().await?.into(),
+            Self::Postgres(pool) => pool.acquire().await?.into(),
+        })
     }
 }
 

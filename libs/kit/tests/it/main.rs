@@ -6,6 +6,7 @@ mod changes;
 mod collation;
 mod full_disk;
 mod once;
+mod seal;
 
 use kit::{Db, sqlx::migrate::Migrator};
 use testkit::World;

@@ -12,7 +12,7 @@ pub async fn list(
     call: Call<pb::ListAuditEventsRequest>,
 ) -> Result<pb::ListAuditEventsResponse> {
     let mut request = call.message;
-    let page = kit::page!(request)?;
+    let page = kit::page!(service.db, request)?;
     let from = request.from.map(|at| Timestamp::parse("from", &at)).transpose()?;
     let to = request.to.map(|at| Timestamp::parse("to", &at)).transpose()?;
     let filter = store::audit::Filter {

@@ -35,7 +35,7 @@ pub async fn list(
     service: &Service,
     mut call: Call<pb::ListKeysRequest>,
 ) -> Result<pb::ListKeysResponse> {
-    let page = kit::page!(call.message)?;
+    let page = kit::page!(service.db, call.message)?;
 
     let rows = store::key::list(&mut service.db.read().await?, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |key| key.id)?;

@@ -30,7 +30,7 @@ pub async fn list(
 ) -> Result<pb::ListSessionsResponse> {
     let now = service.suite.clock.now();
     let user_id = UserId::parse("caller", &call.caller.id)?;
-    let page = kit::page!(call.message)?;
+    let page = kit::page!(service.db, call.message)?;
     let alive = Session::alive(now);
 
     let rows = store::session::list(&mut service.db.read().await?, user_id, &alive, &page).await?;

@@ -87,7 +87,7 @@ pub async fn list(
     call: Call<pb::ListUsersRequest>,
 ) -> Result<pb::ListUsersResponse> {
     let mut request = call.message;
-    let page = kit::page!(request)?;
+    let page = kit::page!(service.db, request)?;
     let filter = store::user::Filter {
         role: Role::from_name(request.role().as_str_name()),
         text: Some(fold(&request.q)).filter(|text| !text.is_empty()),

@@ -61,7 +61,7 @@ pub async fn list(
     call: Call<pb::ListEquipmentRequest>,
 ) -> Result<pb::ListEquipmentResponse> {
     let mut request = call.message;
-    let page = kit::ordered_page!(request, store::equipment::ORDERS)?;
+    let page = kit::ordered_page!(service.db, request, store::equipment::ORDERS)?;
     let status = Status::from_name(request.status().as_str_name());
     let filter = store::equipment::Filter {
         status,

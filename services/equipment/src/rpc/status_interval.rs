@@ -15,7 +15,7 @@ pub async fn list(
     call: Call<pb::ListStatusIntervalsRequest>,
 ) -> Result<pb::ListStatusIntervalsResponse> {
     let mut request = call.message;
-    let page = kit::page!(request)?;
+    let page = kit::page!(service.db, request)?;
     let id = EquipmentId::parse("equipment_id", &request.equipment_id)?;
 
     let mut db = service.db.read().await?;

@@ -59,7 +59,7 @@ async fn send(db: &kit::Db, sender: &Sender, start: Start) -> Result<()> {
 /// Sends the whole register, and a message without equipment that says so.
 async fn send_all(db: &kit::Db, sender: &Sender, start: Position) -> Result<()> {
     let filter = store::equipment::Filter::default();
-    let page_after = |token: &str| OrderedPage::parse(&[], "", 1000, token, &());
+    let page_after = |token: &str| OrderedPage::parse(db.seal(), &[], "", 1000, token, &());
     let mut page = page_after("")?;
     loop {
         let rows = store::equipment::list(&mut db.read().await?, &filter, &page).await?;

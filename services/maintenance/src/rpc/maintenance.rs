@@ -105,7 +105,7 @@ pub async fn list(
     call: Call<pb::ListMaintenanceRequest>,
 ) -> Result<pb::ListMaintenanceResponse> {
     let mut request = call.message;
-    let page = kit::page!(request)?;
+    let page = kit::page!(service.db, request)?;
     let filter = store::maintenance::Filter {
         equipment_id: EquipmentId::parse_optional("equipment_id", request.equipment_id.as_deref())?,
         task_id: TaskId::parse_optional("task_id", request.task_id.as_deref())?,

@@ -71,7 +71,7 @@ pub async fn list(
     call: Call<pb::ListTasksRequest>,
 ) -> Result<pb::ListTasksResponse> {
     let mut request = call.message;
-    let page = kit::page!(request)?;
+    let page = kit::page!(service.db, request)?;
     let today = service.suite.clock.now().date();
     let due_before = request.due_before.as_deref();
     let filter = store::task::Filter {
@@ -98,7 +98,7 @@ pub async fn list_completed(
     call: Call<pb::ListCompletedTasksRequest>,
 ) -> Result<pb::ListTasksResponse> {
     let mut request = call.message;
-    let page = kit::page!(request)?;
+    let page = kit::page!(service.db, request)?;
     let filter = store::task::History {
         completed_by: request.completed_by.map(|id| id.to_ascii_lowercase()),
         equipment_id: EquipmentId::parse_optional("equipment_id", request.equipment_id.as_deref())?,

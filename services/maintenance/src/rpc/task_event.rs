@@ -12,7 +12,7 @@ pub async fn list(
     call: Call<pb::ListTaskEventsRequest>,
 ) -> Result<pb::ListTaskEventsResponse> {
     let mut request = call.message;
-    let page = kit::page!(request)?;
+    let page = kit::page!(service.db, request)?;
     let task_id = TaskId::parse("task_id", &request.task_id)?;
 
     let mut db = service.db.read().await?;

@@ -72,7 +72,7 @@ pub async fn list(
     if request.order_by.is_empty() {
         "raised_at".clone_into(&mut request.order_by);
     }
-    let page = kit::ordered_page!(request, store::alert::ORDERS)?;
+    let page = kit::ordered_page!(service.db, request, store::alert::ORDERS)?;
     let filter = filter(&request)?;
 
     let rows = store::alert::list(&mut service.db.read().await?, &filter, &page).await?;

@@ -102,7 +102,7 @@ pub async fn list(
     call: Call<pb::ListReadingsRequest>,
 ) -> Result<pb::ListReadingsResponse> {
     let mut request = call.message;
-    let page: Page<Key> = kit::page!(request)?;
+    let page: Page<Key> = kit::page!(service.db, request)?;
     let equipment_id = request.equipment_id.as_deref();
     let equipment_id = equipment_id.map(|id| EquipmentId::parse("equipment_id", id)).transpose()?;
     let metric = Some(request.metric.as_str()).filter(|metric| !metric.is_empty());

@@ -71,7 +71,7 @@ pub async fn list(
     call: Call<pb::ListRulesRequest>,
 ) -> Result<pb::ListRulesResponse> {
     let mut request = call.message;
-    let page = kit::page!(request)?;
+    let page = kit::page!(service.db, request)?;
     let filter = store::rule::Filter {
         equipment_id: EquipmentId::parse_optional("equipment_id", request.equipment_id.as_deref())?,
         severity: Severity::from_name(request.severity().as_str_name()),

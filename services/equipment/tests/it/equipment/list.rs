@@ -179,6 +179,18 @@ testkit::both! {
         assert_eq!(names(&mut admin, request("name", token)).await.0, ["b"]);
     }
 
+    async fn a_list_goes_on_after_the_longest_name_that_there_may_be(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        let names = ["\u{10348}".repeat(200), "\u{1f6e2}".repeat(200)];
+        for name in &names {
+            create(&mut admin, pump(name)).await.unwrap();
+        }
+
+        let request = ListEquipmentRequest { order_by: "name".into(), page_size: 1, ..Default::default() };
+        assert_eq!(all(&mut admin, request).await, names);
+    }
+
     async fn what_changes_while_a_client_pages_is_not_shown_twice(world: World) {
         let server = start(&world).await;
         let mut admin = by(&server, &world.user(Role::Admin));
