@@ -69,11 +69,11 @@ impl fmt::Debug for Seal {
     }
 }
 
-/// The key's name among the secrets of the service.
+/// The key's name among the keys of the service.
 const NAME: &str = "page tokens";
 
 async fn find(db: &mut Conn) -> Result<Option<Vec<u8>>> {
-    Ok(on!(db, c => sqlx::query_scalar("select value from secrets where name = $1")
+    Ok(on!(db, c => sqlx::query_scalar("select value from seals where name = $1")
         .bind(NAME)
         .fetch_optional(c)
         .await?))
@@ -81,7 +81,7 @@ async fn find(db: &mut Conn) -> Result<Option<Vec<u8>>> {
 
 async fn insert(db: &mut Conn, key: &[u8]) -> Result<()> {
     on!(db, c => sqlx::query(
-        "insert into secrets (name, value) values ($1, $2) on conflict do nothing")
+        "insert into seals (name, value) values ($1, $2) on conflict do nothing")
         .bind(NAME)
         .bind(key)
         .execute(c)

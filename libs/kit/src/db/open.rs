@@ -75,7 +75,9 @@ impl Db {
             Some(url) => postgres(config, url, service, migrations).await?,
             None => sqlite(config, service, migrations).await?,
         };
-        let seal = Seal::of(&mut pools.writer().await?).await.context("can't read the secrets")?;
+        let seal = Seal::of(&mut pools.writer().await?)
+            .await
+            .context("can't read the key to page tokens")?;
         Ok(Self { name: service, pools, pulse, commits: Arc::default(), seal })
     }
 

@@ -1,0 +1,195 @@
+//! gRPC and gRPC-Web on the port of the REST surface: calls are carried to the service that owns the method as they are.
+//! Access, limits and deadlines are the service's.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use anyhow::Result;
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, Version,
+    header::{CONTENT_TYPE, TE},
+    request::Parts,
+    uri::PathAndQuery,
+};
+use http_body::{Frame, SizeHint};
+use kit::peer::Peers;
+use prost_reflect::DescriptorPool;
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::{Status, body::Body};
+use tonic_web::GrpcWebLayer;
+use tower::{Layer, ServiceExt, service_fn};
+
+use crate::{
+    Config,
+    rule::Options,
+    upstream::{self, Upstream},
+};
+
+/// What says how a call is encoded and how long its caller waits; it goes on beside what identifies the caller.
+const FORWARDED: [HeaderName; 4] = [
+    CONTENT_TYPE,
+    HeaderName::from_static("grpc-timeout"),
+    HeaderName::from_static("grpc-encoding"),
+    HeaderName::from_static("grpc-accept-encoding"),
+];
+
+/// The methods that can be called, by path.
+pub struct Methods(HashMap<String, Arc<Method>>);
+
+struct Method {
+    upstream: Upstream,
+    path: PathAndQuery,
+    /// Whether its answer goes on for as long as the service has something to say.
+    is_watch: bool,
+}
+
+/// A call on its way.
+pub struct Call<'a> {
+    pub head: &'a Parts,
+    /// Who calls and from where, as the services are told.
+    pub metadata: HeaderMap,
+    pub config: &'a Config,
+    pub shutdown: CancellationToken,
+}
+
+/// Whether a request is a call; all others are for the REST surface.
+pub fn is_call(head: &Parts) -> bool {
+    let content_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    content_type.starts_with(b"application/grpc")
+}
+
+impl Methods {
+    /// Those of the suite's services that are for clients; what is between the services is not carried in from outside.
+    ///
+    /// # Errors
+    ///
+    /// The descriptors lack the options.
+    pub fn new(pool: &DescriptorPool, peers: &Peers) -> Result<Self> {
+        let options = Options::of(pool)?;
+        let mut methods = HashMap::new();
+        for service in pool.services() {
+            let Ok(upstream) = upstream::serving(service.package_name(), peers) else { continue };
+            for method in service.methods().filter(|method| options.is_for_clients(method)) {
+                let path = format!("/{}/{}", service.full_name(), method.name());
+                let method = Method {
+                    upstream: upstream.clone(),
+                    path: path.parse()?,
+                    is_watch: method.is_server_streaming(),
+                };
+                methods.insert(path, Arc::new(method));
+            }
+        }
+        Ok(Self(methods))
+    }
+
+    /// The path of the method that `head` calls, if there is one: a name for logs and metrics.
+    pub fn name(&self, head: &Parts) -> Option<&str> {
+        self.0.get_key_value(head.uri.path()).map(|(path, _)| path.as_str())
+    }
+
+    /// Carries a call. Whatever goes wrong is a gRPC status, in the form of the call.
+    pub async fn carry(&self, call: Call<'_>, body: Body) -> Response<Body> {
+        let method = self.0.get(call.head.uri.path()).cloned();
+        let Call { head, metadata, config, shutdown } = call;
+        let within = config.http_deadline_seconds;
+        let carry = service_fn(move |request: Request<Body>| {
+            let (method, metadata, shutdown) = (method.clone(), metadata.clone(), shutdown.clone());
+            async move {
+                let Some(method) = method else {
+                    return Ok::<_, Infallible>(no_method().into_http());
+                };
+                let answer = method.upstream.carry(method.request(request, metadata));
+                Ok(match timeout(within, answer).await {
+                    Ok(Ok(answer)) if method.is_watch => ending(answer, shutdown),
+                    Ok(Ok(answer)) => answer,
+                    Ok(Err(status)) => status.into_http(),
+                    Err(_) => Status::deadline_exceeded("the call took too long").into_http(),
+                })
+            }
+        });
+        let mut request = Request::new(body);
+        *request.method_mut() = head.method.clone();
+        *request.uri_mut() = head.uri.clone();
+        *request.version_mut() = head.version;
+        *request.headers_mut() = head.headers.clone();
+        // What is no gRPC-Web passes through unchanged over HTTP/2, and is refused over HTTP/1.1, which has no room for it.
+        match GrpcWebLayer::new().layer(carry).oneshot(request).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        }
+    }
+}
+
+impl Method {
+    /// `request`, as the service shall see it.
+    fn request(&self, request: Request<Body>, metadata: HeaderMap) -> Request<Body> {
+        let (head, body) = request.into_parts();
+        let mut request = Request::new(body);
+        *request.method_mut() = http::Method::POST;
+        *request.uri_mut() = self.path.clone().into();
+        *request.version_mut() = Version::HTTP_2;
+        *request.headers_mut() = metadata;
+        for name in FORWARDED {
+            if let Some(value) = head.headers.get(&name) {
+                request.headers_mut().insert(name, value.clone());
+            }
+        }
+        request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+        request
+    }
+}
+
+fn no_method() -> Status {
+    Status::unimplemented("no such method")
+}
+
+/// `answer`, which ends when `shutdown` is cancelled: its caller goes on at another gateway.
+fn ending(answer: Response<Body>, shutdown: CancellationToken) -> Response<Body> {
+    answer.map(|body| {
+        Body::new(Ending { body, shutdown: Box::pin(shutdown.cancelled_owned()), is_over: false })
+    })
+}
+
+/// A stream that is cut short, between two messages, when its connection or this process shall end.
+struct Ending {
+    body: Body,
+    shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
+    is_over: bool,
+}
+
+impl http_body::Body for Ending {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        let frame = pin!(&mut self.body).poll_frame(context);
+        if frame.is_ready() || self.shutdown.as_mut().poll(context).is_pending() {
+            return frame;
+        }
+        self.is_over = true;
+        let mut trailers = HeaderMap::new();
+        Status::unavailable("the gateway ends; call again").add_header(&mut trailers)?;
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_over || self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
