@@ -1,6 +1,7 @@
 //! What the service knows, and its rules. No I/O, no wire types.
 
 pub mod alert;
+pub mod chunk;
 pub mod course;
 pub mod journal;
 pub mod reading;

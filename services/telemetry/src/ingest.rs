@@ -2,6 +2,7 @@
 //! rules, and answers when it is committed.
 
 mod judge;
+mod seal;
 mod writer;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -13,10 +14,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tonic::Response;
 
 pub use judge::remove;
+#[cfg(test)]
+pub use seal::Sealer;
+pub use seal::pack_samples;
 
 use crate::{
     domain::reading::{Edit, Key, Reading},
     ingest::writer::Writer,
+    recent::Recent,
     register::Register,
 };
 
@@ -62,10 +67,10 @@ struct Job {
 }
 
 /// Starts the writer. It lives as long as the process: calls that wait for it are drained first.
-pub fn start(db: &Db, suite: &Suite, register: Arc<Register>) -> Ingest {
+pub fn start(db: &Db, suite: &Suite, register: Arc<Register>, recent: &Recent) -> Ingest {
     let (jobs, queue) = mpsc::unbounded_channel();
     let (tell, written) = watch::channel(0);
-    let writer = Writer::new(db, &suite.clock, register, tell);
+    let writer = Writer::new(db, &suite.clock, register, recent.share(), tell);
     tokio::spawn(writer.run(queue));
     let room = || Arc::new(Semaphore::new(WAITING_VALUES));
     Ingest { jobs, calls: room(), streams: room(), written }

@@ -7,11 +7,15 @@ mod change;
 mod dispatch;
 mod domain;
 mod ingest;
+#[cfg(test)]
+mod model;
+mod recent;
 mod register;
 mod rpc;
 mod store;
+mod tidy;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use kit::{Db, Suite, sqlx::migrate::Migrator};
 use proto::telemetry::v1::{
@@ -20,16 +24,14 @@ use proto::telemetry::v1::{
 };
 use tonic::service::RoutesBuilder;
 
+use crate::recent::{Limits, Recent};
+
 /// The schema that this service owns. The engines differ in how they keep samples.
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// The largest message: a batch of 10,000 readings of several metrics.
 const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
-
-/// How long what became durable can be told again to those who watch readings, and how much goes at a time after that.
-const JOURNAL_KEPT: Duration = Duration::from_hours(1);
-const JOURNAL_STEP: i64 = 100;
 
 /// Starts the service: opens its database and adds its methods to `routes`.
 ///
@@ -45,14 +47,14 @@ pub async fn start(
     let db = Db::open(db, "telemetry", migrations).await?;
     suite.look_after(&db);
     let register = register::follow(suite);
-    let ingest = Arc::new(ingest::start(&db, suite, Arc::clone(&register)));
-    let clock = suite.clock.clone();
-    suite.hourly(&db, "trim journal", move |tx| {
-        Box::pin(store::journal::forget(tx, clock.now().minus(JOURNAL_KEPT), JOURNAL_STEP))
-    });
+    let recent = Arc::new(Recent::new(Limits::default()));
+    ingest::pack_samples(&db, recent.chunk()).await?;
+    recent.catch_up(&mut db.read().await?).await?;
+    let ingest = Arc::new(ingest::start(&db, suite, Arc::clone(&register), &recent));
+    tidy::start(&db, suite, recent.share());
     dispatch::start(&db, suite);
 
-    let service = Arc::new(rpc::Service { db, suite: suite.clone(), register, ingest });
+    let service = Arc::new(rpc::Service { db, suite: suite.clone(), register, ingest, recent });
     let readings = TelemetryServiceServer::from_arc(Arc::clone(&service));
     routes
         .add_service(readings.max_decoding_message_size(MESSAGE_BYTES))

@@ -1,15 +1,15 @@
 //! The wire: each method reads a request, asks `domain` and `store`, and writes an answer.
 
 mod alert;
-mod reading;
+pub mod reading;
 mod rule;
-mod series;
+pub mod series;
 
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream::BoxStream};
 
-use kit::{Call, Db, Suite};
+use kit::{Call, Db, Suite, db::Conn};
 use proto::telemetry::v1::{
     self as pb, alert_service_server::AlertService as AlertRpc,
     rule_service_server::RuleService as RuleRpc,
@@ -17,7 +17,7 @@ use proto::telemetry::v1::{
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{ingest::Ingest, register::Register};
+use crate::{ingest::Ingest, recent::Recent, register::Register};
 
 /// What every method has at hand.
 #[derive(Clone)]
@@ -26,6 +26,16 @@ pub struct Service {
     pub suite: Suite,
     pub register: Arc<Register>,
     pub ingest: Arc<Ingest>,
+    pub recent: Arc<Recent>,
+}
+
+impl Service {
+    /// A connection to read values on, and what is in no table yet, as of now.
+    pub async fn read(&self) -> kit::Result<Conn> {
+        let mut db = self.db.read().await?;
+        self.recent.catch_up(&mut db).await?;
+        Ok(db)
+    }
 }
 
 /// The table of contents. Every line is the same, so that only the bodies need reading.

@@ -14,7 +14,27 @@ pub struct Write {
     pub value: Option<f64>,
 }
 
-/// Three columns, a row a write. Neighbours are alike, so a column holds what is added from row to row.
+/// That what was written of a series until now lies in chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// The series' number.
+    pub series_id: i64,
+    /// Up to this time of measurement.
+    pub through: Timestamp,
+}
+
+/// What one transaction did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// What it wrote.
+    pub writes: Vec<Write>,
+    /// When that arrived.
+    pub arrived_at: Timestamp,
+    /// What it sealed.
+    pub seals: Vec<Seal>,
+}
+
+/// Columns, a row a write or a seal. Neighbours are alike, so a column holds what is added from row to row.
 #[derive(Clone, PartialEq, Message)]
 struct Columns {
     #[prost(sint64, repeated, tag = "1")]
@@ -24,11 +44,24 @@ struct Columns {
     /// NaN, which no reading is, stands for a deletion.
     #[prost(double, repeated, tag = "3")]
     value: Vec<f64>,
+    #[prost(sint64, tag = "4")]
+    arrived_at: i64,
+    #[prost(sint64, repeated, tag = "5")]
+    sealed_series_id: Vec<i64>,
+    #[prost(sint64, repeated, tag = "6")]
+    sealed_through: Vec<i64>,
 }
 
-/// The journal's form of `writes`; the better they are sorted, the shorter.
-pub fn encode(writes: impl IntoIterator<Item = Write>) -> Vec<u8> {
-    let mut columns = Columns::default();
+/// The journal's form of `writes`, which arrived at `arrived_at`; the better they are sorted, the shorter.
+pub fn encode(writes: &[Write], arrived_at: Timestamp) -> Vec<u8> {
+    let length = writes.len();
+    let mut columns = Columns {
+        series_id: Vec::with_capacity(length),
+        at: Vec::with_capacity(length),
+        value: Vec::with_capacity(length),
+        arrived_at: arrived_at.micros(),
+        ..Columns::default()
+    };
     let (mut series_id, mut at) = (0_i64, 0_i64);
     for write in writes {
         columns.series_id.push(write.series_id.wrapping_sub(series_id));
@@ -39,12 +72,22 @@ pub fn encode(writes: impl IntoIterator<Item = Write>) -> Vec<u8> {
     columns.encode_to_vec()
 }
 
-/// The writes in what the journal holds.
+/// The journal's form of `seals`.
+pub fn encode_seals(seals: &[Seal]) -> Vec<u8> {
+    let columns = Columns {
+        sealed_series_id: seals.iter().map(|seal| seal.series_id).collect(),
+        sealed_through: seals.iter().map(|seal| seal.through.micros()).collect(),
+        ..Columns::default()
+    };
+    columns.encode_to_vec()
+}
+
+/// What the journal holds in `data`.
 ///
 /// # Errors
 ///
 /// It is not the journal's form.
-pub fn decode(data: &[u8]) -> Result<Vec<Write>> {
+pub fn decode(data: &[u8]) -> Result<Record> {
     let columns = Columns::decode(data).map_err(anyhow::Error::from)?;
     let (mut series_id, mut at) = (0_i64, 0_i64);
     let rows = columns.series_id.into_iter().zip(columns.at).zip(columns.value);
@@ -54,7 +97,13 @@ pub fn decode(data: &[u8]) -> Result<Vec<Write>> {
         let value = Some(value).filter(|value| !value.is_nan());
         Write { series_id, at: Timestamp::from_micros(at), value }
     };
-    Ok(rows.map(write).collect())
+    let seals = columns.sealed_series_id.into_iter().zip(columns.sealed_through);
+    let seal = |(series_id, through)| Seal { series_id, through: Timestamp::from_micros(through) };
+    Ok(Record {
+        writes: rows.map(write).collect(),
+        arrived_at: Timestamp::from_micros(columns.arrived_at),
+        seals: seals.map(seal).collect(),
+    })
 }
 
 #[cfg(test)]
@@ -71,14 +120,25 @@ mod tests {
                 }
             }
         }
-        assert_eq!(decode(&encode(writes.iter().copied())).unwrap(), writes);
+        let arrived_at = Timestamp::from_micros(-7);
+        let record = Record { writes: writes.clone(), arrived_at, seals: Vec::new() };
+        assert_eq!(decode(&encode(&writes, arrived_at)).unwrap(), record);
         assert!(decode(b"nonsense").is_err());
+    }
+
+    #[test]
+    fn what_was_sealed_is_read_back() {
+        let seal =
+            |series_id, through| Seal { series_id, through: Timestamp::from_micros(through) };
+        let seals = vec![seal(1, i64::MIN), seal(i64::MAX, -1), seal(2, i64::MAX)];
+        assert_eq!(decode(&encode_seals(&seals)).unwrap().seals, seals);
     }
 
     #[test]
     fn a_value_of_each_of_many_series_takes_about_fourteen_bytes() {
         let at = Timestamp::from_micros(1_767_323_045_000_000);
-        let writes = (1..=1000).map(|series_id| Write { series_id, at, value: Some(71.2) });
-        assert!(encode(writes).len() < 14_000);
+        let write = |series_id| Write { series_id, at, value: Some(71.2) };
+        let writes: Vec<_> = (1..=1000).map(write).collect();
+        assert!(encode(&writes, at).len() < 14_010);
     }
 }

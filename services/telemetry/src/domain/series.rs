@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use kit::{Error, Result, Timestamp};
 
-use super::reading::Sample;
+use super::{
+    chunk::{Row, Summary},
+    reading::Sample,
+};
 
 /// The shortest bucket.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -111,28 +114,55 @@ impl Bucket {
     }
 }
 
-/// Adds a sample, later than all before, to the buckets of `grid`.
-pub fn add(grid: &Grid, buckets: &mut Vec<Bucket>, sample: Sample) {
-    let Sample { at, value } = sample;
-    let start = grid.bucket(at);
-    match buckets.last_mut().filter(|bucket| bucket.start == start) {
-        Some(bucket) => {
-            bucket.min = bucket.min.min(value);
-            bucket.max = bucket.max.max(value);
-            bucket.sum += value;
-            bucket.last = value;
-            bucket.count += 1;
+/// The buckets of a grid, filled in the order of time.
+pub struct Buckets<'g> {
+    grid: &'g Grid,
+    buckets: Vec<Bucket>,
+}
+
+impl<'g> Buckets<'g> {
+    /// None yet.
+    pub fn new(grid: &'g Grid) -> Self {
+        Self { grid, buckets: Vec::new() }
+    }
+
+    /// Adds the samples of `rows`, which are in order and later than all before.
+    pub fn extend(&mut self, rows: &[Row]) {
+        for sample in rows.iter().filter_map(Row::sample) {
+            self.push(sample);
         }
-        None => {
-            buckets.push(Bucket {
-                start,
-                min: value,
-                max: value,
-                sum: value,
-                last: value,
-                count: 1,
-            });
+    }
+
+    /// Adds a sample, later than all before.
+    pub fn push(&mut self, sample: Sample) {
+        let Sample { at, value } = sample;
+        let one = Bucket { start: at, min: value, max: value, sum: value, last: value, count: 1 };
+        self.join(at, one);
+    }
+
+    /// Adds samples, later than all before, that lie in one bucket.
+    pub fn add(&mut self, all: &Summary) {
+        let Summary { first_at: start, min, max, sum, last, count, .. } = *all;
+        self.join(start, Bucket { start, min, max, sum, last, count });
+    }
+
+    fn join(&mut self, at: Timestamp, more: Bucket) {
+        let start = self.grid.bucket(at);
+        match self.buckets.last_mut().filter(|bucket| bucket.start == start) {
+            Some(bucket) => {
+                bucket.min = bucket.min.min(more.min);
+                bucket.max = bucket.max.max(more.max);
+                bucket.sum += more.sum;
+                bucket.last = more.last;
+                bucket.count += more.count;
+            }
+            None => self.buckets.push(Bucket { start, ..more }),
         }
+    }
+
+    /// Those that hold something.
+    pub fn filled(self) -> Vec<Bucket> {
+        self.buckets
     }
 }
 
@@ -188,23 +218,23 @@ mod tests {
     #[test]
     fn a_bucket_begins_at_its_start_and_ends_before_the_next() {
         let grid = grid(3_000_500, Some(1_000_000), 0).unwrap();
-        let mut buckets = Vec::new();
+        let mut buckets = Buckets::new(&grid);
         for (micros, value) in [(500, 4.0), (1_000_499, -2.0), (2_000_500, 7.0)] {
-            add(&grid, &mut buckets, Sample { at: at(micros), value });
+            buckets.push(Sample { at: at(micros), value });
         }
         let first = Bucket { start: at(500), min: -2.0, max: 4.0, sum: 2.0, last: -2.0, count: 2 };
         let second =
             Bucket { start: at(2_000_500), min: 7.0, max: 7.0, sum: 7.0, last: 7.0, count: 1 };
-        assert_eq!(buckets, [first, second]);
+        assert_eq!(buckets.filled(), [first, second]);
     }
 
     #[test]
     fn a_mean_is_a_number_whatever_the_values() {
         let grid = grid(3_000_500, Some(1_000_000), 0).unwrap();
-        let mut buckets = Vec::new();
+        let mut buckets = Buckets::new(&grid);
         for micros in [500, 501, 502] {
-            add(&grid, &mut buckets, Sample { at: at(micros), value: f64::MAX });
+            buckets.push(Sample { at: at(micros), value: f64::MAX });
         }
-        assert!(buckets[0].mean().is_finite());
+        assert!(buckets.filled()[0].mean().is_finite());
     }
 }

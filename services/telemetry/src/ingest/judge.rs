@@ -19,6 +19,7 @@ use crate::{
         replay::{Outcome, Replay, Start},
         rule::Rule,
     },
+    recent::Recent,
     register::Register,
     store,
 };
@@ -29,6 +30,7 @@ const SAMPLES: i64 = 4096;
 /// Brings the alerts to what the readings say, by `rules`.
 pub async fn judge(
     tx: &mut Tx,
+    recent: &Recent,
     register: &Register,
     rules: &[Rule],
     changed: &Changed,
@@ -39,14 +41,20 @@ pub async fn judge(
         let kind = kind.as_deref().unwrap_or_default();
         let looking = rules.iter().filter(|rule| rule.metric == series.metric);
         for rule in looking.filter(|rule| rule.covers(series.equipment_id, kind)) {
-            let outcome = replay(tx, rule, *series_id, series).await?;
+            let outcome = replay(tx, recent, rule, *series_id, series).await?;
             keep(tx, rule, outcome, now).await?;
         }
     }
     Ok(())
 }
 
-async fn replay(tx: &mut Tx, rule: &Rule, series_id: i64, series: &Series) -> Result<Outcome> {
+async fn replay(
+    tx: &mut Tx,
+    recent: &Recent,
+    rule: &Rule,
+    series_id: i64,
+    series: &Series,
+) -> Result<Outcome> {
     let (Some((first, _)), Some((last, _))) =
         (series.samples.first_key_value(), series.samples.last_key_value())
     else {
@@ -55,9 +63,9 @@ async fn replay(tx: &mut Tx, rule: &Rule, series_id: i64, series: &Series) -> Re
     let alerts = store::alert::lock_around(tx, rule, series.equipment_id, *first).await?;
     let mut replay = Replay::new(rule, series.equipment_id, alerts, (*first, *last));
     let since = rule.updated_at;
-    let mut start = Start::At(context(tx, rule, series_id, *first).await?);
+    let mut start = Start::At(context(tx, recent, rule, series_id, *first).await?);
     loop {
-        let samples = store::reading::seen(tx, series_id, since, start, SAMPLES).await?;
+        let samples = store::reading::seen(tx, recent, series_id, since, start, SAMPLES).await?;
         let Some(end) = samples.last() else { break };
         start = Start::After(end.at);
         if !samples.into_iter().all(|sample| replay.feed(sample)) {
@@ -68,15 +76,22 @@ async fn replay(tx: &mut Tx, rule: &Rule, series_id: i64, series: &Series) -> Re
 }
 
 /// From where samples matter to what those from `first` on come to.
-async fn context(tx: &mut Tx, rule: &Rule, series_id: i64, first: Timestamp) -> Result<Timestamp> {
+async fn context(
+    tx: &mut Tx,
+    recent: &Recent,
+    rule: &Rule,
+    series_id: i64,
+    first: Timestamp,
+) -> Result<Timestamp> {
     let since = rule.updated_at;
     let Some((delay, samples)) = rule.reach() else { return Ok(first) };
-    let previous = store::reading::last_before(tx, series_id, since, first).await?;
+    let previous = store::reading::last_before(tx, recent, series_id, since, first).await?;
     let Some(previous) = previous else { return Ok(first) };
     let mut start = previous.minus(delay);
     let mut before = start.plus(Duration::from_micros(1));
     for _ in 0..samples {
-        let Some(at) = store::reading::last_before(tx, series_id, since, before).await? else {
+        let Some(at) = store::reading::last_before(tx, recent, series_id, since, before).await?
+        else {
             break;
         };
         (start, before) = (at, at);

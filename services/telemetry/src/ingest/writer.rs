@@ -6,22 +6,26 @@ use std::{
     collections::{BTreeMap, HashMap},
     panic::AssertUnwindSafe,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use futures_util::FutureExt;
 use kit::{Clock, Db, Error, Result, Timestamp, db::Tx};
 use tokio::sync::{mpsc, watch};
 
-use super::{Job, Single, Work, Written, judge};
+use super::{Job, Single, Work, Written, judge, seal::Sealer};
 use crate::{
     domain::{
         journal::{self, Write},
         reading::{EquipmentId, Key, Reading},
     },
+    recent::Recent,
     register::Register,
     store,
 };
 
+/// How often somebody looks for what has waited to be sealed.
+const TICK: Duration = Duration::from_secs(1);
 /// Values in one transaction: a group larger than this gains nothing and makes others wait.
 const GROUP_VALUES: usize = 20_000;
 
@@ -29,6 +33,10 @@ pub struct Writer {
     db: Db,
     clock: Clock,
     register: Arc<Register>,
+    recent: Recent,
+    sealer: Sealer,
+    /// When it last looked for what has waited to be sealed.
+    looked: Instant,
     /// Numbers of the series that are known to be committed.
     series: HashMap<(EquipmentId, String), i64>,
     written: watch::Sender<i64>,
@@ -60,25 +68,73 @@ impl Writer {
         db: &Db,
         clock: &Clock,
         register: Arc<Register>,
+        recent: Recent,
         written: watch::Sender<i64>,
     ) -> Self {
+        let sealer = Sealer::new(db, clock);
         let (db, clock) = (db.clone(), clock.clone());
-        Self { db, clock, register, series: HashMap::new(), written }
+        Self {
+            db,
+            clock,
+            register,
+            recent,
+            sealer,
+            looked: Instant::now(),
+            series: HashMap::new(),
+            written,
+        }
     }
 
     pub async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Job>) {
         let mut put_aside = None;
+        // Whether there may be something to seal.
+        let mut is_ripe = true;
         loop {
-            let first = match put_aside.take() {
-                Some(job) => Some(job),
-                None => queue.recv().await,
+            let waiting = put_aside.take().or_else(|| queue.try_recv().ok());
+            let first = match waiting {
+                Some(job) => job,
+                None if is_ripe => {
+                    is_ripe = self.seal().await;
+                    continue;
+                }
+                None => tokio::select! {
+                    job = queue.recv() => match job {
+                        Some(job) => job,
+                        None => return,
+                    },
+                    () = tokio::time::sleep(TICK) => {
+                        is_ripe = true;
+                        continue;
+                    }
+                },
             };
-            let Some(first) = first else { return };
             let group;
             (group, put_aside) = gather(first, &mut queue);
             // Whoever is in a group that brings the writer down is told so; the writer goes on.
             if AssertUnwindSafe(self.answer(group)).catch_unwind().await.is_err() {
                 tracing::error!("a group of readings brought the writer down");
+            }
+            // A step after every group, so that no load keeps it from being done.
+            is_ripe = self.seal().await;
+        }
+    }
+
+    /// Takes a step of sealing. Answers whether another may be worth it.
+    async fn seal(&mut self) -> bool {
+        if TICK <= self.looked.elapsed() {
+            self.looked = Instant::now();
+            self.recent.ripen(self.clock.now());
+        }
+        let step = AssertUnwindSafe(self.sealer.step(&self.recent)).catch_unwind().await;
+        match step {
+            Ok(Ok(more)) => more,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "readings can't be sealed; the next second they are");
+                false
+            }
+            Err(_) => {
+                tracing::error!("sealing broke down");
+                false
             }
         }
     }
@@ -109,12 +165,15 @@ impl Writer {
     }
 
     async fn write(&mut self, group: &[Job]) -> Result<Vec<Result<Written>>> {
+        // What an attempt before proposed has come to nothing.
+        self.recent.forget();
         let now = self.clock.now();
         let mut tx = self.db.begin("write readings").await?;
         store::journal::take_turn(&mut tx).await?;
+        self.recent.catch_up(&mut tx).await?;
         let (mut all, mut values) = (Vec::new(), Vec::new());
         for job in group {
-            let written = match job.outcome(&mut tx, now).await {
+            let written = match job.outcome(&mut tx, &self.recent, now).await {
                 // That concerns the others, too.
                 Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => return Err(error),
                 Err(refusal) => Err(refusal),
@@ -127,7 +186,7 @@ impl Writer {
         }
 
         let changed = self.by_series(&mut tx, values).await?;
-        let sequence = self.keep(&mut tx, &changed, now).await?;
+        let kept = self.keep(&mut tx, &changed, now).await?;
         for (job, written) in group.iter().zip(&all) {
             if let (Work::Add { single: Some(single), .. }, Ok(Written::Kept | Written::Replaced)) =
                 (&job.work, written)
@@ -140,14 +199,21 @@ impl Writer {
         for (series_id, series) in changed {
             self.series.insert((series.equipment_id, series.metric), series_id);
         }
-        if let Some(sequence) = sequence {
+        if let Some((sequence, arrived_at)) = kept {
+            self.recent.keep(sequence, arrived_at);
             self.written.send_replace(sequence);
         }
         Ok(all)
     }
 
-    /// Stores what has changed and holds it against the rules. Answers its place in the journal, if there is anything.
-    async fn keep(&self, tx: &mut Tx, changed: &Changed, now: Timestamp) -> Result<Option<i64>> {
+    /// Stores what has changed and holds it against the rules. Answers its place in the journal, and when it arrived, if
+    /// there is anything.
+    async fn keep(
+        &mut self,
+        tx: &mut Tx,
+        changed: &Changed,
+        now: Timestamp,
+    ) -> Result<Option<(i64, Timestamp)>> {
         let writes: Vec<Write> = writes(changed).collect();
         if writes.is_empty() {
             return Ok(None);
@@ -158,11 +224,11 @@ impl Writer {
         let rules = store::rule::looking(tx, metrics).await?;
         let arrived_at = rules.iter().map(|rule| rule.updated_at).fold(now, Timestamp::max);
 
-        store::reading::upsert(tx, &writes, arrived_at).await?;
-        store::reading::delete(tx, &writes).await?;
-        judge::judge(tx, &self.register, &rules, changed, now).await?;
-        let sequence = store::journal::append(tx, &journal::encode(writes), now).await?;
-        Ok(Some(sequence))
+        self.recent.propose(&writes, arrived_at);
+        judge::judge(tx, &self.recent, &self.register, &rules, changed, now).await?;
+        let data = journal::encode(&writes, arrived_at);
+        let sequence = store::journal::append(tx, &data, now).await?;
+        Ok(Some((sequence, arrived_at)))
     }
 
     /// Sorts values into their series, which it makes if they are new.
@@ -206,11 +272,13 @@ fn gather(first: Job, queue: &mut mpsc::UnboundedReceiver<Job>) -> (Vec<Job>, Op
 }
 
 impl Job {
-    async fn outcome(&self, tx: &mut Tx, now: Timestamp) -> Result<Outcome<'_>> {
+    async fn outcome(&self, tx: &mut Tx, recent: &Recent, now: Timestamp) -> Result<Outcome<'_>> {
         match &self.work {
             Work::Add { readings, single } => {
                 let written = match (single, readings.first()) {
-                    (Some(single), Some(reading)) => single.outcome(tx, reading.key, now).await?,
+                    (Some(single), Some(reading)) => {
+                        single.outcome(tx, recent, reading.key, now).await?
+                    }
                     _ => Written::Kept,
                 };
                 let is_fresh = !matches!(written, Written::Replayed(_));
@@ -218,7 +286,7 @@ impl Job {
                 Ok((written, values))
             }
             Work::Change { key, edit } => {
-                let metrics = store::reading::find(tx, *key).await?;
+                let metrics = store::reading::find(tx, recent, *key).await?;
                 if metrics.is_empty() {
                     return Err(Error::not_found("reading", key.id()));
                 }
@@ -234,11 +302,17 @@ impl Job {
 }
 
 impl Single {
-    async fn outcome(&self, tx: &mut Tx, key: Key, now: Timestamp) -> Result<Written> {
+    async fn outcome(
+        &self,
+        tx: &mut Tx,
+        recent: &Recent,
+        key: Key,
+        now: Timestamp,
+    ) -> Result<Written> {
         if let Some(answer) = self.once.recall(tx, now).await? {
             return Ok(Written::Replayed(answer));
         }
-        let found = store::reading::find(tx, key).await?;
+        let found = store::reading::find(tx, recent, key).await?;
         Ok(if found.is_empty() { Written::Kept } else { Written::Replaced })
     }
 }

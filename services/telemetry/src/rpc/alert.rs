@@ -109,7 +109,7 @@ pub async fn clear(service: &Service, call: Call<pb::ClearAlertRequest>) -> Resu
     // No reading comes in between: what is there was seen by whoever clears it, and what comes later raises anew.
     store::journal::take_turn(&mut tx).await?;
     let mut alert = lock(&mut tx, id, "").await?;
-    let last = last_seen(&mut tx, &alert).await?;
+    let last = last_seen(service, &mut tx, &alert).await?;
     let now = service.suite.clock.now();
     if !alert.clear_by_hand(&call.caller.id, now, last, &call.message.comment) {
         return Ok(alert.into());
@@ -168,14 +168,15 @@ async fn lock(tx: &mut Tx, id: AlertId, etag: &str) -> Result<Alert> {
 }
 
 /// The last reading that the alert's rule has seen.
-async fn last_seen(tx: &mut Tx, alert: &Alert) -> Result<Option<Timestamp>> {
+async fn last_seen(service: &Service, tx: &mut Tx, alert: &Alert) -> Result<Option<Timestamp>> {
     let Some(since) = alert.judged_since else { return Ok(None) };
+    service.recent.catch_up(tx).await?;
     let metrics = [alert.metric.clone()];
     let series = store::reading::series_of(tx, &[alert.equipment_id], &metrics).await?;
     match series.first() {
         Some(series) => {
-            store::reading::last_before(tx, series.id, since, Timestamp::from_micros(i64::MAX))
-                .await
+            let end = Timestamp::from_micros(i64::MAX);
+            store::reading::last_before(tx, &service.recent, series.id, since, end).await
         }
         None => Ok(None),
     }

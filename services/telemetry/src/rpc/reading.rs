@@ -16,6 +16,7 @@ use super::Service;
 use crate::{
     domain::reading::{Edit, EquipmentId, Key, Reading},
     ingest::{Single, Written},
+    recent::Recent,
     register, store,
 };
 
@@ -48,7 +49,8 @@ pub async fn create(
 pub async fn get(service: &Service, call: Call<pb::GetReadingRequest>) -> Result<pb::Reading> {
     let key = key(&call.message.id)?;
 
-    let metrics = store::reading::find(&mut service.db.read().await?, key).await?;
+    let mut db = service.read().await?;
+    let metrics = store::reading::find(&mut db, &service.recent, key).await?;
     if metrics.is_empty() {
         return Err(Error::not_found("reading", &call.message.id));
     }
@@ -85,16 +87,11 @@ pub async fn list_latest(
 ) -> Result<pb::ListLatestResponse> {
     let ids = equipment_ids(&call.message.equipment_ids)?;
 
-    let mut db = service.db.read().await?;
-    let mut readings = BTreeMap::<Key, BTreeMap<String, f64>>::new();
-    for series in store::reading::series_of(&mut db, &ids, &call.message.metrics).await? {
-        if let Some(last) = store::reading::last(&mut db, series.id).await? {
-            let key = Key { equipment_id: series.equipment_id, recorded_at: last.at };
-            readings.entry(key).or_default().insert(series.metric, last.value);
-        }
-    }
-    let reading = |(key, metrics)| Reading { key, metrics }.into();
-    Ok(pb::ListLatestResponse { readings: readings.into_iter().map(reading).collect() })
+    let mut db = service.read().await?;
+    let metrics = &call.message.metrics;
+    let latest = store::reading::latest(&mut db, &service.recent, &ids, metrics).await?;
+    let readings = store::reading::readings(latest).into_iter().map(pb::Reading::from);
+    Ok(pb::ListLatestResponse { readings: readings.collect() })
 }
 
 pub async fn list(
@@ -108,10 +105,10 @@ pub async fn list(
     let metric = Some(request.metric.as_str()).filter(|metric| !metric.is_empty());
     let span = span(&request)?;
 
-    let mut db = service.db.read().await?;
+    let mut db = service.read().await?;
     let first = page.after.map(|key| key.equipment_id);
     let series = store::reading::list_series(&mut db, equipment_id, metric, first).await?;
-    let rows = collect(&mut db, &series, span, &page).await?;
+    let rows = collect(&mut db, &service.recent, &series, span, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |reading| reading.key)?;
     Ok(pb::ListReadingsResponse {
         readings: rows.into_iter().map(pb::Reading::from).collect(),
@@ -122,6 +119,7 @@ pub async fn list(
 /// The readings that `series` make up, equipment by equipment, until the page is full.
 async fn collect(
     db: &mut Conn,
+    recent: &Recent,
     series: &[store::reading::Series],
     (from, to): (Timestamp, Timestamp),
     page: &Page<Key>,
@@ -139,7 +137,8 @@ async fn collect(
         // The first `limit` times of all series are among the first `limit` of each.
         let mut by_time = BTreeMap::<Timestamp, BTreeMap<String, f64>>::new();
         for series in series {
-            for sample in store::reading::range(db, series.id, (from, to), limit).await? {
+            let samples = store::reading::range(db, recent, series.id, (from, to), limit).await?;
+            for sample in samples {
                 by_time.entry(sample.at).or_default().insert(series.metric.clone(), sample.value);
             }
         }

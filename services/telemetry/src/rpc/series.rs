@@ -5,14 +5,12 @@ use proto::telemetry::v1 as pb;
 
 use super::{Service, reading::equipment_ids};
 use crate::{
-    domain::series::{Bucket, Grid, add},
-    store,
+    domain::series::{Bucket, Grid},
+    store::{self, series::Budget},
 };
 
 /// Values that one query may read.
 const VALUES: usize = 10_000_000;
-/// Values that are read from storage at a time.
-const PAGE: i64 = 10_000;
 
 pub async fn query(
     service: &Service,
@@ -21,23 +19,16 @@ pub async fn query(
     let grid = grid(&call.message)?;
     let ids = equipment_ids(&call.message.equipment_ids)?;
 
-    let mut db = service.db.read().await?;
+    let mut db = service.read().await?;
     let all = store::reading::series_of(&mut db, &ids, &call.message.metrics).await?;
     grid.check(all.len())?;
-    let (mut answer, mut read) = (pb::QuerySeriesResponse::default(), 0);
+    let mut answer = pb::QuerySeriesResponse::default();
+    let mut budget = Budget::new(VALUES);
     for series in all {
-        let mut buckets = Vec::new();
-        let mut from = grid.start;
-        loop {
-            let samples = store::reading::range(&mut db, series.id, (from, grid.end), PAGE).await?;
-            let Some(last) = samples.last() else { break };
-            from = Timestamp::from_micros(last.at.micros().saturating_add(1));
-            read += samples.len();
-            check_read(read)?;
-            for sample in samples {
-                add(&grid, &mut buckets, sample);
-            }
-        }
+        let recent = &service.recent;
+        let buckets =
+            store::series::buckets(&mut db, recent, series.id, &grid, grid.start, &mut budget)
+                .await?;
         if !buckets.is_empty() {
             answer.series.push(pb::Series {
                 equipment_id: series.equipment_id.to_string(),
@@ -60,14 +51,6 @@ fn grid(request: &pb::QuerySeriesRequest) -> Result<Grid> {
     let interval = request.interval.map(Duration::try_from).transpose();
     let interval = interval.map_err(|_| Error::invalid("interval", "must not be negative"))?;
     Grid::new((start, end), interval, request.max_points.into())
-}
-
-fn check_read(values: usize) -> Result<()> {
-    if values <= VALUES {
-        return Ok(());
-    }
-    let problem = format!("more than {VALUES} values lie between, the most that one query reads");
-    Err(Error::invalid("end_time", problem))
 }
 
 impl From<Bucket> for pb::Bucket {

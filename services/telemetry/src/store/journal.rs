@@ -72,14 +72,44 @@ pub async fn after(db: &mut Conn, sequence: i64, limit: i64) -> Result<Option<Ve
     Ok(Some(rows.into_iter().filter_map(entry).collect()))
 }
 
-/// Drops what was written before `before`, at most `limit` entries; says how many went.
-pub async fn forget(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
+/// Up to where everything in the journal lies in chunks.
+pub async fn sealed(db: &mut Conn) -> Result<i64> {
+    Ok(on!(db, c => sqlx::query_scalar("select sealed from journal_end where id = 1")
+        .fetch_one(c).await)?)
+}
+
+/// Notes that everything up to `sequence` lies in chunks.
+pub async fn set_sealed(tx: &mut Tx, sequence: i64) -> Result<()> {
+    Ok(on!(tx, c => sqlx::query(
+            "update journal_end set sealed = $1 where id = 1 and sealed < $1",
+        )
+        .bind(sequence)
+        .execute(c).await.map(drop))?)
+}
+
+/// The last entry that lies more than `bytes` of data before the end.
+pub async fn beyond(db: &mut Conn, bytes: i64) -> Result<Option<i64>> {
+    Ok(on!(db, c => sqlx::query_scalar(
+            "select max(sequence)
+             from (select sequence, sum(length(data)) over (order by sequence desc) as behind
+                   from journal) as entries
+             where behind > $1",
+        )
+        .bind(bytes)
+        .fetch_one(c).await)?)
+}
+
+/// Drops what was written before `before` or lies at or before `through`, and is sealed: at most `limit` entries. Says how
+/// many went.
+pub async fn forget(tx: &mut Tx, before: Timestamp, through: i64, limit: i64) -> Result<u64> {
     let last: Option<i64> = on!(tx, c => sqlx::query_scalar(
             "select max(sequence)
-             from (select sequence, written_at from journal order by sequence limit $2) as oldest
-             where written_at < $1",
+             from (select sequence, written_at from journal order by sequence limit $3) as oldest
+             where (written_at < $1 or sequence <= $2)
+               and sequence <= (select sealed from journal_end where id = 1)",
         )
         .bind(before)
+        .bind(through)
         .bind(limit)
         .fetch_one(c).await)?;
     let Some(last) = last else { return Ok(0) };

@@ -1,18 +1,29 @@
+//! The values of series, from both levels: sealed chunks, and recent rows, which count where both speak of one time. Whoever
+//! reads has the recent level [catch up](Recent::catch_up) first.
+
+use std::collections::BTreeMap;
+
 use kit::{
     Result, Timestamp,
-    db::{Conn, Engine, Tx},
+    db::{Conn, Tx},
     on,
 };
 use sqlx::QueryBuilder;
 
-use crate::domain::{
-    journal::Write,
-    reading::{EquipmentId, Key, Sample},
-    replay::Start,
+use super::chunk;
+use crate::{
+    domain::{
+        chunk::{Chunk, Row, Summary, merge},
+        reading::{EquipmentId, Key, Reading, Sample},
+        replay::Start,
+    },
+    recent::Recent,
 };
 
-/// How many rows one statement writes to SQLite: more gains nothing.
-const ROWS: usize = 500;
+/// Chunks that are read at a time.
+const CHUNKS: i64 = 64;
+/// Arrivals from here on are all there are.
+const EVER: Timestamp = Timestamp::from_micros(i64::MIN);
 
 /// One metric of one piece of equipment.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -41,76 +52,6 @@ pub async fn ensure_series(tx: &mut Tx, equipment_id: EquipmentId, metric: &str)
         .bind(equipment_id)
         .bind(metric)
         .fetch_one(c).await)?)
-}
-
-/// Writes those of `writes` that set a value; they are sorted by series and time and without repetition. A value that is
-/// there is replaced.
-pub async fn upsert(tx: &mut Tx, writes: &[Write], arrived_at: Timestamp) -> Result<()> {
-    let rows: Vec<(i64, Timestamp, f64)> =
-        writes.iter().filter_map(|write| Some((write.series_id, write.at, write.value?))).collect();
-    match tx.engine() {
-        Engine::Sqlite(c) => {
-            for rows in rows.chunks(ROWS) {
-                let mut query =
-                    QueryBuilder::new("insert into samples (series_id, at, value, arrived_at) ");
-                query.push_values(rows, |mut values, (series_id, at, value)| {
-                    values
-                        .push_bind(series_id)
-                        .push_bind(at)
-                        .push_bind(value)
-                        .push_bind(arrived_at);
-                });
-                query.push(
-                    " on conflict (series_id, at) do update
-                      set value = excluded.value, arrived_at = excluded.arrived_at",
-                );
-                // Only full statements are worth keeping prepared.
-                query.build().persistent(rows.len() == ROWS).execute(&mut *c).await?;
-            }
-        }
-        Engine::Postgres(c) => {
-            sqlx::query(
-                "insert into samples (series_id, at, value, arrived_at)
-                 select series_id, at, value, $4
-                 from unnest($1::bigint[], $2::bigint[], $3::double precision[])
-                      as new (series_id, at, value)
-                 on conflict (series_id, at) do update
-                 set value = excluded.value, arrived_at = excluded.arrived_at",
-            )
-            .bind(rows.iter().map(|(series_id, ..)| *series_id).collect::<Vec<_>>())
-            .bind(rows.iter().map(|(_, at, _)| at.micros()).collect::<Vec<_>>())
-            .bind(rows.iter().map(|(.., value)| *value).collect::<Vec<_>>())
-            .bind(arrived_at)
-            .execute(c)
-            .await?;
-        }
-    }
-    Ok(())
-}
-
-/// Deletes what those of `writes` name that set none.
-pub async fn delete(tx: &mut Tx, writes: &[Write]) -> Result<()> {
-    for write in writes.iter().filter(|write| write.value.is_none()) {
-        on!(tx, c => sqlx::query("delete from samples where series_id = $1 and at = $2")
-            .bind(write.series_id)
-            .bind(write.at)
-            .execute(c).await.map(drop))?;
-    }
-    Ok(())
-}
-
-/// The values of a reading, by metric.
-pub async fn find(db: &mut Conn, key: Key) -> Result<Vec<(String, f64)>> {
-    Ok(on!(db, c => sqlx::query_as(
-            "select series.metric, samples.value
-             from series
-             join samples on samples.series_id = series.series_id
-             where series.equipment_id = $1 and samples.at = $2
-             order by series.metric",
-        )
-        .bind(key.equipment_id)
-        .bind(key.recorded_at)
-        .fetch_all(c).await)?)
 }
 
 /// All series from `first` on, by equipment; of one piece of equipment or metric alone, if asked.
@@ -180,43 +121,83 @@ pub async fn series_by_id(db: &mut Conn, ids: &[i64]) -> Result<Vec<Series>> {
     })?)
 }
 
-/// The last sample of a series.
-pub async fn last(db: &mut Conn, series_id: i64) -> Result<Option<Sample>> {
-    Ok(on!(db, c => sqlx::query_as(
-            "select at, value
-             from samples
-             where series_id = $1
-             order by at desc
-             limit 1",
-        )
-        .bind(series_id)
-        .fetch_optional(c).await)?)
+/// The values of a reading, by metric.
+pub async fn find(db: &mut Conn, recent: &Recent, key: Key) -> Result<Vec<(String, f64)>> {
+    // Recent rows before chunks; which series there are is known only with the chunks.
+    let known = series_of(db, &[key.equipment_id], &[]).await?;
+    let of_recent: BTreeMap<i64, Row> = known
+        .iter()
+        .filter_map(|series| Some((series.id, recent.row(series.id, key.recorded_at)?)))
+        .collect();
+    let mut values = Vec::new();
+    for (series_id, metric, chunk) in chunk::at(db, key.equipment_id, key.recorded_at).await? {
+        let value = match (of_recent.get(&series_id), chunk) {
+            (Some(row), _) => row.value(),
+            (None, Some(chunk)) => value_at(&chunk, key.recorded_at)?,
+            (None, None) => None,
+        };
+        values.extend(value.map(|value| (metric, value)));
+    }
+    Ok(values)
+}
+
+fn value_at(chunk: &Chunk, at: Timestamp) -> Result<Option<f64>> {
+    let rows = chunk.rows()?;
+    let place = rows.binary_search_by_key(&at, |row| row.at).ok();
+    Ok(place.and_then(|place| rows[place].value()))
+}
+
+/// The last value of each metric of these pieces of equipment; of these metrics alone, if any are named.
+pub async fn latest(
+    db: &mut Conn,
+    recent: &Recent,
+    equipment_ids: &[EquipmentId],
+    metrics: &[String],
+) -> Result<Vec<(Series, Sample)>> {
+    let known = series_of(db, equipment_ids, metrics).await?;
+    let of_recent: BTreeMap<i64, Vec<Row>> =
+        known.iter().map(|series| (series.id, last_rows(recent, series.id))).collect();
+    let mut all = Vec::new();
+    for last in chunk::last_of_each(db, equipment_ids, metrics).await? {
+        let chunk::Last { series_id, equipment_id, metric, at, value } = last;
+        let rows = of_recent.get(&series_id).map_or(&[][..], Vec::as_slice);
+        let sealed = at.zip(value).map(|(at, value)| Sample { at, value });
+        let sample = match (rows.iter().find_map(Row::sample), sealed) {
+            (Some(sample), Some(sealed)) if sealed.at <= sample.at => Some(sample),
+            (sample, None) => sample,
+            // The sealed one was deleted: what came before it is worth a look of its own.
+            (_, Some(sealed)) if rows.iter().any(|row| row.at == sealed.at) => {
+                last_sample(db, recent, series_id, EVER, sealed.at).await?
+            }
+            (_, sealed) => sealed,
+        };
+        let series = Series { id: series_id, equipment_id, metric };
+        all.extend(sample.map(|sample| (series, sample)));
+    }
+    Ok(all)
+}
+
+/// The recent rows of a series, the last one first, down to one that has a value.
+fn last_rows(recent: &Recent, series_id: i64) -> Vec<Row> {
+    let end = Timestamp::from_micros(i64::MAX);
+    recent.backwards(series_id, end, |row| row.value().is_some())
 }
 
 /// Samples of a series at or after `from` and before `to`, oldest first.
 pub async fn range(
     db: &mut Conn,
+    recent: &Recent,
     series_id: i64,
-    (from, to): (Timestamp, Timestamp),
+    span: (Timestamp, Timestamp),
     limit: i64,
 ) -> Result<Vec<Sample>> {
-    Ok(on!(db, c => sqlx::query_as(
-            "select at, value
-             from samples
-             where series_id = $1 and at >= $2 and at < $3
-             order by at
-             limit $4",
-        )
-        .bind(series_id)
-        .bind(from)
-        .bind(to)
-        .bind(limit)
-        .fetch_all(c).await)?)
+    walk(db, recent, series_id, span, EVER, limit).await
 }
 
 /// Samples of a series that arrived at `arrived_since` or later, from `start` on, oldest first.
 pub async fn seen(
     db: &mut Conn,
+    recent: &Recent,
     series_id: i64,
     arrived_since: Timestamp,
     start: Start,
@@ -224,39 +205,116 @@ pub async fn seen(
 ) -> Result<Vec<Sample>> {
     // Times are whole microseconds: after one is from the next one on.
     let from = match start {
-        Start::At(at) => at.micros(),
-        Start::After(at) => at.micros().saturating_add(1),
+        Start::At(at) => at,
+        Start::After(at) => after(at),
     };
-    Ok(on!(db, c => sqlx::query_as(
-            "select at, value
-             from samples
-             where series_id = $1 and at >= $2 and arrived_at >= $3
-             order by at
-             limit $4",
-        )
-        .bind(series_id)
-        .bind(from)
-        .bind(arrived_since)
-        .bind(limit)
-        .fetch_all(c).await)?)
+    let span = (from, Timestamp::from_micros(i64::MAX));
+    walk(db, recent, series_id, span, arrived_since, limit).await
 }
 
 /// The time of the last sample before `before` that arrived at `arrived_since` or later.
 pub async fn last_before(
     db: &mut Conn,
+    recent: &Recent,
     series_id: i64,
     arrived_since: Timestamp,
     before: Timestamp,
 ) -> Result<Option<Timestamp>> {
-    Ok(on!(db, c => sqlx::query_scalar(
-            "select at
-             from samples
-             where series_id = $1 and at < $2 and arrived_at >= $3
-             order by at desc
-             limit 1",
-        )
-        .bind(series_id)
-        .bind(before)
-        .bind(arrived_since)
-        .fetch_optional(c).await)?)
+    let sample = last_sample(db, recent, series_id, arrived_since, before).await?;
+    Ok(sample.map(|sample| sample.at))
+}
+
+pub fn after(at: Timestamp) -> Timestamp {
+    Timestamp::from_micros(at.micros().saturating_add(1))
+}
+
+async fn walk(
+    db: &mut Conn,
+    recent: &Recent,
+    series_id: i64,
+    (mut from, to): (Timestamp, Timestamp),
+    arrived_since: Timestamp,
+    limit: i64,
+) -> Result<Vec<Sample>> {
+    let enough = usize::try_from(limit).unwrap_or_default();
+    let rows = recent.rows(series_id, (from, to));
+    let mut rows = rows.as_slice();
+    let mut samples = Vec::new();
+    let take = |rows: &[Row], samples: &mut Vec<Sample>| {
+        let seen = rows.iter().filter(|row| arrived_since <= row.arrived_at);
+        samples.extend(seen.filter_map(Row::sample));
+        enough <= samples.len()
+    };
+    let chunks = (limit / 512 + 1).min(CHUNKS);
+    loop {
+        let parts = chunk::list(db, series_id, (from, to), arrived_since, chunks).await?;
+        let is_end = i64::try_from(parts.len()).is_ok_and(|parts| parts < chunks);
+        for part in parts {
+            let (mine, rest) =
+                rows.split_at(rows.partition_point(|r| r.at <= part.summary.last_at));
+            let sealed = unpack(part.summary, part.data, (from, to))?;
+            from = after(part.summary.last_at);
+            rows = rest;
+            if take(&merge(&sealed, mine), &mut samples) {
+                samples.truncate(enough);
+                return Ok(samples);
+            }
+        }
+        if is_end {
+            take(rows, &mut samples);
+            samples.truncate(enough);
+            return Ok(samples);
+        }
+    }
+}
+
+/// The rows of a chunk that lie at or after `from` and before `to`; none if it was read without its data.
+pub fn unpack(
+    summary: Summary,
+    data: Option<Vec<u8>>,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<Row>> {
+    let Some(data) = data else { return Ok(Vec::new()) };
+    let mut rows = Chunk { summary, data }.rows()?;
+    rows.truncate(rows.partition_point(|row| row.at < to));
+    rows.drain(..rows.partition_point(|row| row.at < from));
+    Ok(rows)
+}
+
+async fn last_sample(
+    db: &mut Conn,
+    recent: &Recent,
+    series_id: i64,
+    arrived_since: Timestamp,
+    before: Timestamp,
+) -> Result<Option<Sample>> {
+    let is_seen = |row: &Row| arrived_since <= row.arrived_at && row.value().is_some();
+    let rows = recent.backwards(series_id, before, is_seen);
+    let last = rows.last().filter(|row| is_seen(row));
+    let mut end = before;
+    while let Some(chunk) = chunk::last_before(db, series_id, end, arrived_since).await? {
+        if last.is_some_and(|last| chunk.summary.last_at <= last.at) {
+            break;
+        }
+        let sealed = chunk.rows()?;
+        // What is recent was said of the time later.
+        let counts = |row: &&Row| {
+            row.at < before && is_seen(row) && !rows.iter().any(|recent| recent.at == row.at)
+        };
+        if let Some(row) = sealed.iter().rev().find(counts) {
+            return Ok(last.filter(|last| row.at < last.at).unwrap_or(row).sample());
+        }
+        end = chunk.summary.first_at;
+    }
+    Ok(last.and_then(Row::sample))
+}
+
+/// The readings that values of several series make up.
+pub fn readings(values: Vec<(Series, Sample)>) -> Vec<Reading> {
+    let mut readings = BTreeMap::<Key, BTreeMap<String, f64>>::new();
+    for (series, Sample { at, value }) in values {
+        let key = Key { equipment_id: series.equipment_id, recorded_at: at };
+        readings.entry(key).or_default().insert(series.metric, value);
+    }
+    readings.into_iter().map(|(key, metrics)| Reading { key, metrics }).collect()
 }

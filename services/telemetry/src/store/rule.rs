@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use kit::{
-    Page, Result,
+    Page, Result, Timestamp,
     db::{Conn, Tx},
     on,
 };
@@ -159,4 +159,10 @@ pub async fn looking(tx: &mut Tx, metrics: impl Iterator<Item = &str>) -> Result
         query.push(") order by id");
         query.build_query_as().persistent(false).fetch_all(c).await
     })?)
+}
+
+/// When rules last changed, in order.
+pub async fn changes(tx: &mut Tx) -> Result<Vec<Timestamp>> {
+    Ok(on!(tx, c => sqlx::query_scalar("select distinct updated_at from rules order by updated_at")
+        .fetch_all(c).await)?)
 }

@@ -142,7 +142,7 @@ impl Watcher {
 
     /// The readings of one entry that the watcher wants.
     async fn readings(&mut self, entry: &Entry) -> Result<Vec<pb::Reading>> {
-        let writes = decode(&entry.data)?;
+        let writes = decode(&entry.data)?.writes;
         self.look_up(&writes).await?;
         let mut readings = BTreeMap::<Key, BTreeMap<String, f64>>::new();
         for write in writes {

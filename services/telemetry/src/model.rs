@@ -1,0 +1,324 @@
+//! The store against a plain map: whatever was sent, changed, deleted, sealed and started anew, every query says what the
+//! map says.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use kit::{Call, Db, Timestamp};
+use proptest::{prelude::*, test_runner::TestRunner};
+use proto::telemetry::v1 as pb;
+use testkit::{Engine, World};
+use tokio::runtime::Runtime;
+use tonic::Request;
+
+use crate::{
+    POSTGRES, SQLITE,
+    domain::reading::{Edit, EquipmentId, Key, Reading},
+    ingest::{self, Sealer},
+    recent::{Limits, Recent},
+    register,
+    rpc::{self, Service},
+};
+
+/// So that a few values make many chunks.
+const LIMITS: Limits =
+    Limits { chunk: 4, held: 64, behind: 1_000_000, age: Duration::from_hours(1) };
+const METRICS: [&str; 3] = ["a", "b", "c"];
+const MACHINES: usize = 2;
+/// Readings have one of so many times.
+const TIMES: i64 = 40;
+
+type Metrics = BTreeMap<String, f64>;
+
+/// What happens to the store.
+#[derive(Clone, Debug)]
+enum Step {
+    Send(Vec<(usize, i64, Metrics)>),
+    Change(usize, i64, Edit),
+    /// Seals what has waited for less than its time, too.
+    Seal,
+    Restart,
+    /// Asks for everything.
+    Look,
+}
+
+fn metrics(least: usize) -> impl Strategy<Value = Metrics> {
+    let metric = prop::sample::select(&METRICS[..]).prop_map(str::to_owned);
+    prop::collection::btree_map(metric, (-9_i32..9).prop_map(f64::from), least..=METRICS.len())
+}
+
+fn edits() -> impl Strategy<Value = Edit> {
+    let metric = prop::sample::select(&METRICS[..]).prop_map(str::to_owned);
+    let value = prop::option::of((-9_i32..9).prop_map(f64::from));
+    prop_oneof![
+        Just(Edit::Delete),
+        metrics(1).prop_map(Edit::Replace),
+        prop::collection::btree_map(metric, value, 1..3).prop_map(Edit::Merge),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let place = || (0..MACHINES, 0..TIMES);
+    let reading = || (place(), metrics(1)).prop_map(|((id, at), metrics)| (id, at, metrics));
+    // In order, as machines send.
+    let run = (place(), 1_i64..12, metrics(1)).prop_map(|((id, at), length, metrics)| {
+        let times = at..(at + length).min(TIMES);
+        Step::Send(times.map(|at| (id, at, metrics.clone())).collect())
+    });
+    let step = prop_oneof![
+        4 => prop::collection::vec(reading(), 1..6).prop_map(Step::Send),
+        4 => run,
+        3 => (place(), edits()).prop_map(|((id, at), edit)| Step::Change(id, at, edit)),
+        2 => Just(Step::Seal),
+        1 => Just(Step::Restart),
+        2 => Just(Step::Look),
+    ];
+    prop::collection::vec(step, 1..30)
+}
+
+/// The service, and what it should hold.
+struct Site {
+    world: World,
+    db: Db,
+    service: Service,
+    ids: Vec<EquipmentId>,
+    /// By place of the machine and time.
+    readings: BTreeMap<(usize, i64), Metrics>,
+}
+
+impl Site {
+    async fn start(engine: Engine) -> Self {
+        let world = World::new(engine).await;
+        let migrations = if engine == Engine::Sqlite { &SQLITE } else { &POSTGRES };
+        let db = Db::open(&world.db, "telemetry", migrations).await.unwrap();
+        let service = service(&world, &db);
+        Self { world, db, service, ids: Vec::new(), readings: BTreeMap::new() }
+    }
+
+    /// Other machines, without a past.
+    fn begin(&mut self) {
+        self.ids = (0..MACHINES).map(|_| EquipmentId::new()).collect();
+        self.ids.sort();
+        self.readings.clear();
+    }
+
+    fn at(time: i64) -> Timestamp {
+        Timestamp::from_micros(time * 1_000_000)
+    }
+
+    fn key(&self, machine: usize, time: i64) -> Key {
+        Key { equipment_id: self.ids[machine], recorded_at: Self::at(time) }
+    }
+
+    fn reading(&self, machine: usize, time: i64, metrics: &Metrics) -> Reading {
+        Reading { key: self.key(machine, time), metrics: metrics.clone() }
+    }
+
+    async fn take(&mut self, step: &Step) {
+        match step {
+            Step::Send(readings) => {
+                let sent = readings.iter();
+                let sent = sent.map(|(id, at, metrics)| self.reading(*id, *at, metrics));
+                self.service.ingest.write(sent.collect(), None).await.unwrap();
+                for (id, at, metrics) in readings {
+                    self.readings.entry((*id, *at)).or_default().extend(metrics.clone());
+                }
+            }
+            Step::Change(id, at, edit) => self.change(*id, *at, edit).await,
+            Step::Seal => self.seal().await,
+            Step::Restart => self.service = service(&self.world, &self.db),
+            Step::Look => self.look().await,
+        }
+    }
+
+    async fn change(&mut self, id: usize, at: i64, edit: &Edit) {
+        let changed = self.service.ingest.change(self.key(id, at), edit.clone()).await;
+        let stored = self.readings.get(&(id, at)).cloned().unwrap_or_default();
+        if stored.is_empty() {
+            assert!(changed.is_err(), "a change of nothing");
+            return;
+        }
+        match edit.apply(&stored) {
+            Ok((after, _)) if after.is_empty() => {
+                self.readings.remove(&(id, at));
+                changed.map(drop).unwrap();
+            }
+            Ok((after, _)) => {
+                self.readings.insert((id, at), after);
+                changed.map(drop).unwrap();
+            }
+            Err(_) => assert!(changed.is_err(), "a change that leaves nothing"),
+        }
+    }
+
+    async fn seal(&self) {
+        let later = self.world.clock.now().plus(LIMITS.age);
+        let mut sealer = Sealer::new(&self.db, &self.world.suite.clock);
+        self.service.recent.catch_up(&mut self.db.read().await.unwrap()).await.unwrap();
+        self.service.recent.ripen(later);
+        while sealer.step(&self.service.recent).await.unwrap() {}
+    }
+
+    async fn look(&self) {
+        for machine in 0..MACHINES {
+            assert_eq!(self.listed(machine).await, self.expected(machine), "listed");
+            self.look_at_readings(machine).await;
+            self.look_at_series(machine).await;
+        }
+        assert_eq!(self.latest().await, self.expected_latest(), "latest");
+    }
+
+    fn expected(&self, machine: usize) -> Vec<pb::Reading> {
+        let mine = self.readings.iter().filter(|((id, _), _)| *id == machine);
+        mine.map(|((id, at), metrics)| self.reading(*id, *at, metrics).into()).collect()
+    }
+
+    /// All pages of a list.
+    async fn listed(&self, machine: usize) -> Vec<pb::Reading> {
+        let (mut all, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let equipment_id = Some(self.ids[machine].to_string());
+            let request = pb::ListReadingsRequest {
+                equipment_id,
+                page_size: 7,
+                page_token,
+                ..Default::default()
+            };
+            let page = rpc::reading::list(&self.service, call(request)).await.unwrap();
+            all.extend(page.readings);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return all;
+            }
+        }
+    }
+
+    async fn look_at_readings(&self, machine: usize) {
+        for time in 0..TIMES {
+            let id = self.key(machine, time).id();
+            let found = rpc::reading::get(&self.service, call(pb::GetReadingRequest { id })).await;
+            let metrics = self.readings.get(&(machine, time));
+            let expected = metrics.map(|metrics| self.reading(machine, time, metrics).into());
+            assert_eq!(found.ok(), expected, "reading at {time}");
+        }
+    }
+
+    async fn latest(&self) -> Vec<pb::Reading> {
+        let equipment_ids = self.ids.iter().map(ToString::to_string).collect();
+        let request = pb::ListLatestRequest { equipment_ids, metrics: Vec::new() };
+        rpc::reading::list_latest(&self.service, call(request)).await.unwrap().readings
+    }
+
+    fn expected_latest(&self) -> Vec<pb::Reading> {
+        let mut last = BTreeMap::<(usize, &str), (i64, f64)>::new();
+        for ((id, at), metrics) in &self.readings {
+            for (metric, value) in metrics {
+                last.insert((*id, metric), (*at, *value));
+            }
+        }
+        let mut readings = BTreeMap::<(usize, i64), Metrics>::new();
+        for ((id, metric), (at, value)) in last {
+            readings.entry((id, at)).or_default().insert(metric.to_owned(), value);
+        }
+        let reading = |((id, at), metrics)| self.reading(id, at, &metrics).into();
+        readings.into_iter().map(reading).collect()
+    }
+
+    /// Short buckets, long ones, and some that begin in the middle.
+    async fn look_at_series(&self, machine: usize) {
+        for (start, end, interval) in
+            [(0, TIMES, 1), (0, TIMES, 10), (-3, TIMES + 9, 60), (5, 31, 7)]
+        {
+            let request = pb::QuerySeriesRequest {
+                equipment_ids: vec![self.ids[machine].to_string()],
+                start_time: Some(Self::at(start).into()),
+                end_time: Some(Self::at(end).into()),
+                interval: Some(prost_types::Duration { seconds: interval, nanos: 0 }),
+                ..Default::default()
+            };
+            let answer = rpc::series::query(&self.service, call(request)).await.unwrap();
+            for metric in METRICS {
+                let series = answer.series.iter().find(|series| series.metric == metric);
+                let buckets = series.map_or(&[][..], |series| &series.buckets);
+                let expected = self.expected_buckets(machine, metric, (start, end), interval);
+                // Small whole numbers: their sums are exact in any order.
+                assert_eq!(buckets, expected, "{metric} from {start} to {end} by {interval}");
+            }
+        }
+    }
+
+    fn expected_buckets(
+        &self,
+        machine: usize,
+        metric: &str,
+        (start, end): (i64, i64),
+        interval: i64,
+    ) -> Vec<pb::Bucket> {
+        let mut buckets = BTreeMap::<i64, Vec<f64>>::new();
+        for time in start..end {
+            let metrics = self.readings.get(&(machine, time));
+            if let Some(value) = metrics.and_then(|metrics| metrics.get(metric)) {
+                buckets.entry((time - start) / interval).or_default().push(*value);
+            }
+        }
+        let bucket = |(number, values): (i64, Vec<f64>)| {
+            let count = i32::try_from(values.len()).unwrap();
+            pb::Bucket {
+                start_time: Some(Self::at(start + number * interval).into()),
+                min: values.iter().copied().fold(f64::INFINITY, f64::min),
+                max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+                mean: values.iter().sum::<f64>() / f64::from(count),
+                last: values[values.len() - 1],
+                count: count.into(),
+            }
+        };
+        buckets.into_iter().map(bucket).collect()
+    }
+}
+
+fn service(world: &World, db: &Db) -> Service {
+    let recent = Arc::new(Recent::new(LIMITS));
+    let register = register::follow(&world.suite);
+    let ingest = Arc::new(ingest::start(db, &world.suite, Arc::clone(&register), &recent));
+    Service { db: db.clone(), suite: world.suite.clone(), register, ingest, recent }
+}
+
+fn call<T>(message: T) -> Call<T> {
+    Request::new(message).into()
+}
+
+/// Tries sequences of steps, each on machines of its own, and shrinks one that fails.
+fn compare(engine: Engine, cases: u32) {
+    let runtime = Runtime::new().unwrap();
+    let site = Mutex::new(runtime.block_on(Site::start(engine)));
+    let config = ProptestConfig { failure_persistence: None, cases, ..ProptestConfig::default() };
+    let tried = TestRunner::new(config).run(&steps(), |steps| {
+        let mut site = site.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        runtime.block_on(async {
+            site.begin();
+            for step in &steps {
+                site.take(step).await;
+            }
+            site.look().await;
+            site.seal().await;
+            site.look().await;
+        });
+        Ok(())
+    });
+    if let Err(error) = tried {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn every_query_says_what_a_plain_map_says_on_sqlite() {
+    compare(Engine::Sqlite, 48);
+}
+
+#[test]
+fn every_query_says_what_a_plain_map_says_on_postgres() {
+    compare(Engine::Postgres, 24);
+}

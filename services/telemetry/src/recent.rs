@@ -1,0 +1,335 @@
+//! The recent level: values that are durable in the journal and lie in no chunk yet, in memory and in order.
+//!
+//! Every process holds it whole, whoever wrote the values: it follows the journal, in which one transaction after the other
+//! says what it wrote and what it sealed. Whoever reads first [catches up](Recent::catch_up), then takes the recent rows, then
+//! reads the chunks: what was sealed in between is then seen twice, never not at all, and of one time the recent row counts.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
+};
+
+use kit::{Result, Timestamp, db::Conn};
+
+use crate::{
+    domain::{
+        chunk::{Row, merge},
+        journal::{Record, Seal, Write, decode},
+    },
+    store,
+};
+
+/// Entries of the journal that are read at a time.
+const ENTRIES: i64 = 16;
+
+/// How much is held before it is sealed.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Rows that make a chunk.
+    pub chunk: usize,
+    /// Rows in all.
+    pub held: usize,
+    /// Values that may arrive after one that is not sealed: what a start may have to read again.
+    pub behind: u64,
+    /// How long a value may wait.
+    pub age: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { chunk: 1024, held: 2_000_000, behind: 4_000_000, age: Duration::from_mins(15) }
+    }
+}
+
+/// The recent level, and what the transaction under way of whoever holds this adds to it.
+pub struct Recent {
+    shared: Arc<RwLock<State>>,
+    pending: HashMap<i64, Vec<Row>>,
+}
+
+struct State {
+    limits: Limits,
+    /// The last entry of the journal that is in here; none before the first was asked for.
+    position: Option<i64>,
+    series: HashMap<i64, Unsealed>,
+    /// Series with enough rows for a chunk, or that waited long enough.
+    ripe: BTreeSet<i64>,
+    rows: usize,
+    /// Counts all values that ever came.
+    values: u64,
+}
+
+/// What of one series is not sealed.
+struct Unsealed {
+    rows: Vec<Row>,
+    /// The first of it, or something before.
+    sequence: i64,
+    values: u64,
+    arrived_at: Timestamp,
+}
+
+impl Recent {
+    /// Nothing yet.
+    pub fn new(limits: Limits) -> Self {
+        let state = State {
+            limits,
+            position: None,
+            series: HashMap::new(),
+            ripe: BTreeSet::new(),
+            rows: 0,
+            values: 0,
+        };
+        Self { shared: Arc::new(RwLock::new(state)), pending: HashMap::new() }
+    }
+
+    /// The same level, for somebody else.
+    pub fn share(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), pending: HashMap::new() }
+    }
+
+    /// Takes in what was committed until now.
+    pub async fn catch_up(&self, db: &mut Conn) -> Result<()> {
+        loop {
+            let position = self.read().position;
+            let position = match position {
+                Some(position) => position,
+                None => self.begin(store::journal::sealed(db).await?),
+            };
+            let Some(entries) = store::journal::after(db, position, ENTRIES).await? else {
+                // We slept for longer than the journal is kept; all that was dropped is sealed.
+                self.write().reset();
+                continue;
+            };
+            let Some(last) = entries.last().map(|entry| entry.sequence) else { return Ok(()) };
+            // Decoded before anybody has to wait.
+            let records = entries.iter().map(|entry| Ok((entry.sequence, decode(&entry.data)?)));
+            let records: Vec<_> = records.collect::<Result<_>>()?;
+            let mut state = self.write();
+            for (sequence, record) in &records {
+                state.take(*sequence, record);
+            }
+            drop(state);
+            tracing::trace!(last, "caught up");
+        }
+    }
+
+    /// Begins to follow the journal after `sealed`, unless somebody has. Answers where it is now.
+    fn begin(&self, sealed: i64) -> i64 {
+        *self.write().position.get_or_insert(sealed)
+    }
+
+    /// The rows of a series from `from` on and before `to`, in order.
+    pub fn rows(&self, series_id: i64, (from, to): (Timestamp, Timestamp)) -> Vec<Row> {
+        let state = self.read();
+        let shared = state.series.get(&series_id).map_or(&[][..], |unsealed| &unsealed.rows);
+        let pending = self.pending.get(&series_id).map_or(&[][..], Vec::as_slice);
+        let (shared, pending) = (between(shared, from, to), between(pending, from, to));
+        if pending.is_empty() { shared.to_vec() } else { merge(shared, pending) }
+    }
+
+    /// The last rows of a series before `before`, the last one first, until `enough` says so of one.
+    pub fn backwards(
+        &self,
+        series_id: i64,
+        before: Timestamp,
+        enough: impl Fn(&Row) -> bool,
+    ) -> Vec<Row> {
+        let state = self.read();
+        let shared = state.series.get(&series_id).map_or(&[][..], |unsealed| &unsealed.rows);
+        let pending = self.pending.get(&series_id).map_or(&[][..], Vec::as_slice);
+        let mut shared = until(shared, before).iter().rev().peekable();
+        let mut pending = until(pending, before).iter().rev().peekable();
+        let mut rows = Vec::new();
+        loop {
+            let next = match (shared.peek(), pending.peek()) {
+                (Some(old), Some(new)) if new.at < old.at => shared.next(),
+                (_, Some(new)) => {
+                    shared.next_if(|old| old.at == new.at);
+                    pending.next()
+                }
+                (_, None) => shared.next(),
+            };
+            let Some(row) = next else { return rows };
+            rows.push(*row);
+            if enough(row) {
+                return rows;
+            }
+        }
+    }
+
+    /// What the series has at `at`, if that is not sealed.
+    pub fn row(&self, series_id: i64, at: Timestamp) -> Option<Row> {
+        let end = Timestamp::from_micros(at.micros().saturating_add(1));
+        self.rows(series_id, (at, end)).pop()
+    }
+
+    /// Adds what the transaction under way writes, which is sorted by series and time.
+    pub fn propose(&mut self, writes: &[Write], arrived_at: Timestamp) {
+        for (series_id, rows) in by_series(writes, arrived_at) {
+            add(self.pending.entry(series_id).or_default(), rows);
+        }
+    }
+
+    /// The transaction has committed, as `sequence` of the journal.
+    pub fn keep(&mut self, sequence: i64, arrived_at: Timestamp) {
+        let pending = std::mem::take(&mut self.pending);
+        let mut state = self.write();
+        if state.position < Some(sequence) {
+            for (series_id, rows) in pending {
+                state.add(series_id, rows, sequence, arrived_at);
+            }
+            state.position = Some(sequence);
+        }
+    }
+
+    /// The transaction has not committed, or nobody knows.
+    pub fn forget(&mut self) {
+        self.pending.clear();
+    }
+
+    /// The transaction that sealed these has committed, as `sequence` of the journal.
+    pub fn release(&self, sequence: i64, seals: Vec<Seal>) {
+        let arrived_at = Timestamp::from_micros(0);
+        self.write().take(sequence, &Record { writes: Vec::new(), arrived_at, seals });
+    }
+
+    /// Looks for series that have waited for too long by `now`, and for the largest ones if there is too much in all.
+    pub fn ripen(&self, now: Timestamp) {
+        self.write().ripen(now);
+    }
+
+    /// The next series to seal after `after`.
+    pub fn ripe(&self, after: Option<i64>) -> Option<i64> {
+        let begin = after.map_or(i64::MIN, |after| after.saturating_add(1));
+        self.read().ripe.range(begin..).next().copied()
+    }
+
+    /// Rows of a chunk.
+    pub fn chunk(&self) -> usize {
+        self.read().limits.chunk
+    }
+
+    /// Up to where everything in the journal is sealed.
+    pub fn sealed(&self) -> i64 {
+        let state = self.read();
+        let oldest = state.series.values().map(|unsealed| unsealed.sequence - 1).min();
+        oldest.or(state.position).unwrap_or_default()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.shared.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.shared.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes in an entry of the journal, unless it is in here.
+    fn take(&mut self, sequence: i64, record: &Record) {
+        if Some(sequence) <= self.position {
+            return;
+        }
+        for seal in &record.seals {
+            self.release(*seal);
+        }
+        for (series_id, rows) in by_series(&record.writes, record.arrived_at) {
+            self.add(series_id, rows.collect(), sequence, record.arrived_at);
+        }
+        self.position = Some(sequence);
+    }
+
+    fn add(&mut self, series_id: i64, new: Vec<Row>, sequence: i64, arrived_at: Timestamp) {
+        self.values += u64::try_from(new.len()).unwrap_or_default();
+        let values = self.values;
+        let unsealed = self.series.entry(series_id).or_insert_with(|| Unsealed {
+            rows: Vec::new(),
+            sequence,
+            values,
+            arrived_at,
+        });
+        let before = unsealed.rows.len();
+        add(&mut unsealed.rows, new.into_iter());
+        self.rows += unsealed.rows.len() - before;
+        if self.limits.chunk <= unsealed.rows.len() {
+            self.ripe.insert(series_id);
+        }
+    }
+
+    fn release(&mut self, Seal { series_id, through }: Seal) {
+        self.ripe.remove(&series_id);
+        let Some(unsealed) = self.series.get_mut(&series_id) else { return };
+        let sealed = unsealed.rows.partition_point(|row| row.at <= through);
+        unsealed.rows.drain(..sealed);
+        self.rows -= sealed;
+        if unsealed.rows.is_empty() {
+            self.series.remove(&series_id);
+        } else if sealed != 0 {
+            // It was too much for one step; the rest is the next one's.
+            self.ripe.insert(series_id);
+        }
+    }
+
+    fn ripen(&mut self, now: Timestamp) {
+        let Limits { held, behind, age, .. } = self.limits;
+        for (series_id, unsealed) in &self.series {
+            if unsealed.values + behind < self.values || unsealed.arrived_at.plus(age) <= now {
+                self.ripe.insert(*series_id);
+            }
+        }
+        if self.rows <= held {
+            return;
+        }
+        let mut sizes: Vec<(usize, i64)> =
+            self.series.iter().map(|(id, unsealed)| (unsealed.rows.len(), *id)).collect();
+        sizes.sort_unstable();
+        let mut surplus = self.rows - held / 2;
+        while let Some((size, series_id)) = sizes.pop()
+            && 0 < surplus
+        {
+            self.ripe.insert(series_id);
+            surplus = surplus.saturating_sub(size);
+        }
+    }
+
+    fn reset(&mut self) {
+        self.series.clear();
+        self.ripe.clear();
+        (self.rows, self.position) = (0, None);
+    }
+}
+
+/// Adds rows in order to rows in order; of one time, the new row counts.
+fn add(rows: &mut Vec<Row>, new: impl Iterator<Item = Row>) {
+    let new: Vec<Row> = new.collect();
+    let Some(first) = new.first() else { return };
+    if rows.last().is_none_or(|last| last.at < first.at) {
+        rows.extend(new);
+        return;
+    }
+    let tail = rows.split_off(rows.partition_point(|row| row.at < first.at));
+    rows.extend(merge(&tail, &new));
+}
+
+/// Writes as rows, series by series.
+fn by_series(
+    writes: &[Write],
+    arrived_at: Timestamp,
+) -> impl Iterator<Item = (i64, impl Iterator<Item = Row>)> {
+    let runs = writes.chunk_by(|one, other| one.series_id == other.series_id);
+    runs.map(move |run| {
+        let rows = run.iter().map(move |write| Row::new(write.at, write.value, arrived_at));
+        (run[0].series_id, rows)
+    })
+}
+
+fn between(rows: &[Row], from: Timestamp, to: Timestamp) -> &[Row] {
+    let rows = until(rows, to);
+    &rows[rows.partition_point(|row| row.at < from)..]
+}
+
+fn until(rows: &[Row], before: Timestamp) -> &[Row] {
+    &rows[..rows.partition_point(|row| row.at < before)]
+}
