@@ -17,9 +17,14 @@ pub async fn list(
     let mut request = call.message;
     let page = kit::page!(service.db, request)?;
     let id = EquipmentId::parse("equipment_id", &request.equipment_id)?;
+    let filter = store::status_interval::Filter {
+        equipment_id: id,
+        from: Timestamp::parse_optional("from", request.from.as_ref())?,
+        to: Timestamp::parse_optional("to", request.to.as_ref())?,
+    };
 
     let mut db = service.db.read().await?;
-    let rows = store::status_interval::list(&mut db, id, &page).await?;
+    let rows = store::status_interval::list(&mut db, &filter, &page).await?;
     if rows.is_empty() && store::equipment::find(&mut db, id).await?.is_none() {
         return Err(Error::not_found("equipment", id));
     }

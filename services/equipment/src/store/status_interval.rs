@@ -10,6 +10,16 @@ use crate::domain::{
     status_interval::{IntervalId, StatusInterval},
 };
 
+/// Which intervals to list.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub equipment_id: EquipmentId,
+    /// Begun at this time or after it.
+    pub from: Option<Timestamp>,
+    /// Begun before this time.
+    pub to: Option<Timestamp>,
+}
+
 macro_rules! select {
     ($rest:literal) => {
         concat!(
@@ -52,12 +62,18 @@ pub async fn end(tx: &mut Tx, id: IntervalId, until: Option<Timestamp>) -> Resul
 /// Newest first.
 pub async fn list(
     db: &mut Conn,
-    equipment_id: EquipmentId,
+    filter: &Filter,
     page: &Page<(Timestamp, IntervalId)>,
 ) -> Result<Vec<StatusInterval>> {
     Ok(on!(db, c => {
         let mut query = QueryBuilder::new(select!("where equipment_id = "));
-        query.push_bind(equipment_id);
+        query.push_bind(filter.equipment_id);
+        if let Some(from) = filter.from {
+            query.push(" and since >= ").push_bind(from);
+        }
+        if let Some(to) = filter.to {
+            query.push(" and since < ").push_bind(to);
+        }
         if let Some((since, id)) = page.after {
             query.push(" and (since, id) < (").push_bind(since);
             query.push(", ").push_bind(id).push(")");

@@ -11,11 +11,14 @@ use proto::equipment::v1::{
 };
 use tonic::Code;
 
-use super::{Client, NO_ID, by, create, delete, pump, start, update};
+use super::{Client, NO_ID, by, create, delete, field, pump, start, update};
 
 async fn intervals(client: &mut Client, id: &str) -> Result<Vec<StatusInterval>, tonic::Status> {
-    let request = ListStatusIntervalsRequest { equipment_id: id.into(), ..Default::default() };
-    Ok(client.list_status_intervals(request).await?.into_inner().intervals)
+    Ok(client.list_status_intervals(of(id)).await?.into_inner().intervals)
+}
+
+fn of(id: &str) -> ListStatusIntervalsRequest {
+    ListStatusIntervalsRequest { equipment_id: id.into(), ..Default::default() }
 }
 
 async fn set(client: &mut Client, equipment: &Equipment, status: Status) {
@@ -80,7 +83,7 @@ testkit::both! {
         let (mut seen, mut page_token) = (Vec::new(), String::new());
         loop {
             let request =
-                ListStatusIntervalsRequest { equipment_id: pump.id.clone(), page_size: 2, page_token };
+                ListStatusIntervalsRequest { page_size: 2, page_token, ..of(&pump.id) };
             let page = admin.list_status_intervals(request).await.unwrap().into_inner();
             seen.extend(page.intervals);
             set(&mut admin, &pump, [Status::Down, Status::Degraded][seen.len() / 2 % 2]).await;
@@ -92,6 +95,37 @@ testkit::both! {
 
         assert_eq!(before.len(), 5);
         assert_eq!(seen, before);
+    }
+
+    async fn a_history_is_asked_for_by_when_intervals_began(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        let begin = world.clock.now();
+        let pump = create(&mut admin, pump("Pump")).await.unwrap();
+        let minute = Duration::from_mins(1);
+        for status in [Status::Down, Status::Standby] {
+            world.clock.advance(minute);
+            set(&mut admin, &pump, status).await;
+        }
+
+        let at = |minutes: u32| Some(begin.plus(minute * minutes).into());
+        for (from, to, found) in [
+            (None, None, vec![Status::Standby, Status::Down, Status::Operational]),
+            (at(1), None, vec![Status::Standby, Status::Down]),
+            (None, at(1), vec![Status::Operational]),
+            (at(1), at(2), vec![Status::Down]),
+            (at(3), None, vec![]),
+        ] {
+            let request = ListStatusIntervalsRequest { from, to, ..of(&pump.id) };
+            let page = admin.list_status_intervals(request).await.unwrap().into_inner();
+            let statuses: Vec<_> = page.intervals.iter().map(StatusInterval::status).collect();
+            assert_eq!(statuses, found, "{from:?} {to:?}");
+        }
+        let never = Some(prost_types::Timestamp { seconds: 0, nanos: -1 });
+        for (from, to, name) in [(never, None, "from"), (None, never, "to")] {
+            let request = ListStatusIntervalsRequest { from, to, ..of(&pump.id) };
+            assert_eq!(field(&admin.list_status_intervals(request).await.unwrap_err()), name);
+        }
     }
 
     async fn the_history_of_nothing_is_not_found(world: World) {
