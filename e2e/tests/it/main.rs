@@ -9,6 +9,7 @@ mod first_loop;
 mod forged;
 mod grpcurl;
 mod history;
+mod life;
 mod load;
 mod openapi;
 mod readme;

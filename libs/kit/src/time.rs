@@ -75,6 +75,12 @@ impl Timestamp {
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(micros(duration)))
     }
+
+    /// How long it was from `earlier` to here; nothing, if that is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or_default())
+    }
 }
 
 fn micros(duration: Duration) -> i64 {
@@ -140,6 +146,12 @@ pub fn parse_date(field: &str, text: &str) -> crate::Result<String> {
     }
 }
 
+/// The midnight, in UTC, at which a day begins (`YYYY-MM-DD`); nothing, if there is no such day.
+pub fn midnight(date: &str) -> Option<Timestamp> {
+    let date: chrono::NaiveDate = date.parse().ok()?;
+    Some(date.and_time(chrono::NaiveTime::MIN).and_utc().into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,9 +172,18 @@ mod tests {
     }
 
     #[test]
+    fn no_time_passes_backwards() {
+        let (early, late) = (Timestamp::from_micros(-2), Timestamp::from_micros(3));
+        assert_eq!(late.since(early), Duration::from_micros(5));
+        assert_eq!(early.since(late), Duration::ZERO);
+    }
+
+    #[test]
     fn a_day_begins_at_midnight_in_utc() {
         assert_eq!(Timestamp::from_micros(-1).date(), "1969-12-31");
         assert_eq!(Timestamp::from_micros(0).date(), "1970-01-01");
+        assert_eq!(midnight("1970-01-02"), Some(Timestamp::from_micros(86_400_000_000)));
+        assert_eq!(midnight("1970-02-30"), None);
     }
 
     #[test]

@@ -3,5 +3,7 @@
 pub mod comment;
 pub mod equipment;
 pub mod maintenance;
+pub mod service_life;
 pub mod task;
 pub mod task_event;
+pub mod timeline;

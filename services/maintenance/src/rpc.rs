@@ -3,8 +3,10 @@
 mod comment;
 mod equipment;
 mod maintenance;
+mod service_life;
 mod task;
 mod task_event;
+mod timeline;
 mod user;
 
 use kit::{Db, Suite};
@@ -164,5 +166,19 @@ impl MaintenanceRpc for Service {
         request: Request<pb::ListMaintenanceRequest>,
     ) -> Result<Response<pb::ListMaintenanceResponse>, Status> {
         Ok(maintenance::list(self, request.into()).await?.into())
+    }
+
+    async fn get_service_life(
+        &self,
+        request: Request<pb::GetServiceLifeRequest>,
+    ) -> Result<Response<pb::ServiceLife>, Status> {
+        Ok(service_life::get(self, request.into()).await?.into())
+    }
+
+    async fn list_timeline(
+        &self,
+        request: Request<pb::ListTimelineRequest>,
+    ) -> Result<Response<pb::ListTimelineResponse>, Status> {
+        Ok(timeline::list(self, request.into()).await?.into())
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod comment;
 pub mod maintenance;
+pub mod service_life;
 pub mod task;
 pub mod task_event;

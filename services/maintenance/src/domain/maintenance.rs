@@ -85,6 +85,11 @@ impl Work {
         }
     }
 
+    /// How long the equipment was down for it, as far as it says.
+    pub fn downtime(&self) -> Option<Duration> {
+        Some(self.finished_at?.since(self.started_at?))
+    }
+
     /// Checks the times, whose fields the request has below `path` (`record.`).
     pub fn check_times(&self, path: &str, now: Timestamp) -> Result<()> {
         let times = [("started_at", self.started_at), ("finished_at", self.finished_at)];
@@ -122,6 +127,11 @@ impl Maintenance {
             updated_at: now,
             revision: 1,
         }
+    }
+
+    /// When the work was done, as far as it says.
+    pub fn done_at(&self) -> Timestamp {
+        self.work.finished_at.or(self.work.started_at).unwrap_or(self.created_at)
     }
 
     /// Refuses a write that was made for an older state of the record; no `etag` is for any.

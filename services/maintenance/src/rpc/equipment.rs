@@ -2,7 +2,7 @@
 //! repeats a request asks again, and still gets the first answer: handlers look at what the register said only after
 //! the recall, which keeps the recall and the work in one transaction.
 
-use kit::{Caller, Error, Result};
+use kit::{Caller, Error, Result, peer::Peer};
 use proto::equipment::v1::{
     self as pb, equipment::Status, equipment_service_client::EquipmentServiceClient,
 };
@@ -36,19 +36,36 @@ pub async fn check_exists(
     find(service, caller, field, id).await.map(drop)
 }
 
+/// The equipment that is asked about; what is not in the register is not found.
+pub async fn get(service: &Service, caller: &Caller, id: EquipmentId) -> Result<pb::Equipment> {
+    let request = caller.request(pb::GetEquipmentRequest { id: id.to_string() });
+    Ok(register(service).get_equipment(request).await?.into_inner())
+}
+
+/// In which states the equipment was, and when: a page of them, the present one first.
+pub async fn list_intervals(
+    service: &Service,
+    caller: &Caller,
+    request: pb::ListStatusIntervalsRequest,
+) -> Result<pb::ListStatusIntervalsResponse> {
+    let answer = register(service).list_status_intervals(caller.request(request)).await?;
+    Ok(answer.into_inner())
+}
+
 async fn find(
     service: &Service,
     caller: &Caller,
     field: &str,
     id: EquipmentId,
 ) -> Result<pb::Equipment> {
-    let mut register = EquipmentServiceClient::new(service.suite.peers.equipment.clone());
-    let request = caller.request(pb::GetEquipmentRequest { id: id.to_string() });
-    match register.get_equipment(request).await {
-        Ok(equipment) => Ok(equipment.into_inner()),
-        Err(status) if status.code() == Code::NotFound => {
+    match get(service, caller, id).await {
+        Err(Error::Upstream(status)) if status.code() == Code::NotFound => {
             Err(Error::invalid(field, "there is no such equipment"))
         }
-        Err(status) => Err(status.into()),
+        found => found,
     }
+}
+
+fn register(service: &Service) -> EquipmentServiceClient<Peer> {
+    EquipmentServiceClient::new(service.suite.peers.equipment.clone())
 }

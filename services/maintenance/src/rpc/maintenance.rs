@@ -18,8 +18,16 @@ const DELETION: &str = "maintenance_deleted";
 
 /// What an update can change, and what it may name because a client read it.
 const MUTABLE: [&str; 5] = ["kind", "work_done", "started_at", "finished_at", "parts_used"];
-const GIVEN: [&str; 7] =
-    ["id", "equipment_id", "task_id", "technician_id", "created_at", "updated_at", "etag"];
+const GIVEN: [&str; 8] = [
+    "id",
+    "equipment_id",
+    "task_id",
+    "technician_id",
+    "created_at",
+    "updated_at",
+    "etag",
+    "downtime",
+];
 
 pub async fn record(
     service: &Service,
@@ -206,6 +214,7 @@ impl From<Maintenance> for pb::MaintenanceRecord {
     fn from(record: Maintenance) -> Self {
         use pb::maintenance_record::Kind;
         let kind = Kind::from_str_name(record.work.kind.name()).unwrap_or_default();
+        let downtime = record.work.downtime();
         Self {
             id: record.id.to_string(),
             equipment_id: record.equipment_id.to_string(),
@@ -219,6 +228,7 @@ impl From<Maintenance> for pb::MaintenanceRecord {
             created_at: Some(record.created_at.into()),
             updated_at: Some(record.updated_at.into()),
             etag: record.revision.to_string(),
+            downtime: downtime.and_then(|downtime| downtime.try_into().ok()),
         }
     }
 }

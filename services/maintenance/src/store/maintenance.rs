@@ -10,6 +10,7 @@ use crate::domain::{
     equipment::EquipmentId,
     maintenance::{Maintenance, MaintenanceId},
     task::TaskId,
+    timeline,
 };
 
 /// Which records to list.
@@ -141,6 +142,30 @@ pub async fn list(
             query.push(" and id > ").push_bind(after);
         }
         query.push(" order by id limit ").push_bind(page.limit());
+        query.build_query_as().fetch_all(c).await
+    })?)
+}
+
+/// Work on a piece of equipment, what was done last first.
+pub async fn list_of_equipment(
+    db: &mut Conn,
+    filter: &timeline::Filter,
+) -> Result<Vec<Maintenance>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(select!("where equipment_id = "));
+        query.push_bind(filter.equipment_id);
+        if let Some(from) = filter.from {
+            query.push(" and coalesce(finished_at, started_at, created_at) >= ").push_bind(from);
+        }
+        if let Some(to) = filter.to {
+            query.push(" and coalesce(finished_at, started_at, created_at) < ").push_bind(to);
+        }
+        if let Some((at, id)) = filter.after {
+            query.push(" and (coalesce(finished_at, started_at, created_at), id) < (").push_bind(at);
+            query.push(", ").push_bind(id).push(")");
+        }
+        query.push(" order by coalesce(finished_at, started_at, created_at) desc, id desc limit ");
+        query.push_bind(filter.limit);
         query.build_query_as().fetch_all(c).await
     })?)
 }

@@ -8,7 +8,16 @@ use sqlx::QueryBuilder;
 use crate::domain::{
     task::TaskId,
     task_event::{TaskEvent, TaskEventId},
+    timeline::Filter,
 };
+
+/// An event, and what its task is called.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Titled {
+    #[sqlx(flatten)]
+    pub event: TaskEvent,
+    pub title: String,
+}
 
 pub async fn insert(tx: &mut Tx, event: &TaskEvent) -> Result<()> {
     on!(tx, c => sqlx::query(
@@ -43,6 +52,32 @@ pub async fn list(
             query.push(" and id > ").push_bind(after);
         }
         query.push(" order by id limit ").push_bind(page.limit());
+        query.build_query_as().fetch_all(c).await
+    })?)
+}
+
+/// What happened to the tasks of a piece of equipment, newest first.
+pub async fn list_of_equipment(db: &mut Conn, filter: &Filter) -> Result<Vec<Titled>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(
+            "select event.id, event.task_id, event.equipment_id, event.kind, event.actor_id, event.at,
+                    event.detail, task.title
+             from task_events as event
+             join tasks as task on task.id = event.task_id
+             where event.equipment_id = ",
+        );
+        query.push_bind(filter.equipment_id);
+        if let Some(from) = filter.from {
+            query.push(" and event.at >= ").push_bind(from);
+        }
+        if let Some(to) = filter.to {
+            query.push(" and event.at < ").push_bind(to);
+        }
+        if let Some((at, id)) = filter.after {
+            query.push(" and (event.at, event.id) < (").push_bind(at);
+            query.push(", ").push_bind(id).push(")");
+        }
+        query.push(" order by event.at desc, event.id desc limit ").push_bind(filter.limit);
         query.build_query_as().fetch_all(c).await
     })?)
 }

@@ -1,11 +1,8 @@
 //! What the register of equipment says, and what happens when it is away.
 
-use std::{
-    convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use kit::{access::Role, peer::Place};
@@ -17,29 +14,18 @@ use proto::{
     },
 };
 use testkit::World;
-use tonic::{Code, body::Body};
-use tower::{ServiceExt, service_fn};
+use tonic::Code;
 
 use super::{
-    NO_ID, Suite, all_records, create, equipment, pump, records, start, start_alone,
+    NO_ID, Suite, all_records, create, equipment, fragile, pump, records, start, start_alone,
     start_equipment, task_for, tasks, titled,
 };
 
 /// A suite whose register goes away when told to.
 async fn start_fragile(world: &World) -> (Suite, Arc<AtomicBool>) {
-    let (place, away) = (Place::default(), Arc::new(AtomicBool::new(false)));
+    let place = Place::default();
     let register = start_equipment(world, &place).await;
-    let (peer, gone) = (place.peer(), Arc::clone(&away));
-    world.places.equipment.fill(service_fn(move |request: http::Request<Body>| {
-        let (peer, gone) = (peer.clone(), gone.load(Ordering::SeqCst));
-        async move {
-            Ok::<_, Infallible>(if gone {
-                tonic::Status::unavailable("gone").into_http()
-            } else {
-                peer.oneshot(request).await.unwrap()
-            })
-        }
-    }));
+    let away = fragile(&world.places.equipment, &place);
     (Suite { equipment: register, maintenance: start_alone(world).await }, away)
 }
 

@@ -6,8 +6,18 @@ mod change;
 mod comment;
 mod equipment;
 mod maintenance;
+mod service_life;
 mod task;
 mod task_event;
+mod timeline;
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use kit::{access::Role, peer::Place};
 use proto::{
@@ -25,10 +35,12 @@ use proto::{
 use testkit::{Bearer, Server, User, World};
 use tonic::{
     Code,
+    body::Body,
     service::{Routes, interceptor::InterceptedService},
     transport::Channel,
 };
 use tonic_types::StatusExt;
+use tower::{ServiceExt, service_fn};
 
 type Tasks = TaskServiceClient<InterceptedService<Channel, Bearer>>;
 type Records = MaintenanceServiceClient<InterceptedService<Channel, Bearer>>;
@@ -58,6 +70,30 @@ async fn start_equipment(world: &World, place: &Place) -> Server {
     let mut routes = Routes::builder();
     ::equipment::start(&world.db, &world.suite, &mut routes).await.unwrap();
     world.serve(routes.routes(), place).await
+}
+
+/// The neighbour that knows alerts.
+async fn start_telemetry(world: &World, place: &Place) -> Server {
+    let mut routes = Routes::builder();
+    telemetry::start(&world.db, &world.suite, &mut routes).await.unwrap();
+    world.serve(routes.routes(), place).await
+}
+
+/// Fills `place` with the service that fills `real`, which goes away when told to.
+fn fragile(place: &Place, real: &Place) -> Arc<AtomicBool> {
+    let (peer, away) = (real.peer(), Arc::new(AtomicBool::new(false)));
+    let gone = Arc::clone(&away);
+    place.fill(service_fn(move |request: http::Request<Body>| {
+        let (peer, gone) = (peer.clone(), gone.load(Ordering::SeqCst));
+        async move {
+            Ok::<_, Infallible>(if gone {
+                tonic::Status::unavailable("gone").into_http()
+            } else {
+                peer.oneshot(request).await.unwrap()
+            })
+        }
+    }));
+    away
 }
 
 /// The neighbour that knows people: tasks are given to whom it knows.

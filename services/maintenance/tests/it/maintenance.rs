@@ -58,6 +58,7 @@ testkit::both! {
             id: NO_ID.into(),
             technician_id: NO_ID.into(),
             etag: "7".into(),
+            downtime: Some(Duration::from_secs(7).try_into().unwrap()),
             ..sent.clone()
         };
         let created = record(&mut client, claimed).await.unwrap();
@@ -68,6 +69,7 @@ testkit::both! {
             created_at: Some(now.into()),
             updated_at: Some(now.into()),
             etag: created.etag.clone(),
+            downtime: Some(Duration::from_secs(601).try_into().unwrap()),
             ..sent
         };
         assert_eq!(created, expected);

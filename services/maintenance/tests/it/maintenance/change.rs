@@ -62,6 +62,7 @@ testkit::both! {
             created_at: created.created_at,
             updated_at: Some(now.into()),
             etag: updated.etag.clone(),
+            downtime: Some(Duration::from_mins(1).try_into().unwrap()),
             ..sent
         };
         assert_eq!(updated, expected);

@@ -62,6 +62,7 @@ testkit::both! {
             created_at: Some(now.into()),
             updated_at: Some(now.into()),
             etag: all[0].etag.clone(),
+            downtime: Some(Duration::from_mins(1).try_into().unwrap()),
         }]);
     }
 

@@ -1,0 +1,128 @@
+mod wire;
+
+use kit::{Call, Caller, Error, Result, Timestamp, time::midnight};
+use proto::{
+    equipment::v1::{Equipment, ListStatusIntervalsRequest},
+    maintenance::v1::{self as pb, service_life::AgeBasis},
+};
+
+use super::{Service, equipment};
+use crate::{
+    domain::{
+        equipment::EquipmentId,
+        service_life::{History, Interval, Span, State},
+    },
+    store,
+};
+
+pub async fn get(
+    service: &Service,
+    call: Call<pb::GetServiceLifeRequest>,
+) -> Result<pb::ServiceLife> {
+    let now = service.suite.clock.now();
+    let id = EquipmentId::parse("equipment_id", &call.message.equipment_id)?;
+    let asked = Asked::read(&call.message, now)?;
+
+    let age = Age::read(&equipment::get(service, &call.caller, id).await?)?;
+    let intervals = intervals(service, &call.caller, id, &asked).await?;
+    let window = asked.window(&age, &intervals);
+    let gone_at = intervals.iter().find(|it| it.state == State::Gone).map(|it| it.since);
+
+    let mut db = service.db.read().await?;
+    let repairs = store::service_life::list_repairs(&mut db, id, window).await?;
+    let answer = pb::ServiceLife {
+        equipment_id: id.to_string(),
+        age: wire::duration(gone_at.unwrap_or(now).since(age.since)),
+        in_service_since: Some(age.since.into()),
+        age_basis: age.basis.into(),
+        open_tasks: wire::number(store::service_life::count_open_tasks(&mut db, id).await?),
+        ..wire::write(&History { intervals, repairs }.reckon(window), window)
+    };
+    let work = asked.work(window);
+    let counts = store::service_life::count(&mut db, id, work).await?;
+    let last = store::service_life::find_last(&mut db, id, work).await?;
+    Ok(pb::ServiceLife {
+        work: Some(wire::count(&counts)),
+        last_work: last.map(Into::into),
+        ..answer
+    })
+}
+
+/// What time the caller wants to know of.
+struct Asked {
+    start: Option<Timestamp>,
+    end: Timestamp,
+}
+
+/// Since when equipment has served, as far as the register knows.
+struct Age {
+    since: Timestamp,
+    basis: AgeBasis,
+}
+
+impl Asked {
+    fn read(request: &pb::GetServiceLifeRequest, now: Timestamp) -> Result<Self> {
+        let start = Timestamp::parse_optional("start_time", request.start_time.as_ref())?;
+        let end = Timestamp::parse_optional("end_time", request.end_time.as_ref())?;
+        let end = end.map_or(now, |end| end.min(now));
+        if start.is_some_and(|start| end <= start) {
+            return Err(Error::invalid("start_time", "must lie before end_time and before now"));
+        }
+        Ok(Self { start, end })
+    }
+
+    /// From the beginning that was asked for or else the first use, to the end.
+    fn window(&self, age: &Age, intervals: &[Interval]) -> Span {
+        let first_known = intervals.first().map_or(age.since, |first| first.since);
+        let first_use = match age.basis {
+            AgeBasis::InstallationDate => age.since,
+            _ => first_known,
+        };
+        Span { start: self.start.unwrap_or(first_use).min(self.end), end: self.end }
+    }
+
+    /// Of which time work counts. That it was done before the first use, as far as anybody knows, makes it no less.
+    fn work(&self, window: Span) -> Span {
+        Span { start: self.start.unwrap_or(Timestamp::from_micros(i64::MIN)), ..window }
+    }
+}
+
+impl Age {
+    fn read(equipment: &Equipment) -> Result<Self> {
+        if let Some(since) = equipment.installation_date.as_deref().and_then(midnight) {
+            return Ok(Self { since, basis: AgeBasis::InstallationDate });
+        }
+        let created_at = equipment.created_at.unwrap_or_default();
+        let since = Timestamp::parse("created_at", &created_at)?;
+        Ok(Self { since, basis: AgeBasis::Registration })
+    }
+}
+
+/// The states of the equipment, oldest first; those from before the beginning that was asked for, only as far as they last
+/// into it.
+async fn intervals(
+    service: &Service,
+    caller: &Caller,
+    id: EquipmentId,
+    asked: &Asked,
+) -> Result<Vec<Interval>> {
+    let (mut intervals, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListStatusIntervalsRequest {
+            equipment_id: id.to_string(),
+            page_size: 1000,
+            page_token,
+            ..Default::default()
+        };
+        let page = equipment::list_intervals(service, caller, request).await?;
+        for interval in &page.intervals {
+            intervals.push(wire::interval(interval)?);
+        }
+        page_token = page.next_page_token;
+        let is_before = |last: &Interval| asked.start.is_some_and(|start| last.since < start);
+        if page_token.is_empty() || intervals.last().is_some_and(is_before) {
+            intervals.reverse();
+            return Ok(intervals);
+        }
+    }
+}
