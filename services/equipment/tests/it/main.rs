@@ -3,6 +3,7 @@
 
 mod access;
 mod equipment;
+mod pages;
 mod status_interval;
 mod token;
 mod watch;

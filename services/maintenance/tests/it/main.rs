@@ -6,6 +6,7 @@ mod change;
 mod comment;
 mod equipment;
 mod maintenance;
+mod pages;
 mod service_life;
 mod task;
 mod task_event;
