@@ -32,7 +32,7 @@ lint: audit ## Check format, lints, arrows, protos, dependencies and docs, insta
 	cargo fmt --check
 	cargo xtask arrows
 	cargo xtask files
-	cd proto && buf lint
+	cd proto && buf lint && buf breaking --against baseline.binpb.gz
 	kubernetes-validate --quiet --strict $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --locked --no-deps --document-private-items
@@ -65,6 +65,12 @@ $(ADVISORIES)/.git/FETCH_HEAD: $(ADVISORY_COPY)
 .PHONY: bench
 bench: ## Measure what the suite costs, as ratios
 	cargo bench --locked -p benches
+
+# The contract as clients know it, which `make lint` holds the protos to. It is a file, so that every clone has it, with one
+# branch and without history. A release makes it anew; whoever does so in between says whose client breaks.
+.PHONY: baseline
+baseline: $(TOOLS)/installed ## Promise clients the protos as they are now
+	cd proto && buf build --exclude-source-info --output baseline.binpb.gz
 
 .PHONY: fmt
 fmt: ## Format the Rust sources

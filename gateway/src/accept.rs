@@ -1,11 +1,20 @@
-//! What form of an answer the client takes (RFC 9110 §12.5.1).
+//! What form of an answer the client takes (RFC 9110 §12.5).
 
-use http::{HeaderMap, header::ACCEPT};
+use http::{
+    HeaderMap, HeaderName,
+    header::{ACCEPT, ACCEPT_ENCODING},
+};
 
-/// The one of `offers` that the client likes best, the first of equals; none if it takes none of them.
+/// How much the client likes `coding`, if it says so (§12.5.3).
+pub fn coding(headers: &HeaderMap, coding: &str) -> Option<f32> {
+    let values = joined(headers, &ACCEPT_ENCODING);
+    let mut named = values.split(',').map(Range::parse);
+    named.find(|range| range.kind.eq_ignore_ascii_case(coding)).map(|range| range.quality)
+}
+
+/// The one of `offers` that the client likes best, the first of equals; none if it takes none of them (§12.5.1).
 pub fn choose<'a>(headers: &HeaderMap, offers: &[&'a str]) -> Option<&'a str> {
-    let values = headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or_default());
-    let values = values.collect::<Vec<_>>().join(",");
+    let values = joined(headers, &ACCEPT);
     if values.trim().is_empty() {
         return offers.first().copied();
     }
@@ -19,6 +28,12 @@ pub fn choose<'a>(headers: &HeaderMap, offers: &[&'a str]) -> Option<&'a str> {
         }
     }
     best.1
+}
+
+/// All values of a header that is a list.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
+    let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default());
+    values.collect::<Vec<_>>().join(",")
 }
 
 /// One element of the header: `text/*;q=0.5`.

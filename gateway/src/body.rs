@@ -12,7 +12,7 @@ use tokio::{
 };
 use tonic::body::Body;
 
-use crate::problem::Problem;
+use crate::{encoding, problem::Problem};
 
 /// How much of a refused body is swallowed, and for how long, so that the client gets to read why.
 const DISCARDED_BYTES: usize = 64 << 20;
@@ -111,11 +111,22 @@ impl Content {
 
 /// Whether `content` says that it is JSON; no content need not.
 pub fn check_type(method: &Method, headers: &HeaderMap, content: &[u8]) -> Result<(), Problem> {
-    if content.is_empty() || is_json(method, headers) {
+    if content.is_empty() {
+        return Ok(());
+    }
+    if !encoding::is_plain(headers) {
+        let detail = "the body must be sent as it is, without Content-Encoding";
+        return Err(unsupported(detail));
+    }
+    if is_json(method, headers) {
         return Ok(());
     }
     let detail = "the body must be sent with Content-Type: application/json";
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", detail))
+    Err(unsupported(detail))
+}
+
+fn unsupported(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", detail)
 }
 
 /// Swallows what is left of the body beside the answer: a connection that closes on a client which is still sending

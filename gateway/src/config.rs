@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use crate::Origins;
+
 /// What an operator may change about the public port. The flags and variables carry `http`, because one process may
 /// serve gRPC as well.
 #[derive(Clone, Debug, PartialEq, clap::Args)]
@@ -58,6 +60,17 @@ pub struct Config {
     #[arg(long, env = "FLIGHTLINE_HTTP_KEEP_ALIVE_SECONDS", default_value = "15", value_parser = seconds)]
     pub http_keep_alive_seconds: Duration,
 
+    /// Web origins whose pages may call, separated by commas, or `*` for all: `https://maintenance.example.org`. None by
+    /// default; pages from this very port need no leave.
+    #[arg(
+        long,
+        env = "FLIGHTLINE_HTTP_CORS_ORIGINS",
+        value_name = "ORIGINS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub http_cors_origins: Origins,
+
     /// Seconds that requests under way may take to finish when the process stops.
     #[arg(long, env = "FLIGHTLINE_HTTP_DRAIN_SECONDS", default_value = "25", value_parser = seconds)]
     pub http_drain_seconds: Duration,
@@ -91,6 +104,7 @@ impl Default for Config {
             http_body_memory_bytes: BODY_MEMORY_BYTES,
             http_deadline_seconds: Duration::from_secs(10),
             http_keep_alive_seconds: Duration::from_secs(15),
+            http_cors_origins: Origins::default(),
             http_drain_seconds: Duration::from_secs(25),
         }
     }

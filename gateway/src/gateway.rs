@@ -28,10 +28,11 @@ use tower::BoxError;
 use crate::{
     Config,
     body::{self, Room},
+    grpc::{self, Methods},
     pages::Pages,
     problem::Problem,
     routes::{Action, Found, Routes},
-    transcode::Exchange,
+    transcode::{self, Exchange},
 };
 
 const X_CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
@@ -42,6 +43,7 @@ pub struct Gateway {
     /// The other end of the connection, where there is one.
     client: Option<IpAddr>,
     routes: Arc<Routes>,
+    methods: Arc<Methods>,
     pages: Arc<Pages>,
     config: Arc<Config>,
     room: Room,
@@ -67,6 +69,7 @@ impl Gateway {
             client: None,
             pages: Arc::new(Pages::new(&pool, &routes, peers, shutdown.clone())?),
             routes: Arc::new(routes),
+            methods: Arc::new(Methods::new(&pool, peers)?),
             room: Room::new(config.http_body_memory_bytes),
             config: Arc::new(config),
             shutdown,
@@ -83,11 +86,25 @@ impl Gateway {
         let (head, mut body) = request.into_parts();
         let head = Arc::new(head);
         let request_id = request_id::of(&head.headers);
-        let found = self.routes.find(head.uri.path());
+        let is_call = grpc::is_call(&head);
+        let found = if is_call { None } else { self.routes.find(head.uri.path()) };
         // The raw path would put whatever a client sends into the log.
-        let route = found.as_ref().map_or("-", |found| found.resource.template.as_str());
+        let route = match &found {
+            Some(found) => found.resource.template.as_str(),
+            None if is_call => self.methods.name(&head).unwrap_or("-"),
+            None => "-",
+        };
 
-        let answer = self.answer(found.as_ref(), &head, &mut body, &request_id);
+        let answer = async {
+            if let Some(answer) = self.config.http_cors_origins.preflight(&head) {
+                return Ok(answer);
+            }
+            if is_call {
+                grpc::check(&head)?;
+                return Ok(self.carry(&head, std::mem::take(&mut body), &request_id).await);
+            }
+            self.answer(found.as_ref(), &head, &mut body, &request_id).await
+        };
         let answer = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(request_id, route, "a request made the gateway panic");
             Err(Problem::internal())
@@ -108,7 +125,19 @@ impl Gateway {
             request_id,
             "answered"
         );
-        finished(response, &head.method, &request_id)
+        let mut response = finished(response, &head.method, &request_id);
+        self.config.http_cors_origins.mark(&head.headers, response.headers_mut());
+        response
+    }
+
+    async fn carry(&self, head: &Parts, body: Body, request_id: &str) -> Response<Body> {
+        let call = grpc::Call {
+            head,
+            metadata: transcode::metadata(&head.headers, request_id, self.client),
+            config: &self.config,
+            shutdown: self.shutdown.clone(),
+        };
+        self.methods.carry(call, body).await
     }
 
     async fn answer(

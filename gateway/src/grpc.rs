@@ -9,10 +9,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use anyhow::Result;
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, Version,
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
     header::{CONTENT_TYPE, TE},
     request::Parts,
     uri::PathAndQuery,
@@ -28,6 +27,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use crate::{
     Config,
+    problem::Problem,
     rule::Options,
     upstream::{self, Upstream},
 };
@@ -61,9 +61,32 @@ pub struct Call<'a> {
 
 /// Whether a request is a call; all others are for the REST surface.
 pub fn is_call(head: &Parts) -> bool {
-    let content_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let content_type =
+        head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     content_type.starts_with(b"application/grpc")
 }
+
+/// Refuses what can't be carried: gRPC's trailers need HTTP/2, and every call is a POST.
+pub fn check(head: &Parts) -> Result<(), Problem> {
+    if head.method != http::Method::POST {
+        return Err(Problem::method_not_allowed(HeaderValue::from_static("POST")));
+    }
+    let content_type =
+        head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    if WEB.iter().any(|web| web.as_bytes() == content_type) || head.version == Version::HTTP_2 {
+        return Ok(());
+    }
+    let detail = "gRPC is spoken over HTTP/2, and gRPC-Web with protobuf over any version";
+    Err(Problem::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "HTTP_VERSION", detail))
+}
+
+/// The forms of gRPC-Web.
+const WEB: [&str; 4] = [
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpc-web-text",
+    "application/grpc-web-text+proto",
+];
 
 impl Methods {
     /// Those of the suite's services that are for clients; what is between the services is not carried in from outside.
@@ -71,7 +94,7 @@ impl Methods {
     /// # Errors
     ///
     /// The descriptors lack the options.
-    pub fn new(pool: &DescriptorPool, peers: &Peers) -> Result<Self> {
+    pub fn new(pool: &DescriptorPool, peers: &Peers) -> anyhow::Result<Self> {
         let options = Options::of(pool)?;
         let mut methods = HashMap::new();
         for service in pool.services() {
@@ -119,7 +142,7 @@ impl Methods {
         *request.uri_mut() = head.uri.clone();
         *request.version_mut() = head.version;
         *request.headers_mut() = head.headers.clone();
-        // What is no gRPC-Web passes through unchanged over HTTP/2, and is refused over HTTP/1.1, which has no room for it.
+        // What is no gRPC-Web passes through unchanged.
         match GrpcWebLayer::new().layer(carry).oneshot(request).await {
             Ok(answer) => answer,
             Err(never) => match never {},

@@ -7,6 +7,8 @@
 //! 2. through `transcode`, which builds the request message out of path, query and body (`request`), calls the
 //!    service that owns the method (`upstream`) and turns the answer into JSON (`response`, `stream`, `writer`),
 //! 3. and comes out as JSON or, whatever went wrong and wherever, as a `problem`.
+//!
+//! Calls in gRPC and gRPC-Web pass by all that on their way to the same services (`grpc`).
 
 mod accept;
 mod address;
@@ -15,8 +17,11 @@ mod body;
 mod codec;
 mod condition;
 mod config;
+mod cors;
+mod encoding;
 mod field;
 mod gateway;
+mod grpc;
 mod impatient;
 mod items;
 mod json;
@@ -35,12 +40,14 @@ mod status;
 mod stream;
 mod swagger;
 mod template;
+mod ticket;
 mod transcode;
 mod under_way;
 mod upstream;
 mod writer;
 
 pub use config::Config;
+pub use cors::Origins;
 pub use gateway::Gateway;
 pub use server::run;
 

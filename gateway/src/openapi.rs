@@ -19,7 +19,10 @@ use anyhow::Result;
 use prost_reflect::DescriptorPool;
 use serde_json::{Map, Value, json};
 
-use crate::routes::{Action, Resource};
+use crate::{
+    routes::{Action, Resource},
+    ticket,
+};
 
 use operation::Operations;
 use schema::Schemas;
@@ -80,11 +83,19 @@ pub fn document<'a>(
             "schemas": schemas.finish()?,
             "responses": answer::problems(),
             "headers": answer::headers(),
-            "securitySchemes": { "bearer": {
-                "type": "http",
-                "scheme": "bearer",
-                "description": "The access token that `CreateToken` answers, or a machine's key (`fl_…`).",
-            } },
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The access token that `CreateToken` answers, or a machine's key (`fl_…`).",
+                },
+                "ticket": {
+                    "type": "apiKey",
+                    "in": "query",
+                    "name": ticket::NAME,
+                    "description": "What `CreateStreamTicket` answers, for a browser's `EventSource`: opens one stream.",
+                },
+            },
         },
     }))
 }
@@ -97,5 +108,8 @@ const ABOUT: &str = "Equipment, the work on it, the readings of its machines and
 - Times are RFC 3339 and answered in UTC. What is zero or empty is answered, what is absent is left out.
 - Lists come in pages: send `next_page_token` as `page_token` with the same filter until it is empty.
 - `If-Match` makes a write conditional on the `ETag` that was read; `Idempotency-Key` makes a creation safe to send again.
+- Streams are a line of JSON for each record, or server-sent events on `Accept: text/event-stream`. A browser's `EventSource`
+  can't send `Authorization`: it gets a ticket by `POST /api/stream/ticket` and sends it as `ticket` in the query. When one
+  closes with an error, get another ticket and go on with the last event's id as `resume_token`.
 - Whatever goes wrong is answered as `application/problem+json` (RFC 9457): programs decide by `reason`, and every wrong
   field is named in `errors`.";

@@ -12,18 +12,19 @@ use crate::{
     rule::BodyRule,
 };
 
-/// Builds the message out of body, query, headers and path. What two of them give, the later of these says.
+/// Builds the message out of body, `query`, headers and path. What two of them give, the later of these says.
 pub fn build(
     route: &Route,
     variables: &[String],
     head: &Parts,
+    query: &str,
     body: &[u8],
 ) -> Result<DynamicMessage, Problem> {
     let Body { mut message, given } = from_body(route, body)?;
     if head.method == Method::PATCH {
         name_changes(route, given, &mut message);
     }
-    query::apply(route, head.uri.query().unwrap_or_default(), &mut message)?;
+    query::apply(route, query, &mut message)?;
     for (header, field) in &route.header_fields {
         if let Some(value) = head.headers.get(header) {
             let Ok(text) = value.to_str() else {

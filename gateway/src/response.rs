@@ -5,14 +5,13 @@ use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode,
     header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION},
 };
-use http_body_util::Full;
 use kit::once;
 use tonic::body::Body;
 
-use crate::{condition, problem::Problem, routes::Route, transcode::Exchange};
+use crate::{condition, encoding, problem::Problem, routes::Route, transcode::Exchange};
 
 /// Turns the answer of a unary call into HTTP.
-pub fn build(
+pub async fn build(
     exchange: &Exchange,
     answer: tonic::Response<Bytes>,
 ) -> Result<Response<Body>, Problem> {
@@ -42,7 +41,7 @@ pub fn build(
     if status != StatusCode::NO_CONTENT {
         let content = route.writer.write(&message).map_err(|error| exchange.unwritable(&error))?;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        *response.body_mut() = Body::new(Full::from(content));
+        encoding::fill(&mut response, &head.headers, content.into()).await;
     }
     Ok(response)
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use http::{Method, StatusCode};
 use prost_reflect::{
     DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
-    MethodDescriptor, Value,
+    MethodDescriptor, ReflectMessage, Value,
 };
 
 use crate::{items::Items, template::Template};
@@ -87,6 +87,22 @@ impl Options {
             }
         }
         Ok(None)
+    }
+
+    /// Whether `method` is for those outside the suite. What has neither a path nor a role of theirs is between services.
+    pub fn is_for_clients(&self, method: &MethodDescriptor) -> bool {
+        let options = method.options();
+        let access = options.get_extension(&self.access);
+        let lets_in = |list: &str| {
+            let access = access.as_message()?;
+            let field = access.descriptor().get_field_by_name(list)?;
+            let Kind::Enum(role) = field.kind() else { return None };
+            let service = role.get_value_by_name("SERVICE")?.number();
+            let roles = access.get_field(&field);
+            Some(roles.as_list()?.iter().any(|role| role.as_enum_number() != Some(service)))
+        };
+        options.has_extension(&self.rules)
+            || ["roles", "own"].into_iter().any(|list| lets_in(list) == Some(true))
     }
 
     pub fn conduct(&self, method: &MethodDescriptor) -> Result<Conduct> {

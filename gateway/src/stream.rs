@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderValue, Response, header::CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::time::{Instant, Interval, interval_at};
@@ -12,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming, body::Body};
 
 use crate::{problem::Problem, transcode::Exchange};
+
+/// Has nginx and those that took its word hand on each record as it comes.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// How the records of a stream are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,7 @@ pub fn response(exchange: Exchange, form: Form, messages: Streaming<Bytes>) -> R
     let mut response = Response::new(Body::new(StreamBody::new(frames)));
     let media_type = HeaderValue::from_static(form.media_type());
     response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     response
 }
 

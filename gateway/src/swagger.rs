@@ -1,6 +1,9 @@
 //! Swagger UI, which shows the OpenAPI document and tries it out. All its files are in this binary.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use http::{
     HeaderName, HeaderValue, Response, StatusCode,
@@ -26,6 +29,8 @@ const PAGE: &str = "/swagger/";
 /// Serves its files.
 pub struct Swagger {
     config: Arc<Config<'static>>,
+    /// Those that were asked for.
+    files: Mutex<HashMap<String, Arc<Asset>>>,
 }
 
 impl Swagger {
@@ -39,7 +44,7 @@ impl Swagger {
             .filter(true)
             .try_it_out_enabled(true)
             .validator_url("none");
-        Self { config: Arc::new(config) }
+        Self { config: Arc::new(config), files: Mutex::default() }
     }
 
     /// The page itself.
@@ -55,14 +60,7 @@ impl Swagger {
 
     /// A file beside it.
     pub fn file(&self, name: &str, head: &Parts) -> Result<Response<Body>, Problem> {
-        let fault = |error: &dyn std::fmt::Display| {
-            tracing::error!(name, %error, "a file of Swagger UI cannot be served");
-            Problem::internal()
-        };
-        let file = utoipa_swagger_ui::serve(name, Arc::clone(&self.config));
-        let file = file.map_err(|error| fault(&error))?.ok_or_else(Problem::not_found)?;
-        let asset = Asset::new(file.bytes.into_owned(), &file.content_type);
-        let mut response = asset.map_err(|error| fault(&error))?.answer(head);
+        let mut response = self.asset(name)?.answer(head);
         for (header, value) in [
             (CONTENT_SECURITY_POLICY, POLICY),
             (REFERRER_POLICY, "no-referrer"),
@@ -71,5 +69,23 @@ impl Swagger {
             response.headers_mut().insert(header, HeaderValue::from_static(value));
         }
         Ok(response)
+    }
+
+    fn asset(&self, name: &str) -> Result<Arc<Asset>, Problem> {
+        // Whoever panicked while they held the lock left whole entries.
+        let files = || self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(asset) = files().get(name) {
+            return Ok(Arc::clone(asset));
+        }
+        let fault = |error: &dyn std::fmt::Display| {
+            tracing::error!(name, %error, "a file of Swagger UI cannot be served");
+            Problem::internal()
+        };
+        let file = utoipa_swagger_ui::serve(name, Arc::clone(&self.config));
+        let file = file.map_err(|error| fault(&error))?.ok_or_else(Problem::not_found)?;
+        let asset = Asset::new(file.bytes.into_owned(), &file.content_type);
+        let asset = Arc::new(asset.map_err(|error| fault(&error))?);
+        files().insert(name.to_owned(), Arc::clone(&asset));
+        Ok(asset)
     }
 }

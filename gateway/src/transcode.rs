@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use http::{
-    HeaderMap, HeaderName, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{AUTHORIZATION, IF_MATCH},
     request::Parts,
 };
@@ -22,6 +22,7 @@ use crate::{
     rule::BodyRule,
     status,
     stream::{self, Form},
+    ticket::Query,
     writer::Unwritable,
 };
 
@@ -31,6 +32,23 @@ const FORWARDED: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("trac
 
 /// Where the caller is, as this process sees it. Whether to believe the gateway is for the service to say.
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// What the services are told of a request beside its message.
+pub fn metadata(headers: &HeaderMap, request_id: &str, client: Option<IpAddr>) -> HeaderMap {
+    let mut metadata = HeaderMap::new();
+    for name in FORWARDED {
+        if let Some(value) = headers.get(&name) {
+            metadata.insert(name, value.clone());
+        }
+    }
+    if let Ok(value) = request_id.parse() {
+        metadata.insert(request_id::NAME, value);
+    }
+    if let Some(Ok(value)) = client.map(|client| client.to_string().parse()) {
+        metadata.insert(X_FORWARDED_FOR, value);
+    }
+    metadata
+}
 
 /// One request on its way.
 pub struct Exchange {
@@ -48,13 +66,15 @@ pub struct Exchange {
 
 impl Exchange {
     pub async fn run(self, body: &mut Body) -> Result<Response<Body>, Problem> {
-        self.check_caller()?;
+        let query = Query::of(&self.route, &self.head);
+        self.check_caller(query.ticket.as_ref())?;
         let form = self.form()?;
         // Its room is kept until the service has answered: the request is as large in every form it takes.
         let content = self.content(body).await?;
-        let message = request::build(&self.route, &self.variables, &self.head, content.bytes())?;
+        let (head, route) = (&self.head, &self.route);
+        let message = request::build(route, &self.variables, head, &query.rest, content.bytes())?;
 
-        let call = self.call(message);
+        let call = self.call(message, query.ticket);
         let path = self.route.grpc_path.clone();
         let upstream = &self.route.upstream;
         if let Some(form) = form {
@@ -62,7 +82,7 @@ impl Exchange {
             return Ok(stream::response(self, form, answer.into_inner()));
         }
         let answer = self.in_time(upstream.call(call, path)).await?;
-        response::build(&self, answer)
+        response::build(&self, answer).await
     }
 
     /// The problem that `status` is to this client.
@@ -97,8 +117,9 @@ impl Exchange {
     }
 
     /// Refuses before the body is read who cannot be let in after it. Who holds a token is for the service to say.
-    fn check_caller(&self) -> Result<(), Problem> {
-        let is_known = self.route.public || self.head.headers.contains_key(AUTHORIZATION);
+    fn check_caller(&self, ticket: Option<&HeaderValue>) -> Result<(), Problem> {
+        let says_who = ticket.is_some() || self.head.headers.contains_key(AUTHORIZATION);
+        let is_known = self.route.public || says_who;
         if is_known { Ok(()) } else { Err(Problem::unauthenticated()) }
     }
 
@@ -124,18 +145,14 @@ impl Exchange {
         Ok(content)
     }
 
-    fn call(&self, message: DynamicMessage) -> tonic::Request<DynamicMessage> {
-        let mut metadata = HeaderMap::new();
-        for name in FORWARDED {
-            if let Some(value) = self.head.headers.get(&name) {
-                metadata.insert(name, value.clone());
-            }
-        }
-        if let Ok(value) = self.request_id.parse() {
-            metadata.insert(request_id::NAME, value);
-        }
-        if let Some(Ok(value)) = self.client.map(|client| client.to_string().parse()) {
-            metadata.insert(X_FORWARDED_FOR, value);
+    fn call(
+        &self,
+        message: DynamicMessage,
+        ticket: Option<HeaderValue>,
+    ) -> tonic::Request<DynamicMessage> {
+        let mut metadata = metadata(&self.head.headers, &self.request_id, self.client);
+        if let Some(ticket) = ticket {
+            metadata.entry(AUTHORIZATION).or_insert(ticket);
         }
         let mut call = tonic::Request::new(message);
         *call.metadata_mut() = MetadataMap::from_headers(metadata);

@@ -6,10 +6,12 @@ use futures_util::{FutureExt, future::BoxFuture};
 use http::uri::PathAndQuery;
 use kit::peer::{Peer, Peers};
 use prost_reflect::DynamicMessage;
-use tonic::{Request, Response, Status, Streaming, client::Grpc};
+use tonic::{Request, Response, Status, Streaming, body::Body, client::Grpc};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+
+use tower::ServiceExt;
 
 use crate::codec::DynamicCodec;
 
@@ -62,6 +64,14 @@ impl Upstream {
         let client = self.client();
         async move { ready(client).await?.server_streaming(request, path, DynamicCodec).await }
             .boxed()
+    }
+
+    /// Carries a call of any kind as it is.
+    pub fn carry(
+        &self,
+        request: http::Request<Body>,
+    ) -> BoxFuture<'static, Result<http::Response<Body>, Status>> {
+        self.peer.clone().oneshot(request).boxed()
     }
 
     /// The state that the service reports of itself.

@@ -1,4 +1,4 @@
-//! The table of access rules, from the `flightline.options.v1.access` option of every method.
+//! The table of methods: the access rule of each, from its `flightline.options.v1.access` option, and where it is watched.
 
 use anyhow::{Context, Result};
 use prost_reflect::{
@@ -37,9 +37,23 @@ fn entry(pool: &DescriptorPool, path: &str, method: &MethodDescriptor) -> Result
         anyhow::bail!("{path}: {role} may call it for everything or for what is its own, not both");
     }
     anyhow::ensure!(!public || (roles.is_empty() && own.is_empty()), "{path} is public: no roles");
+    let watch = watch(pool, method).with_context(|| path.to_owned())?;
     Ok(format!(
-        "    Method {{ path: {path:?}, public: {public}, roles: &{roles:?}, own: &{own:?} }},\n"
+        "    Method {{ path: {path:?}, public: {public}, roles: &{roles:?}, own: &{own:?}, watch: {watch:?} }},\n"
     ))
+}
+
+/// Where a stream is read over HTTP, if it is. Tickets to it name that path, so it has no variables.
+fn watch(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Option<String>> {
+    let http = pool.get_extension_by_name("google.api.http").context("google.api.http is known")?;
+    let options = method.options();
+    let rule = options.get_extension(&http);
+    let rule = rule.as_message().context("google.api.http is a message")?;
+    let path = rule.get_field_by_name("get").and_then(|path| path.as_str().map(str::to_owned));
+    let path = path.filter(|path| method.is_server_streaming() && !path.is_empty());
+    let is_fixed = path.as_ref().is_none_or(|path| !path.contains('{'));
+    anyhow::ensure!(is_fixed, "the path of a stream has no variables: tickets name it");
+    Ok(path)
 }
 
 /// The roles in the list `name` of an access rule.

@@ -55,6 +55,8 @@ pub struct Method {
     pub roles: &'static [&'static str],
     /// Names of those that may call it for what is theirs alone.
     pub own: &'static [&'static str],
+    /// The path at which it is read over HTTP as a stream, if it is.
+    pub watch: Option<&'static str>,
 }
 
 impl Method {

@@ -1,4 +1,4 @@
-//! What an integrator does first: grpcurl, with reflection and a token.
+//! What an integrator does first: grpcurl with reflection and a token, and buf curl at the gateway.
 
 use std::process::Command;
 
@@ -18,7 +18,52 @@ fn grpcurl(url: &str, options: &[&str], arguments: &[&str]) -> Result<String, St
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
+/// Runs buf curl on `method` at the gateway, which has no reflection: the schema is our own.
+fn buf_curl(url: &str, options: &[&str], method: &str) -> Result<String, String> {
+    let output = Command::new("buf")
+        .args(["curl", "--schema", concat!(env!("CARGO_MANIFEST_DIR"), "/../proto")])
+        .args(options)
+        .arg(format!("{url}/{method}"))
+        .output()
+        .expect("buf is installed by `make tools`; run tests through make");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+}
+
 crate::everywhere! {
+    async fn the_port_of_rest_takes_grpc_and_grpc_web(site: Site) {
+        let admin = site.admin().await;
+        let bearer = format!("authorization: Bearer {}", admin.token());
+        let url = site.http.as_str();
+        let h2 = "--http2-prior-knowledge";
+        for options in [&["--protocol", "grpcweb"][..], &["--protocol", "grpcweb", h2], &["--protocol", "grpc", h2]] {
+            let call = |more: &[&str], method: &str| {
+                buf_curl(url, &[options, more].concat(), method)
+            };
+            for (method, list) in [
+                ("flightline.auth.v1.UserService/ListUsers", "users"),
+                ("flightline.equipment.v1.EquipmentService/ListEquipment", ""),
+                ("flightline.maintenance.v1.TaskService/ListTasks", ""),
+                ("flightline.telemetry.v1.AlertService/ListAlerts", ""),
+            ] {
+                let answer = call(&["-H", &bearer], method).unwrap();
+                assert!(answer.contains(list), "{options:?} {method}: {answer}");
+                let refused = call(&[], method).unwrap_err();
+                assert!(refused.contains("unauthenticated"), "{options:?} {method}: {refused}");
+            }
+            let create = "flightline.equipment.v1.EquipmentService/CreateEquipment";
+            let wrong = call(&["-H", &bearer, "-d", r#"{"equipment": {}}"#], create).unwrap_err();
+            assert!(wrong.contains("invalid_argument") && wrong.contains("equipment.name"), "{wrong}");
+            let secret = call(&[], "flightline.auth.v1.AuthService/CreateServiceToken").unwrap_err();
+            assert!(secret.contains("unimplemented"), "{secret}");
+        }
+        let proto = concat!(env!("CARGO_MANIFEST_DIR"), "/../proto");
+        let file = "flightline/equipment/v1/equipment.proto";
+        let options = ["-import-path", proto, "-proto", file, "-H", &bearer];
+        let listed = grpcurl(url, &options, &["flightline.equipment.v1.EquipmentService/ListEquipment"]);
+        assert!(serde_json::from_str::<Value>(&listed.unwrap()).is_ok());
+    }
+
     async fn grpcurl_lists_and_calls_every_service(site: Site) {
         let admin = site.admin().await;
         let bearer = format!("authorization: Bearer {}", admin.token());

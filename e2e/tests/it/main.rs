@@ -18,3 +18,4 @@ mod rest;
 mod session;
 mod site;
 mod storm;
+mod ticket;

@@ -5,7 +5,7 @@ use http::Method;
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
 use serde_json::{Value, json};
 
-use crate::{routes::Route, rule::BodyRule, template::Template};
+use crate::{routes::Route, rule::BodyRule, template::Template, ticket};
 
 use super::{
     Form, answer, example,
@@ -57,6 +57,8 @@ impl<'a, 's> Operations<'a, 's> {
         operation["responses"] = answer::responses(self.schemas, verb, route)?;
         if route.public {
             operation["security"] = json!([]);
+        } else if ticket::is_taken(route, verb) {
+            operation["security"] = json!([{ "bearer": [] }, { "ticket": [] }]);
         }
         Ok(operation)
     }

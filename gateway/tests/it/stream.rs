@@ -41,6 +41,8 @@ async fn a_stream_is_server_sent_events_for_those_who_ask() {
     let answer = world.send(watch("text/event-stream")).await;
 
     assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("x-accel-buffering"), Some("no"));
     let events = answer.text().split_terminator("\n\n").collect::<Vec<_>>();
     assert_eq!(events.len(), 2);
     assert!(events[0].starts_with("data: {\"thing\":{\"id\":\"a\","), "{}", events[0]);
@@ -87,6 +89,51 @@ async fn a_client_goes_on_after_the_last_event_it_saw() {
     let call = world.call();
     assert_eq!(call.message, json!({"resume_token": "t2"}));
     assert!(!call.headers.contains_key("grpc-timeout"));
+}
+
+/// A request with `query` and without a header that says who asks.
+fn without_header(path: &str, query: &str) -> Request<Full<bytes::Bytes>> {
+    Request::get(format!("{path}{query}")).body(Full::default()).unwrap()
+}
+
+#[tokio::test]
+async fn an_event_source_proves_itself_with_a_ticket_in_the_query() {
+    let world = World::trial(|_| Reply::Messages(vec![], None));
+    for query in
+        ["?ticket=a.b-c_d", "?resume_token=t2&ticket=a.b-c_d", "?ticket=a.b-c_d&resume_token=t2"]
+    {
+        let answer = world.send_as_it_is(without_header("/trial/things/watch", query)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{query}");
+    }
+
+    let calls = world.calls();
+    assert!(
+        calls.iter().all(|call| call.headers["authorization"] == "Ticket a.b-c_d"),
+        "{calls:?}"
+    );
+    assert_eq!(calls[2].message, json!({"resume_token": "t2"}));
+}
+
+#[tokio::test]
+async fn a_ticket_is_a_parameter_of_streams_alone() {
+    let world = World::trial(|_| json!({}));
+
+    let nobody = world.send_as_it_is(without_header("/trial/things/7", "?ticket=t")).await;
+    assert_eq!(nobody.reason(401), "UNAUTHENTICATED");
+    let named = world.get("/trial/things/7?ticket=t").await;
+    assert_eq!(named.wrong_field(), "ticket");
+    let twice = world.send_as_it_is(without_header("/trial/things/watch", "?ticket=a&ticket=b"));
+    assert_eq!(twice.await.wrong_field(), "ticket");
+    assert!(world.calls().is_empty());
+}
+
+#[tokio::test]
+async fn who_says_in_the_header_who_they_are_needs_no_ticket() {
+    let world = World::trial(|_| Reply::Messages(vec![], None));
+
+    world.get("/trial/things/watch?ticket=t").await;
+
+    assert_eq!(world.call().headers["authorization"], "Bearer token");
 }
 
 #[tokio::test]

@@ -78,8 +78,8 @@ impl fmt::Debug for Caller {
 }
 
 impl Caller {
-    /// A caller with a good credential.
-    pub(crate) fn new(identity: Identity, token: Arc<str>, request_id: String) -> Self {
+    /// A caller with a good credential, and with the token that other services take from them, if it is of that kind.
+    pub(crate) fn new(identity: Identity, token: Option<Arc<str>>, request_id: String) -> Self {
         let Identity { id, role, session_id, equipment_ids } = identity;
         Self {
             id,
@@ -87,7 +87,7 @@ impl Caller {
             session_id,
             equipment_ids,
             address: String::new(),
-            token: Some(token),
+            token,
             request_id,
             deadline: None,
         }

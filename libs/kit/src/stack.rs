@@ -1,6 +1,8 @@
 //! The layers around every service, whether it is reached over the network or from this process: request id, access,
 //! deadline, load limit, panics, metrics.
 
+mod credential;
+mod lasting;
 mod measure;
 
 use std::{
@@ -14,6 +16,7 @@ use std::{
 
 use futures_util::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, Request, Response};
+use lasting::Leave;
 use measure::Measure;
 use tokio::{sync::Semaphore, time::Instant};
 use tonic::{Status, body::Body, transport::server::TcpConnectInfo};
@@ -22,10 +25,10 @@ use tracing::Instrument;
 
 use crate::{
     Caller, Error, Result,
-    access::{Role, Rule, Rules},
-    call::{Admitted, Identity},
+    access::{Rule, Rules},
+    call::Admitted,
     request_id,
-    session::{KEY_PREFIX, Sessions},
+    session::Sessions,
     token::Verifier,
 };
 
@@ -69,14 +72,18 @@ impl Guard {
         let Ok(_permit) = self.permits.try_acquire() else {
             return Status::from(Error::Exhausted("too many calls at once")).into_http();
         };
-        match tokio::time::timeout_at(deadline, self.admit(&mut request, deadline)).await {
-            Ok(Ok(())) => {}
+        let admitted = tokio::time::timeout_at(deadline, self.admit(&mut request, deadline)).await;
+        let leave = match admitted {
+            Ok(Ok(leave)) => leave,
             Ok(Err(error)) => return Status::from(error).into_http(),
             Err(_) => return Status::from(Error::TimedOut).into_http(),
-        }
+        };
         let answer = AssertUnwindSafe(service.oneshot(request)).catch_unwind();
         match tokio::time::timeout_at(deadline, answer).await {
-            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Ok(response))) => match leave {
+                Some(leave) => leave.keep_to(response),
+                None => response,
+            },
             Ok(Err(_)) => {
                 Status::from(Error::Internal(anyhow::anyhow!("a handler panicked"))).into_http()
             }
@@ -84,54 +91,32 @@ impl Guard {
         }
     }
 
-    /// Finds out who calls, asks the method's rule, and notes both for the handler.
-    async fn admit(&self, request: &mut Request<Body>, deadline: Instant) -> Result<()> {
+    /// Finds out who calls, asks the method's rule, and notes both for the handler. Answers what the caller was let in with,
+    /// where that is needed.
+    async fn admit(&self, request: &mut Request<Body>, deadline: Instant) -> Result<Option<Leave>> {
         let path = request.uri().path();
         if Rules::is_open(path) {
-            return Ok(());
+            return Ok(None);
         }
         let Some((method, rule)) = self.rules.find(path) else {
             return Err(Error::NoMethod);
         };
-        let mut caller = match rule {
-            Rule::Public => Caller::nobody(request_id::of(request.headers())),
-            Rule::Roles(_) => self.caller(request.headers()).await?,
+        let request_id = request_id::of(request.headers());
+        let (mut caller, leave) = match rule {
+            Rule::Public => (Caller::nobody(request_id), None),
+            Rule::Roles(_) => {
+                let (credential, token) = self.credential(request.headers(), method).await?;
+                let identity = self.identify(&credential).await?;
+                let leave = Leave { guard: self.clone(), method, credential };
+                (Caller::new(identity, token, request_id), Some(leave))
+            }
         };
-        rule.check(&caller)?;
+        rule.check(caller.role)?;
         caller.deadline = Some(deadline);
         caller.address = address(request).map(|address| address.to_string()).unwrap_or_default();
         request.extensions_mut().insert(Admitted { caller, method });
-        Ok(())
+        Ok(leave)
     }
-
-    /// Whom a credential names, a signed token or a machine's key, and what they may do now.
-    async fn identify(&self, credential: &str) -> Result<Identity> {
-        let now = Instant::now().into_std();
-        if credential.starts_with(KEY_PREFIX) {
-            let key = self.sessions.key(credential, self.verifier.now(), now).await?;
-            return Ok(Identity {
-                id: format!("key:{}", key.id),
-                role: Role::Device,
-                session_id: String::new(),
-                equipment_ids: key.equipment_ids,
-            });
-        }
-        let (claims, role) = self.verifier.verify(credential).await?;
-        let role = self.sessions.check(&claims, role, now).await?;
-        let (id, session_id) = (claims.sub, claims.sid);
-        Ok(Identity { id, role, session_id, equipment_ids: Arc::default() })
-    }
-
-    async fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
-        let token = bearer(headers).ok_or(Error::Unauthenticated("an access token is required"))?;
-        let identity = self.identify(token).await?;
-        Ok(Caller::new(identity, token.into(), request_id::of(headers)))
-    }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get("authorization")?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// Where the request comes from: what the gateway says, or else the other end of the connection.

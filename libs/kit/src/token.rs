@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use lru::LruCache;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::{Mutex, RwLock};
 use tonic::Request;
 
@@ -21,6 +21,10 @@ use crate::{Clock, Error, Result, Timestamp, access::Role, call::authorize};
 pub const ISSUER: &str = "flightline";
 /// The token type of RFC 9068, which keeps any other JWT from passing as an access token.
 pub const TYPE: &str = "at+jwt";
+/// The token type and the audience of a ticket to a stream, which is no access token.
+pub const TICKET_TYPE: &str = "ticket+jwt";
+/// See [`TICKET_TYPE`].
+pub const TICKET_AUDIENCE: &str = "flightline/stream";
 /// How far two machines' clocks may differ.
 const LEEWAY_SECONDS: i64 = 5;
 /// Verified tokens that are remembered: verifying one costs more than most calls that it guards.
@@ -50,6 +54,17 @@ pub struct Claims {
     pub nbf: Option<i64>,
     /// The name of a [`Role`].
     pub role: String,
+}
+
+/// What a ticket says: who may begin one stream, for a moment. It comes in an address, which others may see and keep, so
+/// it is good for as little as can be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Who has it, in which session, and until when.
+    #[serde(flatten)]
+    pub claims: Claims,
+    /// The stream: `/package.Service/Method`.
+    pub method: String,
 }
 
 /// A public key that verifies tokens.
@@ -97,16 +112,7 @@ impl Verifier {
             self.check_times(&claims)?;
             return Ok((claims, role));
         }
-        let header = decode_header(token).map_err(|_| invalid())?;
-        // What `crit` lists must be understood (RFC 7515); we understand nothing of the kind.
-        if header.alg != Algorithm::EdDSA
-            || header.typ.as_deref() != Some(TYPE)
-            || header.crit.is_some()
-        {
-            return Err(invalid());
-        }
-        let key = self.key(header.kid.as_deref().ok_or_else(invalid)?).await?;
-        let claims = decode::<Claims>(token, &key, &validation()).map_err(|_| invalid())?.claims;
+        let claims: Claims = self.read(token, TYPE, ISSUER).await?;
         self.check_times(&claims)?;
         let role = Role::from_name(&claims.role).ok_or_else(invalid)?;
         // Without a session there would be nothing to end; a service has none.
@@ -115,6 +121,46 @@ impl Verifier {
         }
         self.verified().put(token.to_owned(), (claims.clone(), role));
         Ok((claims, role))
+    }
+
+    /// Checks what a ticket to the stream of `method` says by itself, as [`verify`](Self::verify) does.
+    ///
+    /// # Errors
+    ///
+    /// `UNAUTHENTICATED` for anything but a valid ticket to that stream; `UNAVAILABLE` when the issuer's keys can't be had.
+    pub async fn verify_ticket(&self, ticket: &str, method: &str) -> Result<(Claims, Role)> {
+        let wrong = |error| match error {
+            Error::Unauthenticated(_) => no_ticket(),
+            error => error,
+        };
+        let ticket: Ticket =
+            self.read(ticket, TICKET_TYPE, TICKET_AUDIENCE).await.map_err(wrong)?;
+        self.check_times(&ticket.claims).map_err(wrong)?;
+        let role = Role::from_name(&ticket.claims.role).ok_or_else(no_ticket)?;
+        let is_persons = !ticket.claims.sub.is_empty() && !ticket.claims.sid.is_empty();
+        if ticket.method != method || !is_persons {
+            return Err(no_ticket());
+        }
+        Ok((ticket.claims, role))
+    }
+
+    /// What a token of `kind` for `audience` says, if one of the issuer's keys signed it.
+    async fn read<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        kind: &str,
+        audience: &str,
+    ) -> Result<T> {
+        let header = decode_header(token).map_err(|_| invalid())?;
+        // What `crit` lists must be understood (RFC 7515); we understand nothing of the kind.
+        if header.alg != Algorithm::EdDSA
+            || header.typ.as_deref() != Some(kind)
+            || header.crit.is_some()
+        {
+            return Err(invalid());
+        }
+        let key = self.key(header.kid.as_deref().ok_or_else(invalid)?).await?;
+        Ok(decode(token, &key, &validation(audience)).map_err(|_| invalid())?.claims)
     }
 
     /// The time by which tokens are judged.
@@ -178,10 +224,15 @@ fn invalid() -> Error {
     Error::Unauthenticated("the access token is not valid")
 }
 
+/// Likewise; whoever holds one that ran out gets a new one.
+fn no_ticket() -> Error {
+    Error::Unauthenticated("the ticket is not valid for this stream, or no longer")
+}
+
 /// The library's defaults accept a token without audience or issuer; these don't. Times are checked against our clock.
-fn validation() -> Validation {
+fn validation(audience: &str) -> Validation {
     let mut validation = Validation::new(Algorithm::EdDSA);
-    validation.set_audience(&[ISSUER]);
+    validation.set_audience(&[audience]);
     validation.set_issuer(&[ISSUER]);
     validation.required_spec_claims =
         HashSet::from(["exp", "iss", "aud", "sub"].map(str::to_owned));

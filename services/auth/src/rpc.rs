@@ -7,6 +7,7 @@ mod key;
 mod password;
 pub mod session;
 mod signing_key;
+mod ticket;
 mod token;
 pub mod user;
 pub mod watch;
@@ -62,6 +63,13 @@ impl AuthRpc for Service {
         request: Request<pb::RefreshTokenRequest>,
     ) -> Result<Response<pb::TokenPair>, Status> {
         Ok(token::refresh(self, request.into()).await?.into())
+    }
+
+    async fn create_stream_ticket(
+        &self,
+        request: Request<pb::CreateStreamTicketRequest>,
+    ) -> Result<Response<pb::StreamTicket>, Status> {
+        Ok(ticket::create(self, request.into()).await?.into())
     }
 
     async fn logout(&self, request: Request<pb::LogoutRequest>) -> Result<Response<()>, Status> {

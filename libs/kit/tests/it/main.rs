@@ -7,6 +7,7 @@ mod collation;
 mod full_disk;
 mod once;
 mod seal;
+mod ticket;
 
 use kit::{Db, sqlx::migrate::Migrator};
 use testkit::World;

@@ -1,11 +1,12 @@
-//! Access tokens: what they say, and who signs them.
+//! Access tokens and tickets: what they say, and who signs them.
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use kit::{
-    Result, Timestamp,
+    Caller, Result, Timestamp,
     access::Role,
-    token::{Claims, ISSUER, TYPE},
+    token::{Claims, ISSUER, TICKET_AUDIENCE, TICKET_TYPE, TYPE, Ticket},
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
@@ -18,7 +19,10 @@ use super::{
 /// For how long an access token is valid.
 pub const LIFE_SECONDS: i32 = 5 * 60;
 
-/// Signs access tokens.
+/// For how long a ticket opens its stream: a browser does it at once.
+pub const TICKET_LIFE_SECONDS: i32 = 30;
+
+/// Signs access tokens and tickets.
 pub struct Signer {
     header: Header,
     key: EncodingKey,
@@ -43,8 +47,21 @@ impl Signer {
         self.sign(&claims(format!("service:{name}"), String::new(), Role::Service, now))
     }
 
+    /// A ticket for `caller` to the stream of `method`.
+    pub fn ticket(&self, caller: &Caller, method: &str, now: Timestamp) -> Result<Secret> {
+        let claims = claims(caller.id.clone(), caller.session_id.clone(), caller.role, now);
+        let (aud, exp) = (TICKET_AUDIENCE.to_owned(), claims.iat + i64::from(TICKET_LIFE_SECONDS));
+        let claims = Claims { aud, exp, ..claims };
+        let header = Header { typ: Some(TICKET_TYPE.to_owned()), ..self.header.clone() };
+        self.sign_as(&header, &Ticket { claims, method: method.to_owned() })
+    }
+
     fn sign(&self, claims: &Claims) -> Result<Secret> {
-        Ok(encode(&self.header, claims, &self.key).map_err(anyhow::Error::from)?.into())
+        self.sign_as(&self.header, claims)
+    }
+
+    fn sign_as(&self, header: &Header, claims: &impl Serialize) -> Result<Secret> {
+        Ok(encode(header, claims, &self.key).map_err(anyhow::Error::from)?.into())
     }
 }
 

@@ -10,6 +10,7 @@ mod password;
 mod profile;
 mod session;
 mod signing_key;
+mod ticket;
 mod token;
 mod user;
 mod watch;
