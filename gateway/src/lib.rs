@@ -20,6 +20,8 @@ mod config;
 mod cors;
 mod encoding;
 mod field;
+#[doc(hidden)]
+pub mod fuzz;
 mod gateway;
 mod grpc;
 mod impatient;
@@ -51,8 +53,13 @@ pub use cors::Origins;
 pub use gateway::Gateway;
 pub use server::run;
 
-use kit::peer::Peers;
+use anyhow::Context;
+use kit::peer::{Peers, Place};
+use prost_reflect::DescriptorPool;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+
+use routes::Routes;
 
 /// The gateway without a socket, as it would serve the public surface: for tests and for whoever has a listener of
 /// their own.
@@ -62,4 +69,30 @@ use tokio_util::sync::CancellationToken;
 /// A `google.api.http` option that the gateway cannot serve.
 pub fn service(peers: &Peers) -> anyhow::Result<Gateway> {
     Gateway::new(proto::DESCRIPTORS, peers, Config::default(), CancellationToken::new())
+}
+
+/// The OpenAPI document of the public surface, as `/openapi.json` answers it: for whoever makes a client without running
+/// anything.
+///
+/// # Errors
+///
+/// A `google.api.http` option that the gateway cannot serve, or one that has no form in OpenAPI.
+pub fn document() -> anyhow::Result<Value> {
+    let (pool, routes) = surface()?;
+    openapi::document(&pool, routes.resources.iter().map(AsRef::as_ref))
+}
+
+/// The routes of the public surface, with nobody behind them.
+fn surface() -> anyhow::Result<(DescriptorPool, Routes)> {
+    let pool =
+        DescriptorPool::decode(proto::DESCRIPTORS).context("the descriptors cannot be read")?;
+    let nobody = Place::default();
+    let peers = Peers {
+        auth: nobody.peer(),
+        equipment: nobody.peer(),
+        maintenance: nobody.peer(),
+        telemetry: nobody.peer(),
+    };
+    let routes = Routes::new(&pool, &peers)?;
+    Ok((pool, routes))
 }

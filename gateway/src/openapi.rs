@@ -1,8 +1,9 @@
 //! The OpenAPI 3.1 document, made from the same descriptors and routes as what it describes.
 //!
-//! A message is shown in up to three forms, because JSON Schema can say of a property only once whether it is required: as
-//! it is answered ([`Form::Answer`], where what is not `optional` is always there), as it is given ([`Form::Input`]) and as
-//! a `PATCH` gives it ([`Form::Patch`], where nothing is required).
+//! A message is shown in up to four forms, because JSON Schema can say of a property only once whether it is required: as
+//! it is answered ([`Form::Answer`], where what is not `optional` is always there), as it is given ([`Form::Input`]), as a
+//! `PUT` gives it ([`Form::Put`], where what can't change may be left out) and as a `PATCH` does ([`Form::Patch`], where
+//! nothing is required).
 
 mod answer;
 mod constraint;
@@ -16,6 +17,7 @@ mod text;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use http::Method;
 use prost_reflect::DescriptorPool;
 use serde_json::{Map, Value, json};
 
@@ -33,6 +35,7 @@ use text::Comments;
 enum Form {
     Answer,
     Input,
+    Put,
     Patch,
 }
 
@@ -50,7 +53,11 @@ pub fn document<'a>(
     let mut schemas = Schemas::new(&comments, &options);
     let (mut paths, mut tags) = (Map::new(), BTreeMap::new());
     for resource in resources {
-        let mut operations = Operations::new(&comments, &options, &mut schemas);
+        let read = resource.actions.iter().find_map(|(verb, action)| match action {
+            Action::Call(route) if verb == Method::GET => Some(&**route),
+            _ => None,
+        });
+        let mut operations = Operations::new(&comments, &options, &mut schemas, read);
         let mut path = Map::new();
         for (verb, action) in &resource.actions {
             let Action::Call(route) = action else { continue };
@@ -105,6 +112,7 @@ const ABOUT: &str = "Equipment, the work on it, the readings of its machines and
 
 - Log in with `POST /api/token` and send the `access` token as `Authorization: Bearer`.
 - Every path may also end in a slash. Names may also come in lowerCamelCase; they are answered as they stand here.
+- Text is Unicode without the character NUL.
 - Times are RFC 3339 and answered in UTC. What is zero or empty is answered, what is absent is left out.
 - Lists come in pages: send `next_page_token` as `page_token` with the same filter until it is empty.
 - `If-Match` makes a write conditional on the `ETag` that was read; `Idempotency-Key` makes a creation safe to send again.

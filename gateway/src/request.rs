@@ -1,7 +1,7 @@
 //! The gRPC request that an HTTP request stands for.
 
 use http::{Method, header::IF_MATCH, request::Parts};
-use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
 
 use crate::{
     condition,
@@ -101,6 +101,10 @@ fn from_body(route: &Route, body: &[u8]) -> Result<Body, Problem> {
     let input = route.method.input();
     let nothing = || Body { message: DynamicMessage::new(input.clone()), given: Vec::new() };
     match &route.body {
+        // The path makes the resource be there; the service could not tell that nothing was said of it.
+        BodyRule::Field(field, _) if body.is_empty() && is_in_path(route, field) => {
+            Err(Problem::field("body", "is required"))
+        }
         _ if body.is_empty() => Ok(nothing()),
         BodyRule::None => Ok(nothing()),
         BodyRule::Whole => {
@@ -118,6 +122,12 @@ fn from_body(route: &Route, body: &[u8]) -> Result<Body, Problem> {
             Ok(Body { message, given })
         }
     }
+}
+
+/// Whether the path says which resource `field` holds, as that of an update does.
+fn is_in_path(route: &Route, field: &FieldDescriptor) -> bool {
+    let inside = |path: &str| path.split_once('.').is_some_and(|(first, _)| first == field.name());
+    route.path_fields.iter().any(|field| inside(&field.path))
 }
 
 /// A request that is the body has no field in the body that the path or a header gives.

@@ -177,6 +177,11 @@ fn check(field: &FieldDescriptor, kind: &str, rule: &str, value: &Value) -> Resu
                 "static PATTERN: Pattern = Pattern::new({pattern}); checker.pattern(value, &PATTERN);"
             )
         }
+        ("string", "in") => {
+            let words = value.as_list().context("what text may be is a list")?;
+            let words = words.iter().map(literal).collect::<Result<Vec<_>>>()?;
+            format!("checker.any_of(value, &[{}]);", words.join(", "))
+        }
         ("string", "email" | "uuid") => format!("checker.{rule}(value);"),
         ("enum", "defined_only") => format!("checker.one_of(*value, &{:?});", numbers(field)?),
         ("enum", "not_in") => {

@@ -216,9 +216,39 @@ mod tests {
         let name = "user.full_name must not contain the character NUL";
 
         assert_eq!(update(&["full_name"]), [name]);
-        assert_eq!(update(&["email"]), [""; 0]);
-        assert_eq!(update(&[]).len(), 2);
+        assert_eq!(update(&["role"]), [""; 0]);
+        assert_eq!(update(&[]).len(), 3);
         assert_eq!(problems(&auth::UpdateUserRequest::default()), ["user is required"]);
+    }
+
+    #[test]
+    fn an_order_is_one_of_those_that_the_contract_names() {
+        let ordered = |order_by: &str| {
+            let order_by = order_by.to_owned();
+            problems(&telemetry::ListAlertsRequest { order_by, ..Default::default() })
+        };
+        for order_by in ["", "raised_at", "raised_at desc"] {
+            assert_eq!(ordered(order_by), [""; 0]);
+        }
+        let problem = "order_by must be one of raised_at, raised_at desc";
+        for order_by in ["raised_at asc", "metric", " "] {
+            assert_eq!(ordered(order_by), [problem]);
+        }
+    }
+
+    #[test]
+    fn who_is_meant_is_an_id_or_me() {
+        let problem = "id must be an id (a UUID) or `me`";
+        for (id, expected) in [
+            ("me", None),
+            ("018f0000-0000-7000-8000-00000000000A", None),
+            ("", Some(problem)),
+            ("you", Some(problem)),
+            ("018f0000000070008000000000000000", Some(problem)),
+        ] {
+            let request = auth::GetUserRequest { id: id.to_owned(), ..Default::default() };
+            assert_eq!(problems(&request).first().map(String::as_str), expected, "{id}");
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ enum Command {
     Admin(admin::Admin),
     Import(Import),
     Health(Health),
+    /// Print the OpenAPI document of the REST surface, as `/openapi.json` answers it
+    Openapi,
     /// Run the whole suite with a small living fleet: machines that fail, people who repair them
     Demo {
         #[command(flatten)]
@@ -47,9 +49,16 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Admin(admin) => admin.run().await?,
         Command::Import(import) => return import.run().await,
         Command::Health(health) => health.run().await?,
+        Command::Openapi => openapi()?,
         Command::Demo { config } => demo::run(*config, shutdown_on_signal()?).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stdout, reason = "for whoever makes a client of it")]
+fn openapi() -> anyhow::Result<()> {
+    println!("{:#}", gateway::document()?);
+    Ok(())
 }
 
 async fn serve(config: Config, part: Option<Part>) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! `flightline import`: readings from a CSV file, sent to a running suite.
 
 mod login;
-mod rows;
+pub(crate) mod rows;
 mod sender;
 mod time;
 

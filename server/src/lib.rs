@@ -8,6 +8,8 @@ mod banner;
 mod cli;
 mod config;
 mod demo;
+#[doc(hidden)]
+pub mod fuzz;
 mod health;
 mod identity;
 mod import;

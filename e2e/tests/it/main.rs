@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "what a test doesn't expect should stop it")]
 
 mod access;
+mod clients;
+mod contract;
 mod data;
 mod earshot;
 mod errors;

@@ -34,6 +34,10 @@ fn one(kind: &str, rule: &str, value: &Proto, schema: &mut Value) -> Result<()> 
                 schema["format"] = "date".into();
             }
         }
+        ("string", "in") => {
+            let words = value.as_list().context("what text may be is a list")?;
+            schema["enum"] = words.iter().map(|word| word.as_str()).collect();
+        }
         ("string", "email" | "uuid") => schema["format"] = rule.into(),
         ("repeated", "min_items") => schema["minItems"] = number(value)?,
         ("repeated", "max_items") => schema["maxItems"] = number(value)?,
@@ -67,8 +71,8 @@ fn one(kind: &str, rule: &str, value: &Proto, schema: &mut Value) -> Result<()> 
 }
 
 /// Seconds with up to nine decimals, as proto3 JSON writes a duration.
-pub const DURATION: &str = r"^-?[0-9]+(\.[0-9]{1,9})?s$";
-const POSITIVE: &str = r"^[0-9]+(\.[0-9]{1,9})?s$";
+pub const DURATION: &str = r"^-?[0-9]{1,12}(\.[0-9]{1,9})?s$";
+const POSITIVE: &str = r"^[0-9]{1,12}(\.[0-9]{1,9})?s$";
 
 /// Whether `field` breaks a rule when it is left out.
 pub fn is_required(field: &FieldDescriptor, rules: &DynamicMessage) -> bool {

@@ -20,11 +20,18 @@ pub struct Operations<'a, 's> {
     comments: &'a Comments,
     options: &'a Options,
     schemas: &'s mut Schemas<'a>,
+    read: Option<&'s Route>,
 }
 
 impl<'a, 's> Operations<'a, 's> {
-    pub fn new(comments: &'a Comments, options: &'a Options, schemas: &'s mut Schemas<'a>) -> Self {
-        Self { comments, options, schemas }
+    /// For what can be done at one path. `read` fetches what is there, if anything does.
+    pub fn new(
+        comments: &'a Comments,
+        options: &'a Options,
+        schemas: &'s mut Schemas<'a>,
+        read: Option<&'s Route>,
+    ) -> Self {
+        Self { comments, options, schemas, read }
     }
 
     pub fn operation(&mut self, template: &str, verb: &Method, route: &Route) -> Result<Value> {
@@ -32,7 +39,7 @@ impl<'a, 's> Operations<'a, 's> {
         let (summary, rest) = headline(&comment);
         let description = [rest, &self.callers(route)].join("\n\n");
 
-        let mut parameters = parameter::path(self.schemas, route, template)?;
+        let mut parameters = parameter::path(self.schemas, route, self.read, template)?;
         parameters.extend(parameter::query(self.schemas, route)?);
         parameters.extend(parameter::headers(self.schemas, route)?);
         if route.version_field.is_some() {
@@ -79,7 +86,11 @@ impl<'a, 's> Operations<'a, 's> {
     }
 
     fn body(&mut self, verb: &Method, route: &Route) -> Result<Option<Value>> {
-        let form = if verb == Method::PATCH { Form::Patch } else { Form::Input };
+        let form = match *verb {
+            Method::PATCH => Form::Patch,
+            Method::PUT => Form::Put,
+            _ => Form::Input,
+        };
         // A change names what changes; which that is only its sender knows.
         let example = |message: &MessageDescriptor,
                        is_in_body: &dyn Fn(&FieldDescriptor) -> bool| {

@@ -49,6 +49,7 @@ impl<'a> Schemas<'a> {
         if let Some(known) = self.well_known(message, form)? {
             return Ok(known);
         }
+        let form = if form == Form::Put { self.put_form(message) } else { form };
         let name = name(message, form);
         let of = format!("{} {form:?}", message.full_name());
         if self.note(&name, of, Value::Null)? {
@@ -77,6 +78,15 @@ impl<'a> Schemas<'a> {
         }
         self.named.insert(name.to_owned(), Schema { of, value });
         Ok(true)
+    }
+
+    /// A message that a `PUT` gives as a `POST` does has no form of its own for it.
+    fn put_form(&self, message: &MessageDescriptor) -> Form {
+        let differs = |field: FieldDescriptor| {
+            self.is_hidden(&field, Form::Put)
+                || self.is_required(&field, Form::Put) != self.is_required(&field, Form::Input)
+        };
+        if message.fields().any(differs) { Form::Put } else { Form::Input }
     }
 
     fn object(
@@ -110,18 +120,21 @@ impl<'a> Schemas<'a> {
         Ok(schema)
     }
 
-    /// What comes in alone is in no answer; if it can't change either, in no `PATCH`.
+    /// What comes in alone is in no answer; if it can't change either, in no update.
     fn is_hidden(&self, field: &FieldDescriptor, form: Form) -> bool {
         let is = |behavior| self.options.is(field, behavior);
         match form {
             Form::Answer => is(Behavior::InputOnly),
             Form::Input => false,
-            Form::Patch => is(Behavior::InputOnly) && is(Behavior::Immutable),
+            Form::Put | Form::Patch => is(Behavior::InputOnly) && is(Behavior::Immutable),
         }
     }
 
     fn property(&mut self, field: &FieldDescriptor, form: Form) -> Result<Value> {
         let mut schema = self.field(field, form)?;
+        if form != Form::Answer && self.is_required(field, form) {
+            not_empty(&mut schema);
+        }
         if self.options.is(field, Behavior::OutputOnly) {
             schema["readOnly"] = true.into();
         }
@@ -129,7 +142,8 @@ impl<'a> Schemas<'a> {
             schema["writeOnly"] = true.into();
         }
         // To leave a field out and to give it as null is the same, but to a field that must be given.
-        if form != Form::Answer && !self.is_required(field, Form::Input) {
+        let as_given = if form == Form::Patch { Form::Input } else { form };
+        if form != Form::Answer && !self.is_required(field, as_given) {
             schema = nullable(schema);
         }
         if let Some(example) = example(self.options, field)? {
@@ -163,6 +177,10 @@ impl<'a> Schemas<'a> {
         match form {
             Form::Answer => !field.field_descriptor_proto().proto3_optional() && !in_choice(field),
             Form::Patch => false,
+            Form::Put => {
+                let is_fixed = self.options.is(field, Behavior::Immutable);
+                !is_fixed && self.is_required(field, Form::Input)
+            }
             Form::Input => {
                 let rules = self.options.rules(field);
                 let by_rule = rules.is_some_and(|rules| constraint::is_required(field, &rules));
@@ -232,12 +250,13 @@ fn in_choice(field: &FieldDescriptor) -> bool {
     field.containing_oneof().is_some()
 }
 
-/// `Task`, `TaskInput`, `TaskPatch`.
+/// `Task`, `TaskInput`, `TaskPut`, `TaskPatch`.
 fn name(message: &MessageDescriptor, form: Form) -> String {
     let name = below_package(message.full_name(), message.package_name());
     match form {
         Form::Answer => name,
         Form::Input => format!("{name}Input"),
+        Form::Put => format!("{name}Put"),
         Form::Patch => format!("{name}Patch"),
     }
 }
@@ -254,6 +273,19 @@ fn reference(name: &str) -> Value {
 fn describe(schema: &mut Value, text: &str) {
     if !text.is_empty() {
         schema["description"] = text.into();
+    }
+}
+
+/// What must be given must say something: no value at all and an empty one are the same to a field without presence.
+fn not_empty(schema: &mut Value) {
+    let least = match schema["type"].as_str() {
+        Some("string") if schema.get("enum").is_none() => "minLength",
+        Some("array") => "minItems",
+        Some("object") if schema.get("additionalProperties").is_some() => "minProperties",
+        _ => return,
+    };
+    if schema.get(least).is_none() {
+        schema[least] = 1.into();
     }
 }
 

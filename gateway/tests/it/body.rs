@@ -272,3 +272,14 @@ async fn bodies_that_memory_has_no_room_for_are_asked_to_come_again() {
     let again = world.post("/trial/things", r#"{"name": "fan"}"#).await;
     assert_eq!(again.status, StatusCode::CREATED);
 }
+
+#[tokio::test]
+async fn an_update_that_says_nothing_at_all_is_refused() {
+    let world = World::public(|_| json!({}));
+    for method in [Method::PATCH, Method::PUT] {
+        let path = "/api/tasks/01985c2e-8a5b-7c3d-9e4f-0123456789ab";
+        let field = world.send(with_json(method, path, "")).await.wrong_field();
+        assert_eq!(field, "body");
+    }
+    assert!(world.calls().is_empty());
+}

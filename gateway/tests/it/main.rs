@@ -8,6 +8,7 @@ mod conventions;
 mod cors;
 mod edge;
 mod encoding;
+mod fuzz;
 mod garbage;
 mod grpc;
 mod hold;

@@ -164,7 +164,34 @@ async fn what_the_client_gives_and_what_it_gets_are_two_schemas() {
     assert!(schemas["UserPatch"]["properties"].get("password").is_none());
     assert_eq!(schemas["UserInput"]["properties"]["password"]["writeOnly"], true);
     assert!(schemas["User"]["properties"].get("password").is_none());
-    assert_eq!(names(&schemas["UserInput"]["required"]), ["username", "email"]);
+    assert_eq!(names(&schemas["UserInput"]["required"]), ["username", "email", "password"]);
+}
+
+#[tokio::test]
+async fn a_put_may_leave_out_what_cannot_change() {
+    let document = public().await;
+    let schemas = &document["components"]["schemas"];
+
+    assert_eq!(names(&schemas["AlertInput"]["required"]), ["equipment_id", "message"]);
+    assert_eq!(names(&schemas["AlertPut"]["required"]), ["message"]);
+    let alert = &document["paths"]["/api/alerts/{id}"]["put"]["requestBody"]["content"];
+    let shown = &alert["application/json"]["schema"]["$ref"];
+    assert_eq!(shown, "#/components/schemas/AlertPut");
+    assert!(schemas["UserPut"]["properties"].get("password").is_none());
+    // A task is given by PUT as it is by POST.
+    let task = &document["paths"]["/api/tasks/{id}"]["put"]["requestBody"]["content"];
+    assert_eq!(task["application/json"]["schema"]["$ref"], "#/components/schemas/TaskInput");
+}
+
+#[tokio::test]
+async fn what_must_be_given_must_not_be_empty() {
+    let document = public().await;
+    let schemas = &document["components"]["schemas"];
+
+    assert_eq!(schemas["AlertInput"]["properties"]["equipment_id"]["minLength"], 1);
+    assert_eq!(schemas["ReadingInput"]["properties"]["metrics"]["minProperties"], 1);
+    assert!(schemas["AlertPut"]["properties"]["equipment_id"].get("minLength").is_none());
+    assert!(schemas["Alert"]["properties"]["equipment_id"].get("minLength").is_none());
 }
 
 #[tokio::test]
@@ -186,6 +213,10 @@ async fn parameters_come_with_their_rules() {
     let person = parameter(list, "assignee_id").unwrap();
     assert_eq!((&person["in"], &person["schema"]["format"]), (&json!("query"), &json!("uuid")));
 
+    let alerts = &document["paths"]["/api/alerts"]["get"];
+    let orders = names(&parameter(alerts, "order_by").unwrap()["schema"]["enum"]);
+    assert_eq!(orders, ["", "raised_at", "raised_at desc"]);
+
     let create = &document["paths"]["/api/tasks"]["post"];
     assert_eq!(parameter(create, "Idempotency-Key").unwrap()["schema"]["maxLength"], 200);
     assert!(parameter(create, "request_id").is_none());
@@ -194,6 +225,11 @@ async fn parameters_come_with_their_rules() {
     let id = parameter(change, "id").unwrap();
     assert_eq!((&id["in"], &id["required"]), (&json!("path"), &json!(true)));
     assert!(parameter(change, "update_mask").is_none());
+    // What reads says what an id is, where the resource itself can't.
+    let read = &document["paths"]["/api/users/{id}"]["get"];
+    assert_eq!(id["schema"], parameter(read, "id").unwrap()["schema"]);
+    let task = &document["paths"]["/api/tasks/{id}"]["patch"];
+    assert_eq!(parameter(task, "id").unwrap()["schema"]["format"], "uuid");
     let media = object(&change["requestBody"]["content"]);
     assert!(media.contains_key("application/merge-patch+json"));
 }

@@ -109,7 +109,17 @@ impl Checker {
         }
         match pattern.text {
             NOT_BLANK => self.refuse("must not be blank"),
+            ME_OR_ID => self.refuse("must be an id (a UUID) or `me`"),
+            ID_OR_NONE => self.refuse("must be an id (a UUID)"),
             text => self.refuse(format!("must match {text}")),
+        }
+    }
+
+    /// No text at all is not named among what it may be: that is how a field is left out.
+    pub(super) fn any_of(&mut self, value: &str, words: &[&str]) {
+        if !words.contains(&value) {
+            let words: Vec<_> = words.iter().copied().filter(|word| !word.is_empty()).collect();
+            self.refuse(format!("must be one of {}", words.join(", ")));
         }
     }
 
@@ -181,8 +191,12 @@ impl Checker {
     }
 }
 
-/// The pattern of text that says something, in words that people understand better.
+/// Patterns that people understand better in words: text that says something,
 const NOT_BLANK: &str = r"\S";
+/// whom a path names,
+const ME_OR_ID: &str = "^(me|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$";
+/// and an id that may be left out of some requests.
+const ID_OR_NONE: &str = "^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?$";
 
 /// A regular expression that is compiled at its first use.
 pub(super) struct Pattern {

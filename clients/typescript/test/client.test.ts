@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { setTimeout } from "node:timers/promises";
+
+import { Flightline, ok, Problem, type Tokens } from "../src/index.js";
+import { admin, all, counting, pump, URL } from "./suite.js";
+
+test("a reading becomes an alert, a task and a record", async () => {
+  const { api } = await admin();
+  const equipment = await ok(api.POST("/api/equipment", { body: { name: "Pump 7", type: "pump" } }));
+  const rule = { name: "Bearing too hot", equipment_id: equipment.id, metric: "temperature", threshold: 90, deadband: 5 };
+  await api.POST("/api/rules", { body: { ...rule, condition: "ABOVE", open_task: true } });
+  const reading = (recorded_at: string, temperature: number) => ({
+    equipment_id: equipment.id,
+    recorded_at,
+    metrics: { temperature },
+  });
+  const readings = [reading("2026-01-02T10:00:00Z", 71.2), reading("2026-01-02T10:01:00Z", 95.5)];
+  const batch = await ok(api.POST("/api/data/batch", { body: { readings } }));
+  assert.deepEqual(batch, { accepted: 2, refused: [] });
+
+  const query = { equipment_id: equipment.id };
+  let task;
+  while (!(task = (await ok(api.GET("/api/tasks", { params: { query } }))).tasks[0])) await setTimeout(50);
+  const path = { id: task.id };
+  await api.POST("/api/tasks/{id}/claim", { params: { path } });
+  const record = { task_id: task.id, work_done: "Greased the bearing." };
+  await api.POST("/api/maintenance", { body: record });
+  await assert.rejects(api.POST("/api/maintenance", { body: record }), { name: "Problem", status: 409 });
+
+  await api.POST("/api/data", { body: reading("2026-01-02T10:30:00Z", 70) });
+  const { alerts } = await ok(api.GET("/api/alerts", { params: { query } }));
+  assert.equal((await ok(api.GET("/api/tasks/{id}", { params: { path } }))).status, "COMPLETED");
+  assert.equal(alerts[0]?.state, "CLEARED");
+});
+
+test("a refusal is a problem that names the fields", async () => {
+  const { api } = await admin();
+  const refused = api.POST("/api/tasks", { body: { title: " ", due_date: "tomorrow" } });
+  const problem = await refused.then(() => assert.fail("it was taken"), (error: unknown) => error);
+
+  assert.ok(problem instanceof Problem);
+  assert.deepEqual([problem.status, problem.reason], [400, "INVALID_FIELD"]);
+  assert.deepEqual(problem.errors.map(({ field }) => field), ["title", "due_date"]);
+  assert.match(problem.requestId, /^[0-9a-f-]{36}$/);
+});
+
+test("a refusal that the suite did not write is a problem, too", async () => {
+  const { fetch } = counting(({ url }) => (url.endsWith("/api/tasks") ? new Response("<h1>Away</h1>", { status: 502 }) : undefined));
+  const { api } = await admin({ fetch });
+  await assert.rejects(api.GET("/api/tasks"), { name: "Problem", status: 502, reason: "", message: "<h1>Away</h1>" });
+});
+
+test("many requests at once renew the session once", async () => {
+  const { fetch, count } = counting();
+  let tokens: Tokens | undefined;
+  await admin({ onTokens: (now) => (tokens = now) });
+  assert.ok(tokens);
+  const old = tokens;
+  const { api } = new Flightline(URL, { fetch, tokens: { ...old, expiresAt: 0 }, onTokens: (now) => (tokens = now) });
+
+  await Promise.all(Array.from({ length: 10 }, () => ok(api.GET("/api/tasks"))));
+
+  assert.equal(count("/api/token/refresh"), 1);
+  assert.notEqual(tokens.refresh, old.refresh);
+});
+
+test("a token that is refused is renewed, and the request sent again with its body", async () => {
+  let tokens: Tokens | undefined;
+  await admin({ onTokens: (now) => (tokens = now) });
+  assert.ok(tokens);
+  const { fetch, count } = counting();
+  const flightline = new Flightline(URL, { fetch, tokens: { ...tokens, access: "stale" } });
+
+  assert.ok(await pump(flightline));
+
+  assert.equal(count("/api/token/refresh"), 1);
+  assert.equal(count("/api/equipment"), 2);
+});
+
+test("who has logged out is nobody", async () => {
+  const flightline = await admin();
+  await flightline.logOut();
+  await assert.rejects(ok(flightline.api.GET("/api/tasks")), { name: "Problem", status: 401 });
+});
+
+test("what is safe to repeat is sent again when the suite asks to come later", async () => {
+  const later = (path: string) => {
+    let refusals = 2;
+    return counting((request) =>
+      request.url.endsWith(path) && 0 < refusals--
+        ? new Response("", { status: 503, headers: { "retry-after": "0" } })
+        : undefined,
+    );
+  };
+  const read = later("/api/tasks");
+  const { api } = await admin({ fetch: read.fetch });
+  await ok(api.GET("/api/tasks"));
+  assert.equal(read.count("/api/tasks"), 3);
+
+  const keyed = later("/api/equipment");
+  const header = { "Idempotency-Key": crypto.randomUUID() };
+  const sender = await admin({ fetch: keyed.fetch });
+  const body = { name: "Pump 7" };
+  const pump = await ok(sender.api.POST("/api/equipment", { params: { header }, body }));
+  assert.equal(keyed.count("/api/equipment"), 3);
+  assert.deepEqual(await ok(sender.api.POST("/api/equipment", { params: { header }, body })), pump);
+
+  const bare = later("/api/equipment");
+  const careful = await admin({ fetch: bare.fetch });
+  await assert.rejects(careful.api.POST("/api/equipment", { body }), { name: "Problem", status: 503 });
+  assert.equal(bare.count("/api/equipment"), 1);
+});
+
+test("what is asked for too often is given up", async () => {
+  const { fetch, count } = counting(({ url }) =>
+    url.endsWith("/api/tasks") ? new Response("", { status: 429, headers: { "retry-after": "0" } }) : undefined,
+  );
+  const { api } = await admin({ fetch, attempts: 3 });
+  await assert.rejects(ok(api.GET("/api/tasks")), { name: "Problem", status: 429 });
+  assert.equal(count("/api/tasks"), 3);
+});
+
+test("a lost answer is fetched again", async () => {
+  let losses = 1;
+  const { seen, fetch } = counting();
+  const lossy = async (request: Request) => {
+    const isLost = request.url.endsWith("/api/equipment") && 0 < losses--;
+    const answer = await fetch(request);
+    if (isLost) throw new TypeError("the connection broke");
+    return answer;
+  };
+  const location = `lost ${crypto.randomUUID()}`;
+  const flightline = await admin({ fetch: lossy });
+  const header = { "Idempotency-Key": crypto.randomUUID() };
+  await ok(flightline.api.POST("/api/equipment", { params: { header }, body: { name: "Pump 7", location } }));
+
+  assert.equal(seen.filter(({ url }) => url.endsWith("/api/equipment")).length, 2);
+  const made = await all(flightline.list("/api/equipment", { query: { location } }));
+  assert.equal(made.length, 1);
+});
+
+test("a list gives every item once, page by page", async () => {
+  const { fetch, seen } = counting();
+  const flightline = await admin({ fetch });
+  const location = `list ${crypto.randomUUID()}`;
+  const made = [];
+  for (let number = 0; number < 5; number++) made.push(await pump(flightline, location));
+
+  const query = { location, page_size: 2, order_by: "created_at" } as const;
+  const found = await all(flightline.list("/api/equipment", { query }));
+
+  assert.deepEqual(found.map(({ id }) => id), made);
+  assert.equal(seen.filter(({ url }) => url.includes("page_size=2")).length, 3);
+});
