@@ -21,7 +21,7 @@ pub struct Site {
     running: Running,
     gateway: Gateway,
     token: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Site {
@@ -41,14 +41,35 @@ impl Site {
             &format!("--data-dir={data}"),
         ])?;
         let running = Running::start(config, None, CancellationToken::new()).await?;
+        let gateway = gateway::service(running.peers())?;
+        let mut site = Self { running, gateway, token: String::new(), folder };
+        site.log_in().await?;
+        Ok(site)
+    }
+
+    /// Logs in again: a token is good for five minutes.
+    ///
+    /// # Errors
+    ///
+    /// The call failed.
+    pub async fn log_in(&mut self) -> anyhow::Result<()> {
         let login = CreateTokenRequest {
             username: "admin".into(),
             password: "the password of a bench".into(),
         };
-        let mut auth = AuthServiceClient::new(running.peers().auth.clone());
-        let token = auth.create_token(login).await?.into_inner().access;
-        let gateway = gateway::service(running.peers())?;
-        Ok(Self { running, gateway, token, _folder: folder })
+        let mut auth = AuthServiceClient::new(self.peers().auth.clone());
+        self.token = auth.create_token(login).await?.into_inner().access;
+        Ok(())
+    }
+
+    /// Stops it, and answers the folder of its data.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong at the end.
+    pub async fn stop(self) -> anyhow::Result<TempDir> {
+        self.running.stop().await?;
+        Ok(self.folder)
     }
 
     /// The services, without a socket.

@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use kit::process::shutdown_on_signal;
 
-use crate::{Config, Part, Running, admin, banner, demo, health::Health, import::Import};
+use crate::{
+    Config, Part, Running, admin, backup::Backup, banner, demo, health::Health, import::Import,
+    migrate::Migrate, moving::Move, restore::Restore,
+};
 
 /// Equipment register, work orders and telemetry.
 #[derive(Parser)]
@@ -31,6 +34,10 @@ enum Command {
     Health(Health),
     /// Print the OpenAPI document of the REST surface, as `/openapi.json` answers it
     Openapi,
+    Migrate(Migrate),
+    Backup(Backup),
+    Restore(Restore),
+    Move(Move),
     /// Run the whole suite with a small living fleet: machines that fail, people who repair them
     Demo {
         #[command(flatten)]
@@ -50,6 +57,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Import(import) => return import.run().await,
         Command::Health(health) => health.run().await?,
         Command::Openapi => openapi()?,
+        Command::Migrate(migrate) => return migrate.run().await,
+        Command::Backup(backup) => backup.run().await?,
+        Command::Restore(restore) => restore.run().await?,
+        Command::Move(moving) => moving.run().await?,
         Command::Demo { config } => demo::run(*config, shutdown_on_signal()?).await?,
     }
     Ok(ExitCode::SUCCESS)

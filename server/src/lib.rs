@@ -4,16 +4,21 @@
 //! [`Running::start`] is what `flightline serve` calls, and whatever else needs a suite at work.
 
 mod admin;
+mod backup;
 mod banner;
 mod cli;
 mod config;
+mod data;
 mod demo;
 #[doc(hidden)]
 pub mod fuzz;
 mod health;
 mod identity;
 mod import;
+mod migrate;
+mod moving;
 mod part;
+mod restore;
 mod serve;
 mod session;
 mod sessions;

@@ -48,6 +48,8 @@ impl Change {
 /// A place in the log. Everything before it has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, FromRow)]
 pub struct Position {
+    /// Which log it is a place in. A copy of the data has a log of its own, in which the same place is another.
+    era: i64,
     /// The writing transaction on PostgreSQL, where sequences are handed out in another order than commits happen; 0 on
     /// SQLite.
     transaction_id: i64,
@@ -61,18 +63,21 @@ impl Position {
     ///
     /// It is not one.
     pub fn parse(field: &str, token: &str) -> Result<Self> {
-        let parts = token.split_once('.').and_then(|(transaction_id, sequence)| {
-            Some((transaction_id.parse().ok()?, sequence.parse().ok()?))
-        });
-        let (transaction_id, sequence) =
-            parts.ok_or_else(|| Error::invalid(field, "is not a resume token"))?;
-        Ok(Self { transaction_id, sequence })
+        let numbers: Result<Vec<i64>, _> = token.split('.').map(str::parse).collect();
+        match numbers.as_deref() {
+            Ok([era, transaction_id, sequence]) => {
+                Ok(Self { era: *era, transaction_id: *transaction_id, sequence: *sequence })
+            }
+            // As they were before a token said which log it is of: none that is known.
+            Ok([_, _]) => Ok(Self::default()),
+            _ => Err(Error::invalid(field, "is not a resume token")),
+        }
     }
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.transaction_id, self.sequence)
+        write!(f, "{}.{}.{}", self.era, self.transaction_id, self.sequence)
     }
 }
 
@@ -100,27 +105,30 @@ pub async fn append(
 
 /// Where the log ends now: what is written after this comes after the position.
 pub async fn end(db: &mut Conn) -> Result<Position> {
-    let position =
-        match db.engine() {
-            Engine::Sqlite(c) => {
-                sqlx::query_as(
-                    // What was trimmed counts: a log that is empty now does not begin again.
-                    "select 0 as transaction_id, coalesce(max(sequence), 0) as sequence
+    let position = match db.engine() {
+        Engine::Sqlite(c) => {
+            sqlx::query_as(
+                // What was trimmed counts: a log that is empty now does not begin again.
+                "select (select era from log) as era,
+                        0 as transaction_id, coalesce(max(sequence), 0) as sequence
                  from (select sequence from changes
                        union all
                        select sequence from cursors where name = 'trimmed') as places",
-                )
-                .fetch_one(c)
-                .await?
-            }
-            // All transactions before the oldest one running are over; what the others write comes after.
-            Engine::Postgres(c) => sqlx::query_as(
-                "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as transaction_id,
+            )
+            .fetch_one(c)
+            .await?
+        }
+        // All transactions before the oldest one running are over; what the others write comes after.
+        Engine::Postgres(c) => {
+            sqlx::query_as(
+                "select (select era from log) as era,
+                        pg_snapshot_xmin(pg_current_snapshot())::text::bigint as transaction_id,
                         -1::bigint as sequence",
             )
             .fetch_one(c)
-            .await?,
-        };
+            .await?
+        }
+    };
     Ok(position)
 }
 
@@ -129,7 +137,8 @@ pub async fn after(db: &mut Conn, position: Position, limit: i64) -> Result<Vec<
     let changes = match db.engine() {
         Engine::Sqlite(c) => {
             sqlx::query_as(
-                "select 0 as transaction_id, sequence, kind, id, payload
+                "select (select era from log) as era, 0 as transaction_id, sequence,
+                        kind, id, payload
                  from changes
                  where sequence > $1
                  order by sequence
@@ -143,7 +152,8 @@ pub async fn after(db: &mut Conn, position: Position, limit: i64) -> Result<Vec<
         // A transaction that is still running may commit with a lower place: nothing at or after it is shown yet.
         Engine::Postgres(c) => {
             sqlx::query_as(
-                "select transaction_id, sequence, kind, id, payload
+                "select (select era from log) as era, transaction_id, sequence,
+                        kind, id, payload
                  from changes
                  where (transaction_id, sequence) > ($1, $2)
                    and transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
@@ -160,8 +170,13 @@ pub async fn after(db: &mut Conn, position: Position, limit: i64) -> Result<Vec<
     Ok(changes)
 }
 
-/// Whether the log still holds everything after `position`; if it was trimmed, a reader begins with a snapshot again.
+/// Whether the log still holds everything after `position`; if it was trimmed, or is another one, a reader begins with a
+/// snapshot again.
 pub async fn holds(db: &mut Conn, position: Position) -> Result<bool> {
+    let era: i64 = on!(db, c => sqlx::query_scalar("select era from log").fetch_one(c).await)?;
+    if position.era != era {
+        return Ok(false);
+    }
     let trimmed = cursor(db, TRIMMED).await?;
     Ok(trimmed.is_none_or(|trimmed| trimmed <= position))
 }
@@ -169,26 +184,25 @@ pub async fn holds(db: &mut Conn, position: Position) -> Result<bool> {
 /// Drops at most `limit` of the entries older than `before` and remembers how far; none while a consumer has yet to read
 /// one of them. Says how many went.
 pub async fn trim(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
-    let last: Option<Position> = match tx.engine() {
-        Engine::Sqlite(c) => {
-            sqlx::query_as(
-                "select 0 as transaction_id, sequence from changes
+    let last: Option<Position> =
+        match tx.engine() {
+            Engine::Sqlite(c) => sqlx::query_as(
+                "select (select era from log) as era, 0 as transaction_id, sequence from changes
                  where created_at < $1 order by sequence desc limit 1",
             )
             .bind(before)
             .fetch_optional(c)
-            .await?
-        }
-        Engine::Postgres(c) => {
-            sqlx::query_as(
-                "select transaction_id, sequence from changes
+            .await?,
+            Engine::Postgres(c) => {
+                sqlx::query_as(
+                    "select (select era from log) as era, transaction_id, sequence from changes
                  where created_at < $1 order by transaction_id desc, sequence desc limit 1",
-            )
-            .bind(before)
-            .fetch_optional(c)
-            .await?
-        }
-    };
+                )
+                .bind(before)
+                .fetch_optional(c)
+                .await?
+            }
+        };
     let Some(last) = last else { return Ok(0) };
     let behind = on!(tx, c => sqlx::query_scalar::<_, i64>(
             "select count(*)
@@ -219,7 +233,7 @@ const TRIMMED: &str = "trimmed";
 /// Where the consumer `name` stands; `None` before its first step.
 pub async fn cursor(db: &mut Conn, name: &str) -> Result<Option<Position>> {
     let position = on!(db, c => sqlx::query_as(
-            "select transaction_id, sequence
+            "select (select era from log) as era, transaction_id, sequence
              from cursors
              where name = $1",
         )

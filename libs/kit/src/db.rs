@@ -4,18 +4,22 @@
 //! types. [`Db::begin`] is the only way to write.
 
 mod conn;
+mod folder;
 mod open;
 mod pulse;
+mod schema;
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Instant,
 };
 
 use conn::Measure;
 pub use conn::{Conn, Engine, Tx};
+pub use folder::FolderLock;
 pub use open::Config;
 pub use pulse::Pulse;
+pub use schema::{Schema, Step};
 use sqlx::{PgPool, SqlitePool};
 use tokio::sync::watch;
 
@@ -29,6 +33,8 @@ pub struct Db {
     pulse: pulse::Options,
     commits: Arc<Commits>,
     seal: Seal,
+    /// The folder of an embedded database is in use until it is closed.
+    folder: Arc<Mutex<Option<FolderLock>>>,
 }
 
 /// What happens when a commit of this process wrote to the change log.
@@ -163,6 +169,7 @@ impl Db {
             }
             Pools::Postgres(pool) => pool.close().await,
         }
+        self.folder.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

@@ -2,7 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a broken test rig should stop the test")]
 
 mod admin;
+mod backup;
+mod fleet;
 mod import;
+mod migrate;
+mod moving;
 mod observe;
 mod serve;
 

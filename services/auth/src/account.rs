@@ -5,7 +5,7 @@ use kit::{Clock, Db, Result, Timestamp, access::Role, db::Tx};
 use proto::auth::v1 as pb;
 
 use crate::{
-    Config, MIGRATIONS, Secret,
+    Config, SCHEMA, Secret,
     domain::{
         audit::{Event, Kind},
         password::{Password, PasswordHash},
@@ -70,7 +70,7 @@ pub async fn create_admin(
 ) -> anyhow::Result<Option<Secret>> {
     // A database of its own would be one that no suite looks at.
     ensure!(Db::exists(db, "auth").await?, "{}", no_data(db));
-    let db = Db::open(db, "auth", &MIGRATIONS).await?;
+    let db = SCHEMA.open(db).await?;
     let (account, generated) = admin(new, &Hashing::new().await?, clock.now()).await?;
 
     let mut tx = db.begin("create admin").await?;
@@ -138,7 +138,7 @@ pub async fn set_up_user(
     let is_person = matches!(setup.role, Role::Admin | Role::Technician | Role::Viewer);
     ensure!(is_person, "{} is no role of a person", setup.role.name());
     let password = checked(&setup.username, &setup.email, &setup.full_name, &setup.password)?;
-    let db = Db::open(db, "auth", &MIGRATIONS).await?;
+    let db = SCHEMA.open(db).await?;
     let (place, now) = (Hashing::new().await?.place()?, clock.now());
 
     let found = store::user::find_login(&mut db.read().await?, &setup.username).await?;

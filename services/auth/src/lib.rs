@@ -17,7 +17,7 @@ pub use account::{FirstAdmin, NewAdmin, UserSetup, create_admin, set_up_user};
 use anyhow::ensure;
 pub use config::{Config, Registration};
 pub use domain::secret::Secret;
-use kit::{Db, Suite, sqlx::migrate::Migrator};
+use kit::{Db, Suite, db::Schema, sqlx::migrate::Migrator};
 use proto::auth::v1::{
     auth_service_server::AuthServiceServer, key_service_server::KeyServiceServer,
     session_service_server::SessionServiceServer, user_service_server::UserServiceServer,
@@ -25,8 +25,11 @@ use proto::auth::v1::{
 pub use rpc::watch::news;
 use tonic::service::RoutesBuilder;
 
-/// The schema that this service owns.
 static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The tables that this service owns.
+pub static SCHEMA: Schema =
+    Schema { service: "auth", sqlite: &MIGRATIONS, postgres: &MIGRATIONS, told: &[] };
 
 /// Starts the service: opens its database, makes keys and the first admin if there are none, and adds its methods to
 /// `routes`. `secret` is what the parts of the deployment prove themselves with.
@@ -44,7 +47,7 @@ pub async fn start(
     routes: &mut RoutesBuilder,
 ) -> anyhow::Result<Option<FirstAdmin>> {
     ensure!(!secret.is_empty(), "the secret of the services is empty");
-    let db = Db::open(db, "auth", &MIGRATIONS).await?;
+    let db = SCHEMA.open(db).await?;
     rpc::watch::tell_here(&db, &suite.sessions, &suite.clock);
     let hashing = hashing::Hashing::new().await?;
     let term = Duration::from_hours(24) * config.signing_key_days;

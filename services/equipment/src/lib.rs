@@ -6,12 +6,15 @@ mod domain;
 mod rpc;
 mod store;
 
-use kit::{Db, Suite, sqlx::migrate::Migrator};
+use kit::{Suite, db::Schema, sqlx::migrate::Migrator};
 use proto::equipment::v1::equipment_service_server::EquipmentServiceServer;
 use tonic::service::RoutesBuilder;
 
-/// The schema that this service owns.
 static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The tables that this service owns.
+pub static SCHEMA: Schema =
+    Schema { service: "equipment", sqlite: &MIGRATIONS, postgres: &MIGRATIONS, told: &[] };
 
 /// Starts the service: opens its database and adds its methods to `routes`.
 ///
@@ -23,7 +26,7 @@ pub async fn start(
     suite: &Suite,
     routes: &mut RoutesBuilder,
 ) -> anyhow::Result<()> {
-    let db = Db::open(db, "equipment", &MIGRATIONS).await?;
+    let db = SCHEMA.open(db).await?;
     suite.look_after(&db);
     let service = rpc::Service { db, suite: suite.clone() };
     routes.add_service(EquipmentServiceServer::new(service));

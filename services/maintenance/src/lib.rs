@@ -9,14 +9,17 @@ mod store;
 
 use std::sync::Arc;
 
-use kit::{Db, Suite, sqlx::migrate::Migrator};
+use kit::{Suite, db::Schema, sqlx::migrate::Migrator};
 use proto::maintenance::v1::{
     maintenance_service_server::MaintenanceServiceServer, task_service_server::TaskServiceServer,
 };
 use tonic::service::RoutesBuilder;
 
-/// The schema that this service owns.
 static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The tables that this service owns.
+pub static SCHEMA: Schema =
+    Schema { service: "maintenance", sqlite: &MIGRATIONS, postgres: &MIGRATIONS, told: &[] };
 
 /// Starts the service: opens its database and adds its methods to `routes`.
 ///
@@ -28,7 +31,7 @@ pub async fn start(
     suite: &Suite,
     routes: &mut RoutesBuilder,
 ) -> anyhow::Result<()> {
-    let db = Db::open(db, "maintenance", &MIGRATIONS).await?;
+    let db = SCHEMA.open(db).await?;
     suite.look_after(&db);
     let service = Arc::new(rpc::Service { db, suite: suite.clone() });
     routes.add_service(TaskServiceServer::from_arc(Arc::clone(&service)));

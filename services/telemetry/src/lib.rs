@@ -17,7 +17,7 @@ mod tidy;
 
 use std::sync::Arc;
 
-use kit::{Db, Suite, sqlx::migrate::Migrator};
+use kit::{Suite, db::Schema, sqlx::migrate::Migrator};
 use proto::telemetry::v1::{
     alert_service_server::AlertServiceServer, rule_service_server::RuleServiceServer,
     telemetry_service_server::TelemetryServiceServer,
@@ -26,9 +26,13 @@ use tonic::service::RoutesBuilder;
 
 use crate::recent::{Limits, Recent};
 
-/// The schema that this service owns. The engines differ in how they keep samples.
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The tables that this service owns. The engines differ in how they keep samples. Who watches readings holds a number
+/// of the journal.
+pub static SCHEMA: Schema =
+    Schema { service: "telemetry", sqlite: &SQLITE, postgres: &POSTGRES, told: &["journal"] };
 
 /// The largest message: a batch of 10,000 readings of several metrics.
 const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
@@ -43,8 +47,7 @@ pub async fn start(
     suite: &Suite,
     routes: &mut RoutesBuilder,
 ) -> anyhow::Result<()> {
-    let migrations = if db.server().is_some() { &POSTGRES } else { &SQLITE };
-    let db = Db::open(db, "telemetry", migrations).await?;
+    let db = SCHEMA.open(db).await?;
     suite.look_after(&db);
     let register = register::follow(suite);
     let recent = Arc::new(Recent::new(Limits::default()));

@@ -91,15 +91,15 @@ struct Row {
 }
 
 async fn committed(db: &mut Conn, position: Position, limit: i64) -> Result<Vec<Row>> {
-    let rows = match db.engine() {
-        // It has one writer: entries come in the order of their commits.
-        Engine::Sqlite(_) => {
-            let changes = after(db, position, limit).await?;
-            changes.into_iter().map(|change| Row { change, is_settled: true }).collect()
-        }
-        Engine::Postgres(c) => {
-            sqlx::query_as(
-                "select transaction_id, sequence, kind, id, payload,
+    let rows =
+        match db.engine() {
+            // It has one writer: entries come in the order of their commits.
+            Engine::Sqlite(_) => {
+                let changes = after(db, position, limit).await?;
+                changes.into_iter().map(|change| Row { change, is_settled: true }).collect()
+            }
+            Engine::Postgres(c) => sqlx::query_as(
+                "select (select era from log) as era, transaction_id, sequence, kind, id, payload,
                         transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
                             as is_settled
                  from changes
@@ -111,8 +111,7 @@ async fn committed(db: &mut Conn, position: Position, limit: i64) -> Result<Vec<
             .bind(position.sequence)
             .bind(limit)
             .fetch_all(c)
-            .await?
-        }
-    };
+            .await?,
+        };
     Ok(rows)
 }

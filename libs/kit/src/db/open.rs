@@ -1,21 +1,24 @@
 //! Opening a service's database and bringing its schema up to date.
 
-use std::{fmt, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    os::unix::fs::DirBuilderExt,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use anyhow::Context;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, SqlitePool,
-    migrate::{Migration, Migrator},
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tracing::log::LevelFilter;
 
-use super::{Conn, Db, Pools, pulse};
+use super::{Conn, Db, Pools, folder::FolderLock, pulse, schema};
 use crate::seal::Seal;
-
-static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long a caller waits for a connection: less than its deadline, more than a healthy moment of waiting.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -44,6 +47,25 @@ impl Config {
     pub fn server(&self) -> Option<&str> {
         self.database_url.as_deref().filter(|url| !url.is_empty())
     }
+
+    /// Makes the folder of the embedded databases, if there is none.
+    ///
+    /// # Errors
+    ///
+    /// It can't be made.
+    pub fn make_folder(&self) -> anyhow::Result<()> {
+        // Hashes of passwords and signing keys lie here: nobody else may look.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.data_dir)
+            .with_context(|| format!("can't make the data folder {}", self.data_dir.display()))
+    }
+
+    /// The embedded database of `service`.
+    pub fn file(&self, service: &str) -> PathBuf {
+        self.data_dir.join(format!("{service}.db"))
+    }
 }
 
 impl fmt::Debug for Config {
@@ -71,14 +93,17 @@ impl Db {
         service: &'static str,
         migrations: &Migrator,
     ) -> anyhow::Result<Self> {
-        let (pools, pulse) = match config.server() {
-            Some(url) => postgres(config, url, service, migrations).await?,
-            None => sqlite(config, service, migrations).await?,
+        let ((pools, pulse), folder) = if let Some(url) = config.server() {
+            (postgres(config, url, service, migrations).await?, None)
+        } else {
+            let folder = use_folder(config)?;
+            (sqlite(config, service, migrations).await?, Some(folder))
         };
+        let folder = Arc::new(Mutex::new(folder));
         let seal = Seal::of(&mut pools.writer().await?)
             .await
             .context("can't read the key to page tokens")?;
-        Ok(Self { name: service, pools, pulse, commits: Arc::default(), seal })
+        Ok(Self { name: service, pools, pulse, commits: Arc::default(), seal, folder })
     }
 
     /// Whether `service` has a database there. Makes none.
@@ -88,10 +113,9 @@ impl Db {
     /// The database server can't be reached.
     pub async fn exists(config: &Config, service: &str) -> anyhow::Result<bool> {
         let Some(url) = config.server() else {
-            return Ok(file(config, service).try_exists()?);
+            return Ok(config.file(service).try_exists()?);
         };
-        let options: PgConnectOptions = url.parse().context(NO_URL)?;
-        let mut connection = options.connect().await.context(NO_SERVER)?;
+        let mut connection = server(url)?.connect().await.context(NO_SERVER)?;
         let found = sqlx::query_scalar("select to_regclass($1) is not null")
             .bind(format!("{service}.changes"))
             .fetch_one(&mut connection)
@@ -113,11 +137,16 @@ impl Pools {
 }
 
 const NO_URL: &str = "DATABASE_URL is not a PostgreSQL URL";
-const NO_SERVER: &str = "can't reach the database server";
+pub(super) const NO_SERVER: &str = "can't reach the database server";
 
-/// The embedded database of `service`.
-fn file(config: &Config, service: &str) -> PathBuf {
-    config.data_dir.join(format!("{service}.db"))
+/// How the server at `url` is reached.
+pub(super) fn server(url: &str) -> anyhow::Result<PgConnectOptions> {
+    url.parse().context(NO_URL)
+}
+
+fn use_folder(config: &Config) -> anyhow::Result<FolderLock> {
+    config.make_folder()?;
+    FolderLock::shared(&config.data_dir)
 }
 
 async fn sqlite(
@@ -125,13 +154,7 @@ async fn sqlite(
     service: &str,
     migrations: &Migrator,
 ) -> anyhow::Result<(Pools, pulse::Options)> {
-    let file = file(config, service);
-    // Hashes of passwords and signing keys lie here: nobody else may look.
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&config.data_dir)
-        .with_context(|| format!("can't make the data folder {}", config.data_dir.display()))?;
+    let file = config.file(service);
     let options = SqliteConnectOptions::new()
         .filename(&file)
         .create_if_missing(true)
@@ -158,7 +181,7 @@ async fn sqlite(
     };
     let open = || format!("can't open the database {}", file.display());
     let write: SqlitePool = pool(1).connect_with(options.clone()).await.with_context(open)?;
-    all(&SQLITE, migrations).run(&write).await.with_context(open)?;
+    schema::all_in_file(migrations).run(&write).await.with_context(open)?;
     // A reader can open only a file that is there.
     let options = options.read_only(true);
     let read = pool(READERS).connect_with(options.clone()).await.with_context(open)?;
@@ -171,21 +194,24 @@ async fn postgres(
     service: &'static str,
     migrations: &Migrator,
 ) -> anyhow::Result<(Pools, pulse::Options)> {
-    let options: PgConnectOptions = url.parse().context(NO_URL)?;
-    let options = options.application_name(service).log_statements(LevelFilter::Trace).options([
-        ("search_path", service),
-        ("statement_timeout", "5s"),
-        ("lock_timeout", "2s"),
-        ("idle_in_transaction_session_timeout", "10s"),
-        ("synchronous_commit", "on"),
-    ]);
+    let options =
+        server(url)?.application_name(service).log_statements(LevelFilter::Trace).options([
+            ("search_path", service),
+            ("statement_timeout", "5s"),
+            ("lock_timeout", "2s"),
+            ("idle_in_transaction_session_timeout", "10s"),
+            ("synchronous_commit", "on"),
+        ]);
 
     let mut connection = options.connect().await.context(NO_SERVER)?;
     create_schema(&mut connection, service).await?;
     // A migration may take longer than a request may.
     connection.execute("set statement_timeout = 0; set lock_timeout = 0").await?;
-    all(&POSTGRES, migrations).run(&mut connection).await.context("can't update the schema")?;
-    compare_by_bytes(&mut connection).await.context("can't update the schema")?;
+    schema::all_on_server(migrations)
+        .run(&mut connection)
+        .await
+        .context("can't update the schema")?;
+    schema::compare_by_bytes(&mut connection).await.context("can't update the schema")?;
     connection.close().await?;
 
     let pool: PgPool = PgPoolOptions::new()
@@ -208,43 +234,4 @@ async fn create_schema(connection: &mut PgConnection, service: &'static str) -> 
     let create = AssertSqlSafe(format!("create schema if not exists {service}"));
     sqlx::raw_sql(create).execute(&mut *transaction).await?;
     transaction.commit().await
-}
-
-/// Has every column of text ordered by its bytes, whatever the database's language: lists are in one order on both engines,
-/// and an index serves a column's every comparison. Only columns that are new since the last start are altered.
-async fn compare_by_bytes(connection: &mut PgConnection) -> sqlx::Result<()> {
-    let mut transaction = connection.begin().await?;
-    transaction.execute("select pg_advisory_xact_lock(7166823)").await?;
-    transaction
-        .execute(
-            r#"do $$
-               declare place record;
-               begin
-                   for place in
-                       select attrelid::regclass as relation, attname
-                       from pg_attribute
-                       join pg_class on pg_class.oid = attrelid
-                       join pg_collation on pg_collation.oid = attcollation
-                       where relnamespace = current_schema()::regnamespace
-                         and relkind in ('r', 'p')
-                         and atttypid = 'text'::regtype
-                         and attinhcount = 0
-                         and not attisdropped
-                         and collname <> 'C'
-                   loop
-                       execute format(
-                           'alter table %s alter column %I type text collate "C"',
-                           place.relation, place.attname
-                       );
-                   end loop;
-               end $$"#,
-        )
-        .await?;
-    transaction.commit().await
-}
-
-/// This library's migrations and the service's, in one history.
-fn all(ours: &Migrator, service: &Migrator) -> Migrator {
-    let migrations: Vec<Migration> = ours.iter().chain(service.iter()).cloned().collect();
-    Migrator::with_migrations(migrations)
 }

@@ -1,6 +1,7 @@
 use kit::{
     Db, Timestamp,
     changes::{self, Change, Position, Prompt, Reader},
+    on,
     uuid::Uuid,
 };
 
@@ -108,6 +109,22 @@ testkit::both! {
         assert!(anew.with_snapshot);
         assert_eq!((resumed.position, resumed.with_snapshot), (token, false));
         assert_eq!(nonsense.to_string(), "token: is not a resume token");
+    }
+
+    async fn a_token_of_another_log_resumes_nothing(world: World) {
+        let db = crate::open(&world).await;
+        append(&db, 0, 1).await;
+        expect(&db, Position::default(), &[1]).await;
+        let mut tx = db.begin("become another log").await.unwrap();
+        let token = changes::after(&mut tx, Position::default(), 1).await.unwrap()[0].position;
+        on!(&mut tx, c => sqlx::query("update log set era = era + 1").execute(c).await.map(drop)).unwrap();
+        tx.commit().await.unwrap();
+
+        let mut read = db.read().await.unwrap();
+        // The second is as tokens were before they said which log they are of.
+        for token in [token.to_string(), "17.1".to_owned()] {
+            assert!(changes::resume(&mut read, "token", &token).await.unwrap().with_snapshot);
+        }
     }
 
     async fn a_prompt_reader_sees_each_change_at_the_next_look_and_once(world: World) {
