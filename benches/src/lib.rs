@@ -1,6 +1,6 @@
 //! What the benchmarks share: a suite at work on a folder of its own, and somebody who calls it.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use flightline::{Config, Running};
@@ -21,7 +21,27 @@ pub struct Site {
     running: Running,
     gateway: Gateway,
     token: String,
-    folder: TempDir,
+    folder: Option<TempDir>,
+}
+
+const PASSWORD: &str = "the password of a bench";
+
+/// Settings for free ports, and data in `folder` or on the server `database_url`.
+///
+/// # Errors
+///
+/// The folder has no name.
+pub fn config(folder: &Path, database_url: Option<&str>) -> anyhow::Result<Config> {
+    let data = folder.to_str().context("the folder has a name")?;
+    let mut arguments = vec![
+        "--http-listen=127.0.0.1:0".to_owned(),
+        "--grpc-listen=127.0.0.1:0".to_owned(),
+        "--metrics-listen=127.0.0.1:0".to_owned(),
+        format!("--admin-password={PASSWORD}"),
+        format!("--data-dir={data}"),
+    ];
+    arguments.extend(database_url.map(|url| format!("--database-url={url}")));
+    Ok(Config::from_arguments(arguments)?)
 }
 
 impl Site {
@@ -32,17 +52,19 @@ impl Site {
     /// It doesn't start.
     pub async fn start() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let data = folder.path().to_str().context("the folder has a name")?;
-        let config = Config::from_arguments([
-            "--http-listen=127.0.0.1:0",
-            "--grpc-listen=127.0.0.1:0",
-            "--metrics-listen=127.0.0.1:0",
-            "--admin-password=the password of a bench",
-            &format!("--data-dir={data}"),
-        ])?;
+        let site = Self::on(config(folder.path(), None)?).await?;
+        Ok(Self { folder: Some(folder), ..site })
+    }
+
+    /// Starts it on data that stays.
+    ///
+    /// # Errors
+    ///
+    /// It doesn't start.
+    pub async fn on(config: Config) -> anyhow::Result<Self> {
         let running = Running::start(config, None, CancellationToken::new()).await?;
         let gateway = gateway::service(running.peers())?;
-        let mut site = Self { running, gateway, token: String::new(), folder };
+        let mut site = Self { running, gateway, token: String::new(), folder: None };
         site.log_in().await?;
         Ok(site)
     }
@@ -53,10 +75,7 @@ impl Site {
     ///
     /// The call failed.
     pub async fn log_in(&mut self) -> anyhow::Result<()> {
-        let login = CreateTokenRequest {
-            username: "admin".into(),
-            password: "the password of a bench".into(),
-        };
+        let login = CreateTokenRequest { username: "admin".into(), password: PASSWORD.into() };
         let mut auth = AuthServiceClient::new(self.peers().auth.clone());
         self.token = auth.create_token(login).await?.into_inner().access;
         Ok(())
@@ -66,10 +85,10 @@ impl Site {
     ///
     /// # Errors
     ///
-    /// What went wrong at the end.
+    /// What went wrong at the end, or the folder is somebody else's.
     pub async fn stop(self) -> anyhow::Result<TempDir> {
         self.running.stop().await?;
-        Ok(self.folder)
+        self.folder.context("the folder is not of its own")
     }
 
     /// The services, without a socket.

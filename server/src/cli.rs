@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 use kit::process::shutdown_on_signal;
 
 use crate::{
-    Config, Part, Running, admin, backup::Backup, banner, demo, health::Health, import::Import,
-    migrate::Migrate, moving::Move, restore::Restore,
+    Config, Part, Running, admin, backup::Backup, banner, demo, export::Export, health::Health,
+    import::Import, migrate::Migrate, moving::Move, restore::Restore,
 };
 
 /// Equipment register, work orders and telemetry.
@@ -30,7 +30,11 @@ enum Command {
     /// Look after the accounts
     #[command(subcommand)]
     Admin(admin::Admin),
+    /// Send equipment, tasks, maintenance records or readings from a CSV file to a running suite
     Import(Import),
+    /// Write equipment, tasks, maintenance records or readings of a running suite to a CSV file
+    #[command(subcommand)]
+    Export(Export),
     Health(Health),
     /// Print the OpenAPI document of the REST surface, as `/openapi.json` answers it
     Openapi,
@@ -40,6 +44,8 @@ enum Command {
     Move(Move),
     /// Run the whole suite with a small living fleet: machines that fail, people who repair them
     Demo {
+        #[command(flatten)]
+        size: demo::large::Size,
         #[command(flatten)]
         config: Box<Config>,
     },
@@ -55,13 +61,17 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve { part, config } => serve(*config, part).await?,
         Command::Admin(admin) => admin.run().await?,
         Command::Import(import) => return import.run().await,
+        Command::Export(export) => export.run().await?,
         Command::Health(health) => health.run().await?,
         Command::Openapi => openapi()?,
         Command::Migrate(migrate) => return migrate.run().await,
         Command::Backup(backup) => backup.run().await?,
         Command::Restore(restore) => restore.run().await?,
         Command::Move(moving) => moving.run().await?,
-        Command::Demo { config } => demo::run(*config, shutdown_on_signal()?).await?,
+        Command::Demo { size, config } if size.is_large() => {
+            demo::large::run(*config, size).await?;
+        }
+        Command::Demo { config, .. } => demo::run(*config, shutdown_on_signal()?).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

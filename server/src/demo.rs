@@ -7,6 +7,7 @@ mod assets;
 mod events;
 mod fleet;
 mod kind;
+pub mod large;
 mod machine;
 mod people;
 mod play;

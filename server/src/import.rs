@@ -1,73 +1,51 @@
-//! `flightline import`: readings from a CSV file, sent to a running suite.
+//! `flightline import`: what CSV files hold, sent to a running suite.
 
+mod draft;
+mod file;
 mod login;
+mod nouns;
+mod plan;
+mod readings;
 pub(crate) mod rows;
 mod sender;
-mod time;
+pub mod time;
+mod write;
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
-use indicatif::{ProgressBar, ProgressStyle};
-use kit::peer::{self, Peer};
-use proto::{
-    equipment::v1::{GetEquipmentRequest, equipment_service_client::EquipmentServiceClient},
-    telemetry::v1::telemetry_service_client::TelemetryServiceClient,
-};
-use tokio::sync::mpsc;
-use tonic::Code;
-use uuid::Uuid;
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
-use self::{
-    login::Login,
-    rows::{Columns, Problem, Row, Rows},
-    sender::Sender,
-};
-use crate::session::Session;
+pub use self::login::Client;
+use self::{nouns::Rows, readings::Readings};
 
 /// What the process answers when it sent the file but some lines stayed behind.
 const SOME_REFUSED: u8 = 2;
 
-/// Send readings from a CSV file to a running suite
-///
-/// Lines that are no reading are named on standard error, and the rest goes in. Answers 0 if every line went in, 2 if
-/// some were refused, 1 if it had to stop.
-#[derive(clap::Args)]
-pub struct Import {
-    /// CSV file with a header line; `-` reads standard input
-    file: PathBuf,
+/// `import FILE …` for readings, as ever, or `import NOUN FILE …`.
+pub enum Import {
+    Readings(Box<Readings>),
+    Noun(Box<Noun>),
+}
 
-    /// The equipment's id
-    #[arg(long, value_name = "ID")]
-    equipment: Uuid,
-
-    /// Name of the metric, such as `temperature`
-    #[arg(long, value_name = "NAME", value_parser = metric)]
-    metric: String,
-
-    /// Column of the times: RFC 3339, `YYYY-MM-DD HH:MM:SS` in UTC, or seconds since the epoch
-    #[arg(long, default_value = "timestamp", value_name = "NAME")]
-    time_column: String,
-
-    /// Column of the values
-    #[arg(long, default_value = "value", value_name = "NAME")]
-    value_column: String,
-
-    /// Where the suite's gRPC port is
-    #[arg(long, default_value = "http://127.0.0.1:50051", value_name = "URL")]
-    server: String,
-
-    /// Readings that are sent at a time
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    batch: u16,
-
-    #[command(flatten)]
-    login: Login,
+#[derive(Subcommand)]
+pub enum Noun {
+    /// Send readings; the word may be left out
+    Readings(Readings),
+    /// Register equipment
+    ///
+    /// A column a field of the API (`name`, `serial_number`, `attributes.oil`, …). `parent_id` is the id or the serial number
+    /// of other equipment, which may stand on another line.
+    Equipment(Rows),
+    /// Create tasks
+    ///
+    /// A column a field of the API (`title`, `due_date`, `status`, …). `equipment_id` is an id or a serial number,
+    /// `assignee_id` an id or a username.
+    Tasks(Rows),
+    /// Record maintenance, in the name of whoever imports
+    ///
+    /// A column a field of the API (`work_done`, `started_at`, …). `equipment_id` is an id or a serial number; `task_id`
+    /// completes that task.
+    Maintenance(Rows),
 }
 
 impl Import {
@@ -77,156 +55,45 @@ impl Import {
     ///
     /// The file or the suite can't be reached, or gave up underway; the message says how far it came.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let server = peer::remote(&self.server).context("--server is no URL")?;
-        let credentials = self.login.credentials(is_standard_input(&self.file))?;
-        let session = Session::log_in(server.clone(), credentials).await;
-        let mut session = session
-            .map_err(|status| anyhow!("can't log in at {}: {}", self.server, status.message()))?;
-        check_equipment(&mut session, server.clone(), self.equipment).await?;
-
-        let columns = Columns { time: self.time_column, value: self.value_column };
-        let (input, size) = open(&self.file)?;
-        let rows = Rows::new(input, columns.clone())?;
-        let sender = Sender {
-            telemetry: TelemetryServiceClient::new(server),
-            session,
-            equipment_id: self.equipment.to_string(),
-            metric: self.metric,
-            columns,
+        use crate::sheet::Noun::{Equipment, Maintenance, Tasks};
+        let noun = match self {
+            Self::Readings(readings) => return readings.run().await,
+            Self::Noun(noun) => noun,
         };
-        let tally = send_all(rows, self.batch.into(), sender, &progress(size)).await?;
-        tally.tell();
-        Ok(if tally.refused == 0 { ExitCode::SUCCESS } else { SOME_REFUSED.into() })
-    }
-}
-
-/// Checks the name of a metric as the service does.
-fn metric(text: &str) -> Result<String, &'static str> {
-    let is_named = text.starts_with(|first: char| first.is_ascii_lowercase()) && text.len() <= 64;
-    let is_plain = text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
-    if is_named && is_plain {
-        Ok(text.to_owned())
-    } else {
-        Err("a lower-case letter, then up to 63 lower-case letters, digits or _")
-    }
-}
-
-/// Better one sentence now than one for every line.
-async fn check_equipment(session: &mut Session, server: Peer, id: Uuid) -> anyhow::Result<()> {
-    let request = session.request(GetEquipmentRequest { id: id.to_string() }).await?;
-    match EquipmentServiceClient::new(server).get_equipment(request).await {
-        Err(status) if status.code() == Code::NotFound => {
-            Err(anyhow!("there is no equipment {id}"))
-        }
-        Err(status) => Err(anyhow!("can't look up the equipment: {}", status.message())),
-        Ok(_) => Ok(()),
-    }
-}
-
-fn is_standard_input(file: &Path) -> bool {
-    file == Path::new("-")
-}
-
-/// The file and its size, if it has one.
-fn open(file: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>)> {
-    if is_standard_input(file) {
-        return Ok((Box::new(io::stdin()), None));
-    }
-    let opened = File::open(file).and_then(|file| Ok((file.metadata()?, file)));
-    let (metadata, input) = opened.with_context(|| format!("can't open {}", file.display()))?;
-    Ok((Box::new(input), metadata.is_file().then_some(metadata.len())))
-}
-
-/// Shown on standard error if that is a terminal.
-fn progress(size: Option<u64>) -> ProgressBar {
-    let Some(size) = size else { return ProgressBar::new_spinner().with_message("sending") };
-    let style = ProgressStyle::with_template("{wide_bar} {percent}% {bytes_per_sec} {eta}");
-    ProgressBar::new(size).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-/// Some lines of the file.
-#[derive(Default)]
-struct Batch {
-    rows: Vec<Row>,
-    problems: Vec<Problem>,
-    /// Where in the file it ends.
-    end: u64,
-}
-
-/// How much of the file went in.
-#[derive(Default)]
-struct Tally {
-    accepted: usize,
-    refused: usize,
-}
-
-/// Reads and sends side by side, in the order of the lines.
-async fn send_all(
-    rows: Rows<Box<dyn Read + Send>>,
-    size: usize,
-    mut sender: Sender,
-    bar: &ProgressBar,
-) -> anyhow::Result<Tally> {
-    let (batches, mut receiver) = mpsc::channel(2);
-    let reader = tokio::task::spawn_blocking(move || read_all(rows, size, &batches));
-
-    let mut tally = Tally::default();
-    while let Some(Batch { rows, mut problems, end }) = receiver.recv().await {
-        if let Some(first) = rows.first() {
-            let refused = sender.send(&rows).await.map_err(|status| {
-                let (line, accepted) = (first.line, tally.accepted);
-                anyhow!("stopped at line {line} after {accepted} readings: {}", status.message())
-            })?;
-            tally.accepted += rows.len() - refused.len();
-            problems.extend(refused);
-            problems.sort_by_key(|problem| problem.line);
-        }
-        tally.refused += problems.len();
-        bar.suspend(|| tell(&problems));
-        bar.set_position(end);
-    }
-    bar.finish_and_clear();
-    reader.await?.map_err(|error| {
-        anyhow!("stopped after {} readings: can't read the file further: {error}", tally.accepted)
-    })?;
-    Ok(tally)
-}
-
-fn read_all(
-    mut rows: Rows<Box<dyn Read + Send>>,
-    size: usize,
-    batches: &mpsc::Sender<Batch>,
-) -> csv::Result<()> {
-    let mut batch = Batch::default();
-    while let Some(row) = rows.next()? {
-        match row {
-            Ok(row) => batch.rows.push(row),
-            Err(problem) => batch.problems.push(problem),
-        }
-        if batch.rows.len() + batch.problems.len() == size {
-            batch.end = rows.byte();
-            if batches.blocking_send(std::mem::take(&mut batch)).is_err() {
-                // The sender has given up and says why.
-                return Ok(());
-            }
+        match *noun {
+            Noun::Readings(readings) => readings.run().await,
+            Noun::Equipment(rows) => rows.run(Equipment).await,
+            Noun::Tasks(rows) => rows.run(Tasks).await,
+            Noun::Maintenance(rows) => rows.run(Maintenance).await,
         }
     }
-    batch.end = rows.byte();
-    // As above.
-    let _ = batches.blocking_send(batch);
-    Ok(())
 }
 
-#[expect(clippy::print_stderr, reason = "for the person who runs the import")]
-fn tell(problems: &[Problem]) {
-    for problem in problems {
-        eprintln!("{problem}");
+// By hand, because readings have their options with and without their word.
+impl Args for Import {
+    fn augment_args(command: Command) -> Command {
+        let about = command.get_about().cloned();
+        let command = Noun::augment_subcommands(Readings::augment_args(command));
+        let command = command.args_conflicts_with_subcommands(true).subcommand_negates_reqs(true);
+        command.about(about.unwrap_or_default()).subcommand_required(false)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
     }
 }
 
-impl Tally {
-    #[expect(clippy::print_stdout, reason = "for the person who runs the import")]
-    fn tell(&self) {
-        println!("{} readings accepted, {} lines refused", self.accepted, self.refused);
+impl FromArgMatches for Import {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        match matches.subcommand() {
+            Some(_) => Noun::from_arg_matches(matches).map(|noun| Self::Noun(Box::new(noun))),
+            None => Readings::from_arg_matches(matches)
+                .map(|readings| Self::Readings(Box::new(readings))),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
     }
 }

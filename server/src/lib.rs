@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod data;
 mod demo;
+mod export;
 #[doc(hidden)]
 pub mod fuzz;
 mod health;
@@ -22,10 +23,12 @@ mod restore;
 mod serve;
 mod session;
 mod sessions;
+mod sheet;
 #[cfg(test)]
 mod testing;
 
 pub use cli::{Cli, run};
 pub use config::{Config, Neighbours};
+pub use demo::large;
 pub use part::Part;
 pub use serve::Running;

@@ -7,7 +7,10 @@ use proto::auth::v1::{
     CreateTokenRequest, RefreshTokenRequest, TokenPair, auth_service_client::AuthServiceClient,
 };
 use tokio::time::Instant;
-use tonic::{Code, Request, Status, metadata::MetadataValue};
+use tonic::{
+    Code, Request, Status,
+    metadata::{AsciiMetadataValue, MetadataValue},
+};
 
 /// The longest that a call may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,14 +41,17 @@ impl Session {
 
     /// A request in this person's name, with a token that lasts.
     pub async fn request<T>(&mut self, message: T) -> Result<Request<T>, Status> {
+        Ok(self.pass().await?.request(message))
+    }
+
+    /// What requests in this person's name need for the next minutes, for several who call at once.
+    pub async fn pass(&mut self) -> Result<Pass, Status> {
         if self.renew_at <= Instant::now() {
             self.renew().await?;
         }
-        let mut request = patient(message);
         let bearer = MetadataValue::try_from(format!("Bearer {}", self.tokens.access))
             .map_err(|_| Status::internal("the access token can't be sent"))?;
-        request.metadata_mut().insert("authorization", bearer);
-        Ok(request)
+        Ok(Pass(bearer))
     }
 
     async fn renew(&mut self) -> Result<(), Status> {
@@ -62,6 +68,18 @@ impl Session {
     }
 }
 
+/// A token that is good for a while yet.
+#[derive(Clone)]
+pub struct Pass(AsciiMetadataValue);
+
+impl Pass {
+    pub fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = patient(message);
+        request.metadata_mut().insert("authorization", self.0.clone());
+        request
+    }
+}
+
 async fn create_token(
     auth: &mut AuthServiceClient<Peer>,
     credentials: &Credentials,
@@ -75,6 +93,32 @@ async fn create_token(
 fn half_of_life(tokens: &TokenPair) -> Instant {
     let seconds = u64::try_from(tokens.expires_in).unwrap_or_default();
     Instant::now() + Duration::from_secs(seconds / 2)
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// After half a minute of pauses, the service is not coming back for us.
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
+
+/// Calls again while the service is away or full.
+///
+/// # Errors
+///
+/// It refuses, or was away too long.
+pub async fn patiently<T>(mut call: impl AsyncFnMut() -> Result<T, Status>) -> Result<T, Status> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match call().await {
+            Err(status) if will_pass(&status) && pause <= LONGEST_PAUSE => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn will_pass(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded)
 }
 
 /// A request that is not waited for for ever.

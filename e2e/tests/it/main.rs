@@ -13,6 +13,7 @@ mod grpcurl;
 mod history;
 mod life;
 mod load;
+mod once;
 mod openapi;
 mod readme;
 mod refresh;

@@ -68,13 +68,16 @@ pub struct OrderedPage<T: 'static, K> {
 }
 
 /// Reads which page of an ordered list is asked for, as [`page!`](crate::page!) does, and its `order_by`, which stays part of
-/// what the next page's token is good for.
+/// what the next page's token is good for. A list whose order follows from its filter names the order itself.
 #[macro_export]
 macro_rules! ordered_page {
-    ($db:expr, $request:expr, $fields:expr) => {{
+    ($db:expr, $request:expr, $fields:expr) => {
+        $crate::ordered_page!($db, $request, $fields, &$request.order_by)
+    };
+    ($db:expr, $request:expr, $fields:expr, $order_by:expr) => {{
         let size = std::mem::take(&mut $request.page_size);
         let token = std::mem::take(&mut $request.page_token);
-        let (seal, order_by) = ($db.seal(), &$request.order_by);
+        let (seal, order_by) = ($db.seal(), $order_by);
         $crate::order::OrderedPage::parse(seal, $fields, order_by, size, &token, &$request)
     }};
 }

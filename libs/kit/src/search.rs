@@ -2,6 +2,9 @@
 //!
 //! SQLite lowers ASCII alone, and PostgreSQL whatever its locale knows: text that is searched is kept [folded](fold) in a
 //! column of its own, and compared with a [pattern](contains) that was folded by the same rules.
+//!
+//! Where many rows are searched, an index tells which have three characters in a row: on PostgreSQL `pg_trgm`, which the
+//! pattern is enough for, on SQLite a table of FTS5 with the tokenizer `trigram`, which is asked for [some](trigrams).
 
 /// `text` without its case, by Unicode's rules.
 pub fn fold(text: &str) -> String {
@@ -14,9 +17,35 @@ pub fn contains(text: &str) -> String {
     format!("%{text}%")
 }
 
+/// An expression of FTS5 for what may contain `text`: all that does, and some that has its parts elsewhere. None where the
+/// text is shorter than what the index knows.
+pub fn trigrams(text: &str) -> Option<String> {
+    let text: Vec<char> = fold(text).chars().collect();
+    // Each once, side by side; the last ones may overlap. More would cost more than they leave out.
+    let last = text.len().checked_sub(3)?;
+    let starts = (0..last).step_by(3).chain([last]).take(MOST_TRIGRAMS);
+    let quoted = starts.map(|start| {
+        let trigram: String = text[start..start + 3].iter().collect();
+        format!("\"{}\"", trigram.replace('"', "\"\""))
+    });
+    Some(quoted.collect::<Vec<_>>().join(" AND "))
+}
+
+/// How much of a long text is asked for.
+const MOST_TRIGRAMS: usize = 12;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_asked_for_by_its_parts_of_three_characters() {
+        assert_eq!(trigrams("Öl"), None);
+        assert_eq!(trigrams("Ölf").as_deref(), Some(r#""ölf""#));
+        assert_eq!(trigrams("BEARING").as_deref(), Some(r#""bea" AND "rin" AND "ing""#));
+        assert_eq!(trigrams(r#"6" and"#).as_deref(), Some(r#""6"" " AND "and""#));
+        assert_eq!(trigrams(&"x".repeat(200)).unwrap().matches("AND").count(), 11);
+    }
 
     #[test]
     fn a_pattern_has_no_case_and_nothing_special_in_it() {

@@ -38,9 +38,10 @@ pub async fn versions(c: &mut SqliteConnection) -> anyhow::Result<Vec<i64>> {
 /// The tables that are copied.
 pub async fn tables(c: &mut SqliteConnection) -> anyhow::Result<Vec<Table>> {
     let names: Vec<String> = sqlx::query_scalar(
+        // Virtual tables and what they keep are of another type.
         "select name
-         from sqlite_schema
-         where type = 'table' and name not like 'sqlite~_%' escape '~'
+         from pragma_table_list
+         where schema = 'main' and type = 'table' and name not like 'sqlite~_%' escape '~'
          order by name",
     )
     .fetch_all(&mut *c)

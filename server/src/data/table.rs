@@ -34,9 +34,12 @@ pub const TRANSACTION: &str = "transaction_id";
 /// The statement that gives the change log another identity, which is `$1`, than any log had before.
 pub const SET_APART: &str = "update log set era = $1 where id = 1";
 
+/// What the embedded engine's search keeps of the tasks; it comes with them.
+const SEARCHED: &str = "task_titles";
+
 /// Whether the table is copied.
 pub fn is_copied(name: &str) -> bool {
-    name != LOG && name != "_sqlx_migrations"
+    ![LOG, SEARCHED, "_sqlx_migrations"].contains(&name)
 }
 
 /// Whether the column is copied.

@@ -39,7 +39,7 @@ impl People {
         clock: &Clock,
         peers: &Peers,
     ) -> anyhow::Result<Self> {
-        let chief = log_in(db, clock, peers, CHIEF, Role::Admin).await?;
+        let chief = chief(db, clock, peers).await?;
         let mut technicians = Vec::new();
         for who in TECHNICIANS {
             let mut session = log_in(db, clock, peers, who, Role::Technician).await?;
@@ -48,6 +48,15 @@ impl People {
         }
         Ok(Self { chief, technicians })
     }
+}
+
+/// The chief alone.
+///
+/// # Errors
+///
+/// The database or auth refuses.
+pub async fn chief(db: &kit::db::Config, clock: &Clock, peers: &Peers) -> anyhow::Result<Session> {
+    log_in(db, clock, peers, CHIEF, Role::Admin).await
 }
 
 async fn log_in(
@@ -74,7 +83,8 @@ async fn log_in(
     session.map_err(|status| anyhow!("{full_name} can't log in: {}", status.message()))
 }
 
-async fn own_id(session: &mut Session, peers: &Peers) -> anyhow::Result<String> {
+/// Who that is.
+pub async fn own_id(session: &mut Session, peers: &Peers) -> anyhow::Result<String> {
     let request = session.request(GetUserRequest { id: "me".into(), ..Default::default() }).await?;
     let user = UserServiceClient::new(peers.auth.clone()).get_user(request).await?;
     Ok(user.into_inner().id)

@@ -1,15 +1,43 @@
-//! Who imports.
+//! Who imports, and where to.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use console::Term;
+use kit::peer::{self, Peer};
 
-use crate::session::Credentials;
+use crate::session::{Credentials, Session};
 
-/// Whose name the readings are sent in.
+/// A running suite, and who calls it.
+#[derive(clap::Args)]
+pub struct Client {
+    /// Where the suite's gRPC port is
+    #[arg(long, default_value = "http://127.0.0.1:50051", value_name = "URL")]
+    server: String,
+
+    #[command(flatten)]
+    login: Login,
+}
+
+impl Client {
+    /// Logs in. A terminal is asked for what was not set, unless standard input is taken.
+    ///
+    /// # Errors
+    ///
+    /// The suite can't be reached or refuses.
+    pub async fn log_in(self, input_is_taken: bool) -> anyhow::Result<(Session, Peer)> {
+        let server = peer::remote(&self.server).context("--server is no URL")?;
+        let credentials = self.login.credentials(input_is_taken)?;
+        let session = Session::log_in(server.clone(), credentials).await;
+        let session = session
+            .map_err(|status| anyhow!("can't log in at {}: {}", self.server, status.message()))?;
+        Ok((session, server))
+    }
+}
+
+/// Whose name it is done in.
 #[derive(clap::Args)]
 #[group(id = "login")]
 pub struct Login {
-    /// Who sends the readings [default: the first admin]
+    /// Who does it [default: the first admin]
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
 

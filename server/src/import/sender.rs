@@ -1,20 +1,14 @@
 //! Sends readings, as often as it takes.
 
-use std::time::Duration;
-
 use kit::peer::Peer;
 use proto::telemetry::v1::{
     BatchCreateReadingsRequest, BatchCreateReadingsResponse, Reading, RefusedReading,
     telemetry_service_client::TelemetryServiceClient,
 };
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::rows::{Columns, Problem, Row};
-use crate::session::Session;
-
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// After half a minute of pauses, the service is not coming back for us.
-const LONGEST_PAUSE: Duration = Duration::from_secs(16);
+use crate::session::{Session, patiently};
 
 /// Sends rows as readings of one metric of one piece of equipment.
 pub struct Sender {
@@ -33,16 +27,8 @@ impl Sender {
     ///
     /// The service refuses the whole, or was away too long.
     pub async fn send(&mut self, rows: &[Row]) -> Result<Vec<Problem>, Status> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.try_send(rows).await {
-                Err(status) if will_pass(&status) && pause <= LONGEST_PAUSE => {
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                }
-                answer => return Ok(self.problems(rows, answer?)),
-            }
-        }
+        let answer = patiently(async || self.try_send(rows).await).await?;
+        Ok(self.problems(rows, answer))
     }
 
     async fn try_send(&mut self, rows: &[Row]) -> Result<BatchCreateReadingsResponse, Status> {
@@ -83,10 +69,6 @@ impl Sender {
     }
 }
 
-fn will_pass(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{
@@ -98,6 +80,7 @@ mod tests {
     use proto::equipment::v1::{
         CreateEquipmentRequest, Equipment, equipment_service_client::EquipmentServiceClient,
     };
+    use tonic::Code;
     use tower::ServiceExt;
 
     use super::*;

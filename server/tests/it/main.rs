@@ -9,6 +9,7 @@ mod migrate;
 mod moving;
 mod observe;
 mod serve;
+mod sheet;
 
 use std::{
     io::Write,

@@ -29,7 +29,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// The tables that this service owns.
 pub static SCHEMA: Schema =
-    Schema { service: "auth", sqlite: &MIGRATIONS, postgres: &MIGRATIONS, told: &[] };
+    Schema { service: "auth", sqlite: &[&MIGRATIONS], postgres: &[&MIGRATIONS], told: &[] };
 
 /// Starts the service: opens its database, makes keys and the first admin if there are none, and adds its methods to
 /// `routes`. `secret` is what the parts of the deployment prove themselves with.

@@ -14,7 +14,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// The tables that this service owns.
 pub static SCHEMA: Schema =
-    Schema { service: "equipment", sqlite: &MIGRATIONS, postgres: &MIGRATIONS, told: &[] };
+    Schema { service: "equipment", sqlite: &[&MIGRATIONS], postgres: &[&MIGRATIONS], told: &[] };
 
 /// Starts the service: opens its database and adds its methods to `routes`.
 ///

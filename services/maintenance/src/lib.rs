@@ -4,6 +4,7 @@
 //! equipment service's: it is asked before a transaction begins, never inside one.
 
 mod domain;
+pub mod fill;
 mod rpc;
 mod store;
 
@@ -15,11 +16,14 @@ use proto::maintenance::v1::{
 };
 use tonic::service::RoutesBuilder;
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// The engines differ in how they search titles.
+static BOTH: Migrator = sqlx::migrate!();
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// The tables that this service owns.
 pub static SCHEMA: Schema =
-    Schema { service: "maintenance", sqlite: &MIGRATIONS, postgres: &MIGRATIONS, told: &[] };
+    Schema { service: "maintenance", sqlite: &[&BOTH, &SQLITE], postgres: &[&BOTH, &POSTGRES], told: &[] };
 
 /// Starts the service: opens its database and adds its methods to `routes`.
 ///

@@ -32,7 +32,7 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 /// The tables that this service owns. The engines differ in how they keep samples. Who watches readings holds a number
 /// of the journal.
 pub static SCHEMA: Schema =
-    Schema { service: "telemetry", sqlite: &SQLITE, postgres: &POSTGRES, told: &["journal"] };
+    Schema { service: "telemetry", sqlite: &[&SQLITE], postgres: &[&POSTGRES], told: &["journal"] };
 
 /// The largest message: a batch of 10,000 readings of several metrics.
 const MESSAGE_BYTES: usize = 16 * 1024 * 1024;

@@ -16,10 +16,10 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 pub struct Schema {
     /// Whose they are: the name of the embedded file, and of the schema on a server.
     pub service: &'static str,
-    /// How they come about on the embedded engine; numbers below 100 are this library's.
-    pub sqlite: &'static Migrator,
+    /// How they come about on the embedded engine, in one or more parts; numbers below 100 are this library's.
+    pub sqlite: &'static [&'static Migrator],
     /// The same on a server, under the same numbers.
-    pub postgres: &'static Migrator,
+    pub postgres: &'static [&'static Migrator],
     /// Tables whose rows watchers are told of by their numbers. In a copy the numbers go on at a place that nobody has heard
     /// of: who resumes from the original is told all that is new, whatever came there after the copy was made.
     pub told: &'static [&'static str],
@@ -42,7 +42,7 @@ impl Schema {
     /// It can't be reached or holds a schema that this version doesn't know.
     pub async fn open(&self, config: &Config) -> anyhow::Result<Db> {
         let ours = if config.server().is_some() { self.postgres } else { self.sqlite };
-        Db::open(config, self.service, ours).await
+        Db::open(config, self.service, &joined(ours)).await
     }
 
     /// The numbers of the steps that the database has taken; none, if there is no database. Makes none.
@@ -114,7 +114,11 @@ impl Schema {
     }
 
     fn steps(&self, on_server: bool) -> Migrator {
-        if on_server { all_on_server(self.postgres) } else { all_in_file(self.sqlite) }
+        if on_server {
+            all_on_server(&joined(self.postgres))
+        } else {
+            all_in_file(&joined(self.sqlite))
+        }
     }
 
     /// Holds the steps that were taken against those that there are.
@@ -129,6 +133,14 @@ impl Schema {
         }
         Ok(taken.into_iter().map(|(version, _)| version).collect())
     }
+}
+
+/// The steps of all parts, in the order of their numbers.
+fn joined(parts: &[&Migrator]) -> Migrator {
+    let mut all: Vec<Migration> =
+        parts.iter().flat_map(|part| part.iter()).cloned().collect();
+    all.sort_by_key(|step| step.version);
+    Migrator::with_migrations(all)
 }
 
 /// This library's steps and a service's, in one history.

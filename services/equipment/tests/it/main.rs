@@ -4,6 +4,7 @@
 mod access;
 mod equipment;
 mod pages;
+mod plan;
 mod status_interval;
 mod token;
 mod watch;

@@ -89,9 +89,6 @@ pub struct Task {
     pub revision: i64,
 }
 
-/// What nobody works on any more: such a task is never overdue.
-pub const OVER: [Status; 2] = [Status::Completed, Status::Cancelled];
-
 /// Somebody who may work, and wants to change a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Worker {

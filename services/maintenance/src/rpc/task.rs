@@ -71,19 +71,19 @@ pub async fn list(
     call: Call<pb::ListTasksRequest>,
 ) -> Result<pb::ListTasksResponse> {
     let mut request = call.message;
-    let page = kit::page!(service.db, request)?;
-    let today = service.suite.clock.now().date();
-    let due_before = request.due_before.as_deref();
+    let day = request.due_before.as_deref().map(|day| parse_date("due_before", day)).transpose()?;
+    let today = request.overdue.then(|| service.suite.clock.now().date());
     let filter = store::task::Filter {
         status: Status::from_name(request.status().as_str_name()),
         priority: Priority::from_name(request.priority().as_str_name()),
         equipment_id: EquipmentId::parse_optional("equipment_id", request.equipment_id.as_deref())?,
         // Ids of users are kept as their tokens write them: in lower case.
-        assignee_id: request.assignee_id.map(|id| id.to_ascii_lowercase()),
-        due_before: due_before.map(|day| parse_date("due_before", day)).transpose()?,
-        overdue_on: request.overdue.then_some(today),
-        title: Some(request.title).filter(|title| !title.is_empty()),
+        assignee_id: request.assignee_id.as_deref().map(str::to_ascii_lowercase),
+        due_before: day.into_iter().chain(today).min(),
+        is_open: request.overdue,
+        title: Some(request.title.clone()).filter(|title| !title.is_empty()),
     };
+    let page = kit::ordered_page!(service.db, request, store::task::ORDERS, filter.order())?;
 
     let rows = store::task::list(&mut service.db.read().await?, &filter, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |task| task.id)?;

@@ -6,6 +6,7 @@ use kit::{
 };
 use sqlx::QueryBuilder;
 
+use super::TOGETHER;
 use crate::domain::{
     comment::{Comment, CommentId},
     task::TaskId,
@@ -24,6 +25,25 @@ pub async fn insert(tx: &mut Tx, comment: &Comment) -> Result<()> {
         .execute(c).await.map(drop))
     // The task was there a moment ago.
     .on_constraint("comments_task_id_fkey", Error::not_found("task", comment.task_id))
+}
+
+/// Many at once, that nobody has yet.
+pub async fn insert_all(tx: &mut Tx, comments: &[Comment]) -> Result<()> {
+    for some in comments.chunks(TOGETHER) {
+        on!(tx, c => {
+            let mut query = QueryBuilder::new("insert into comments (id, task_id, author_id, text, created_at) ");
+            query.push_values(some, |mut row, one| {
+                row
+                    .push_bind(one.id)
+                    .push_bind(one.task_id)
+                    .push_bind(&one.author_id)
+                    .push_bind(&one.text)
+                    .push_bind(one.created_at);
+            });
+            query.build().persistent(false).execute(c).await.map(drop)
+        })?;
+    }
+    Ok(())
 }
 
 pub async fn delete_of(tx: &mut Tx, task_id: TaskId) -> Result<()> {

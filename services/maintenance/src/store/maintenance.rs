@@ -6,6 +6,7 @@ use kit::{
 };
 use sqlx::QueryBuilder;
 
+use super::{TOGETHER, equals};
 use crate::domain::{
     equipment::EquipmentId,
     maintenance::{Maintenance, MaintenanceId},
@@ -61,6 +62,38 @@ pub async fn insert(tx: &mut Tx, record: &Maintenance) -> Result<()> {
         "maintenance_records_task_id_completion_key",
         Error::AlreadyExists("the work is recorded already"),
     )
+}
+
+/// Many at once, that nobody has yet.
+pub async fn insert_all(tx: &mut Tx, records: &[Maintenance]) -> Result<()> {
+    for some in records.chunks(TOGETHER) {
+        on!(tx, c => {
+            let mut query = QueryBuilder::new(
+                "insert into maintenance_records (
+                     id, equipment_id, task_id, completion, technician_id, kind, work_done,
+                     started_at, finished_at, parts_used, created_at, updated_at, revision
+                 ) ",
+            );
+            query.push_values(some, |mut row, one| {
+                row
+                    .push_bind(one.id)
+                    .push_bind(one.equipment_id)
+                    .push_bind(one.task_id)
+                    .push_bind(one.completion)
+                    .push_bind(&one.technician_id)
+                    .push_bind(one.work.kind)
+                    .push_bind(&one.work.work_done)
+                    .push_bind(one.work.started_at)
+                    .push_bind(one.work.finished_at)
+                    .push_bind(&one.work.parts_used)
+                    .push_bind(one.created_at)
+                    .push_bind(one.updated_at)
+                    .push_bind(one.revision);
+            });
+            query.build().persistent(false).execute(c).await.map(drop)
+        })?;
+    }
+    Ok(())
 }
 
 pub async fn find(db: &mut Conn, id: MaintenanceId) -> Result<Option<Maintenance>> {
@@ -127,16 +160,19 @@ pub async fn list(
     filter: &Filter,
     page: &Page<MaintenanceId>,
 ) -> Result<Vec<Maintenance>> {
+    // A task has few records, a piece of equipment more, a person most.
+    let is_wide = filter.task_id.is_none();
+    let is_wider = is_wide && filter.equipment_id.is_none();
     Ok(on!(db, c => {
         let mut query = QueryBuilder::new(select!("where true"));
-        if let Some(equipment_id) = filter.equipment_id {
-            query.push(" and equipment_id = ").push_bind(equipment_id);
-        }
         if let Some(task_id) = filter.task_id {
             query.push(" and task_id = ").push_bind(task_id);
         }
+        if let Some(equipment_id) = filter.equipment_id {
+            query.push(equals("equipment_id", is_wide)).push_bind(equipment_id);
+        }
         if let Some(technician_id) = &filter.technician_id {
-            query.push(" and technician_id = ").push_bind(technician_id);
+            query.push(equals("technician_id", is_wider)).push_bind(technician_id);
         }
         if let Some(after) = page.after {
             query.push(" and id > ").push_bind(after);

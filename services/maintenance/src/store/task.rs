@@ -1,13 +1,16 @@
 use kit::{
     Page, Result, Timestamp,
     db::{Conn, Engine, Tx},
-    on, search,
+    on,
+    order::{By, Field, OrderedPage},
+    search,
 };
 use sqlx::QueryBuilder;
 
+use super::{TOGETHER, equals};
 use crate::domain::{
     equipment::EquipmentId,
-    task::{OVER, Priority, Status, Task, TaskId},
+    task::{Priority, Status, Task, TaskId},
 };
 
 /// Which tasks to list.
@@ -21,9 +24,27 @@ pub struct Filter {
     pub assignee_id: Option<String>,
     /// A day that their due dates lie before.
     pub due_before: Option<String>,
-    /// A day that their due dates lie before while they are not over.
-    pub overdue_on: Option<String>,
+    /// Only what is neither completed nor cancelled.
+    pub is_open: bool,
 }
+
+impl Filter {
+    /// What the list is ordered by, of [`ORDERS`]: what is due before a day by its urgency, all else by age.
+    pub fn order(&self) -> &'static str {
+        if self.due_before.is_some() { "due_date" } else { "" }
+    }
+}
+
+/// What lists of tasks are ordered by.
+pub const ORDERS: &[Field<Task>] = &[Field {
+    name: "due_date",
+    // Never null where a list is ordered by it.
+    sql: "due_date",
+    value: By::Text(|task| task.due_date.clone().unwrap_or_default()),
+}];
+
+/// What somebody works on still, or shall. Spelled out, so that the engines know the indexes that are for it.
+const OPEN: &str = " and status <> 'COMPLETED' and status <> 'CANCELLED'";
 
 /// Which completed tasks to list.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +99,44 @@ pub async fn insert(tx: &mut Tx, task: &Task) -> Result<Task> {
         .bind(task.revision)
         .bind(search::fold(&task.title))
         .fetch_one(c).await)?)
+}
+
+/// Many at once, that nobody has yet.
+pub async fn insert_all(tx: &mut Tx, tasks: &[Task]) -> Result<()> {
+    for some in tasks.chunks(TOGETHER) {
+        on!(tx, c => {
+            let mut query = QueryBuilder::new(
+                "insert into tasks (
+                     id, title, title_lower, description, equipment_id, status, priority,
+                     due_date, assignee_id, created_by, source, alert_id, completions,
+                     completed_at, completed_by, created_at, updated_at, revision
+                 ) ",
+            );
+            query.push_values(some, |mut row, one| {
+                row
+                    .push_bind(one.id)
+                    .push_bind(&one.title)
+                    .push_bind(search::fold(&one.title))
+                    .push_bind(&one.description)
+                    .push_bind(one.equipment_id)
+                    .push_bind(one.status)
+                    .push_bind(one.priority)
+                    .push_bind(&one.due_date)
+                    .push_bind(&one.assignee_id)
+                    .push_bind(&one.created_by)
+                    .push_bind(one.source)
+                    .push_bind(one.alert_id)
+                    .push_bind(one.completions)
+                    .push_bind(one.completed_at)
+                    .push_bind(&one.completed_by)
+                    .push_bind(one.created_at)
+                    .push_bind(one.updated_at)
+                    .push_bind(one.revision);
+            });
+            query.build().persistent(false).execute(c).await.map(drop)
+        })?;
+    }
+    Ok(())
 }
 
 pub async fn find(db: &mut Conn, id: TaskId) -> Result<Option<Task>> {
@@ -141,39 +200,73 @@ pub async fn delete(tx: &mut Tx, id: TaskId) -> Result<()> {
     Ok(())
 }
 
-/// By id, which is by age.
-pub async fn list(db: &mut Conn, filter: &Filter, page: &Page<TaskId>) -> Result<Vec<Task>> {
+/// Of SQLite alone.
+const FOUND: &str = " and id in (
+    select task_titles.id
+    from task_search
+    join task_titles on task_titles.number = task_search.rowid
+    where task_search match ";
+
+/// On SQLite, what to ask the index of titles for, if it names so few tasks that looking at each is less than looking for
+/// `limit` of them in the order of the list. PostgreSQL plans that by itself.
+async fn titled(db: &mut Conn, title: &str, limit: i64) -> Result<Option<String>> {
+    let Engine::Sqlite(c) = db.engine() else { return Ok(None) };
+    let Some(trigrams) = search::trigrams(title) else { return Ok(None) };
+    let few = 5000 + 25 * limit;
+    let count: i64 = sqlx::query_scalar(
+        "select count(*) from (select 1 from task_search where task_search match $1 limit $2)",
+    )
+    .bind(&trigrams)
+    .bind(few + 1)
+    .fetch_one(c)
+    .await?;
+    Ok((count <= few).then_some(trigrams))
+}
+
+/// In the filter's [order](Filter::order).
+pub async fn list(
+    db: &mut Conn,
+    filter: &Filter,
+    page: &OrderedPage<Task, TaskId>,
+) -> Result<Vec<Task>> {
+    let found = match &filter.title {
+        Some(title) => titled(db, title, page.limit()).await?,
+        None => None,
+    };
+    // What was found is few, a piece of equipment has few tasks, a person more, a status or a priority many.
+    let is_wide = found.is_none();
+    let is_wider = is_wide && filter.equipment_id.is_none();
+    let is_widest = is_wider && filter.assignee_id.is_none();
+    let is_due = filter.due_before.is_some();
     Ok(on!(db, c => {
         let mut query = QueryBuilder::new(select!("where true"));
         if let Some(title) = &filter.title {
             query.push(" and title_lower like ").push_bind(search::contains(title));
             query.push(" escape '\\'");
         }
+        if let Some(found) = &found {
+            query.push(FOUND).push_bind(found).push(")");
+        }
         if let Some(status) = filter.status {
-            query.push(" and status = ").push_bind(status);
+            let leads = is_wider && !filter.is_open && (is_widest || !is_due);
+            query.push(equals("status", leads)).push_bind(status);
         }
         if let Some(priority) = filter.priority {
-            query.push(" and priority = ").push_bind(priority);
+            query.push(equals("priority", is_widest && !is_due)).push_bind(priority);
         }
         if let Some(equipment_id) = filter.equipment_id {
-            query.push(" and equipment_id = ").push_bind(equipment_id);
+            query.push(equals("equipment_id", is_wide)).push_bind(equipment_id);
         }
         if let Some(assignee_id) = &filter.assignee_id {
-            query.push(" and assignee_id = ").push_bind(assignee_id);
+            query.push(equals("assignee_id", is_wider)).push_bind(assignee_id);
         }
         if let Some(day) = &filter.due_before {
             query.push(" and due_date < ").push_bind(day);
         }
-        if let Some(day) = &filter.overdue_on {
-            query.push(" and due_date < ").push_bind(day);
-            for status in OVER {
-                query.push(" and status <> ").push_bind(status);
-            }
+        if filter.is_open {
+            query.push(OPEN);
         }
-        if let Some(after) = page.after {
-            query.push(" and id > ").push_bind(after);
-        }
-        query.push(" order by id limit ").push_bind(page.limit());
+        kit::push_page!(query, page);
         query.build_query_as().fetch_all(c).await
     })?)
 }
@@ -187,7 +280,8 @@ pub async fn list_completed(
     Ok(on!(db, c => {
         let mut query = QueryBuilder::new(select!("where completed_at is not null"));
         if let Some(completed_by) = &filter.completed_by {
-            query.push(" and completed_by = ").push_bind(completed_by);
+            let leads = filter.equipment_id.is_none();
+            query.push(equals("completed_by", leads)).push_bind(completed_by);
         }
         if let Some(equipment_id) = filter.equipment_id {
             query.push(" and equipment_id = ").push_bind(equipment_id);
@@ -205,4 +299,16 @@ pub async fn list_completed(
         query.push(" order by completed_at desc, id desc limit ").push_bind(page.limit());
         query.build_query_as().fetch_all(c).await
     })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_open_is_neither_completed_nor_cancelled() {
+        let text = [Status::Completed, Status::Cancelled]
+            .map(|status| format!(" and status <> '{}'", status.name()));
+        assert_eq!(text.concat(), OPEN);
+    }
 }

@@ -5,6 +5,7 @@ use kit::{
 };
 use sqlx::QueryBuilder;
 
+use super::TOGETHER;
 use crate::domain::{
     task::TaskId,
     task_event::{TaskEvent, TaskEventId},
@@ -32,6 +33,27 @@ pub async fn insert(tx: &mut Tx, event: &TaskEvent) -> Result<()> {
         .bind(event.at)
         .bind(&event.detail)
         .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Many at once, that nobody has yet.
+pub async fn insert_all(tx: &mut Tx, events: &[TaskEvent]) -> Result<()> {
+    for some in events.chunks(TOGETHER) {
+        on!(tx, c => {
+            let mut query = QueryBuilder::new("insert into task_events (id, task_id, equipment_id, kind, actor_id, at, detail) ");
+            query.push_values(some, |mut row, one| {
+                row
+                    .push_bind(one.id)
+                    .push_bind(one.task_id)
+                    .push_bind(one.equipment_id)
+                    .push_bind(one.kind)
+                    .push_bind(&one.actor_id)
+                    .push_bind(one.at)
+                    .push_bind(&one.detail);
+            });
+            query.build().persistent(false).execute(c).await.map(drop)
+        })?;
+    }
     Ok(())
 }
 

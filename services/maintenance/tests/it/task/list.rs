@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use kit::access::Role;
 use proto::maintenance::v1::{
-    ClaimTaskRequest, CompleteTaskRequest, ListTasksRequest, Task,
+    ClaimTaskRequest, CompleteTaskRequest, DeleteTaskRequest, ListTasksRequest, Task,
+    UpdateTaskRequest,
     task::{Priority, Status},
 };
 
@@ -34,11 +35,75 @@ testkit::both! {
             ("öL PRÜ", vec!["Öl prüfen"]),
             ("žluťoučký наСОС", vec!["ŽLUŤOUČKÝ Насос"]),
             ("'", vec!["it's"]),
+            ("\"", vec![]),
+            ("lo", vec!["100% load", "100 Load"]),
+            ("loa", vec!["100% load", "100 Load"]),
+            (" loa", vec!["100% load", "100 Load"]),
+            ("00% lo", vec!["100% load"]),
+            // Each part of it is there, but not so.
+            ("loaload", vec![]),
             ("nothing", vec![]),
         ] {
             let request = ListTasksRequest { title: title.into(), ..Default::default() };
             assert_eq!(titles(&mut client, request).await, found, "{title}");
         }
+    }
+
+    async fn a_search_knows_a_title_from_its_change_to_its_end(world: World) {
+        let suite = start(&world).await;
+        let mut client = tasks(&suite, &world.user(Role::Admin));
+        let mut task = create(&mut client, titled("Grease the bearing")).await.unwrap();
+        create(&mut client, titled("Grease the coupling")).await.unwrap();
+
+        task.title = "Replace the BEARING".into();
+        let update = UpdateTaskRequest { task: Some(task.clone()), ..Default::default() };
+        client.update_task(update).await.unwrap();
+        for (title, found) in [
+            ("grease", vec!["Grease the coupling"]),
+            ("replace", vec!["Replace the BEARING"]),
+            ("bearing", vec!["Replace the BEARING"]),
+        ] {
+            let request = ListTasksRequest { title: title.into(), ..Default::default() };
+            assert_eq!(titles(&mut client, request).await, found, "{title}");
+        }
+
+        client.delete_task(DeleteTaskRequest { id: task.id, ..Default::default() }).await.unwrap();
+        let request = ListTasksRequest { title: "bearing".into(), ..Default::default() };
+        assert_eq!(titles(&mut client, request).await, Vec::<String>::new());
+    }
+
+    async fn a_search_goes_with_every_other_filter_and_page_by_page(world: World) {
+        let suite = start(&world).await;
+        let ana = world.user(Role::Technician);
+        let mut client = tasks(&suite, &ana);
+        let pump = pump(&world, &suite).await;
+        let due_date = Some("2025-12-31".to_owned());
+        for title in ["one bearing", "two bearings", "three bearings", "a coupling"] {
+            let (equipment_id, due_date) = (Some(pump.clone()), due_date.clone());
+            let task = Task { equipment_id, due_date, priority: Priority::High.into(), ..titled(title) };
+            let task = create(&mut client, task).await.unwrap();
+            let claim = ClaimTaskRequest { id: task.id, ..Default::default() };
+            client.claim_task(claim).await.unwrap();
+        }
+        create(&mut client, titled("a bearing of nobody")).await.unwrap();
+
+        let mut request = ListTasksRequest {
+            title: "bearing".into(),
+            status: Status::InProgress.into(),
+            priority: Priority::High.into(),
+            equipment_id: Some(pump),
+            assignee_id: Some(ana.id),
+            due_before: Some("2026-01-01".into()),
+            overdue: true,
+            page_size: 2,
+            ..Default::default()
+        };
+        let first = client.list_tasks(request.clone()).await.unwrap().into_inner();
+        request.page_token = first.next_page_token;
+        let second = titles(&mut client, request).await;
+
+        let first: Vec<_> = first.tasks.into_iter().map(|task| task.title).collect();
+        assert_eq!((first, second), (vec!["one bearing".into(), "two bearings".into()], vec!["three bearings".into()]));
     }
 
     async fn tasks_are_filtered_by_state_priority_equipment_and_holder(world: World) {
@@ -90,7 +155,7 @@ testkit::both! {
         let overdue = ListTasksRequest { overdue: true, ..all() };
         for (request, found) in [
             (before("2025-12-31"), vec!["done"]),
-            (before("2026-01-02"), vec!["2025-12-31", "2026-01-01", "done"]),
+            (before("2026-01-02"), vec!["done", "2025-12-31", "2026-01-01"]),
             (overdue.clone(), vec!["2025-12-31", "2026-01-01"]),
             (ListTasksRequest { overdue: true, ..before("2026-01-01") }, vec!["2025-12-31"]),
         ] {

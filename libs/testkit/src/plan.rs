@@ -1,0 +1,191 @@
+//! How a database does what a service asks of it: the plans of the very statements that were executed.
+//!
+//! PostgreSQL tells by `auto_explain`, with the rows that each step visited. SQLite is asked for the plan of the text that
+//! the driver logged; it has no statistics, so its plan is the same whatever the tables hold.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, SqliteConnection,
+    sqlite::SqliteConnectOptions,
+};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    Layer, Registry,
+    layer::{Context, SubscriberExt},
+};
+
+use crate::{Engine, World, eventually};
+
+/// Hears what the databases of this process are asked. A process hears once: it must be of one test, as nextest has it.
+pub struct Plans {
+    heard: Arc<Mutex<Vec<String>>>,
+    database: Database,
+}
+
+enum Database {
+    Sqlite(Box<SqliteConnectOptions>),
+    Postgres,
+}
+
+/// How one statement was, or would be, executed.
+#[derive(Debug)]
+pub struct Plan {
+    /// Each step, in the engine's words.
+    pub steps: Vec<String>,
+    /// The rows that were looked at. SQLite doesn't say.
+    pub visited: Option<u64>,
+}
+
+impl Plans {
+    /// Listens from now on, to statements on the database of `service`. To be called before it starts.
+    pub async fn listen(world: &World, service: &str) -> Self {
+        let database = match &world.db.database_url {
+            None => {
+                let file = world.db.data_dir.join(format!("{service}.db"));
+                let options = SqliteConnectOptions::new().filename(file).read_only(true);
+                Database::Sqlite(Box::new(options))
+            }
+            Some(url) => {
+                explain_everything(url).await;
+                Database::Postgres
+            }
+        };
+        let heard = Arc::default();
+        let subscriber = Registry::default().with(Listener {
+            target: match world.engine {
+                Engine::Sqlite => "sqlx::query",
+                Engine::Postgres => "sqlx::postgres::notice",
+            },
+            heard: Arc::clone(&heard),
+        });
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        Self { heard, database }
+    }
+
+    /// Forgets what was heard so far.
+    pub fn clear(&self) {
+        self.heard.lock().unwrap().clear();
+    }
+
+    /// The plan of the last statement with `part` in its text that was executed since [`clear`](Self::clear).
+    pub async fn of(&self, part: &str) -> Plan {
+        // The driver logs a statement when it is done with it, a moment after its last row.
+        let statement = eventually(part, || async {
+            let heard = self.heard.lock().unwrap();
+            heard.iter().rev().find(|statement| statement.contains(part)).cloned()
+        });
+        let statement = statement.await;
+        match &self.database {
+            Database::Sqlite(options) => sqlite(options, &statement).await,
+            Database::Postgres => postgres(&statement),
+        }
+    }
+}
+
+impl Plan {
+    /// Whether some step uses the index `name`, on either engine.
+    #[must_use]
+    pub fn uses(&self, name: &str) -> bool {
+        let words = |step: &String| step.split(' ').any(|word| word == name);
+        self.steps.iter().any(words)
+    }
+}
+
+/// Has every new connection to the database tell how each statement was executed.
+async fn explain_everything(url: &str) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let name: String =
+        sqlx::query_scalar("select current_database()").fetch_one(&mut connection).await.unwrap();
+    for setting in [
+        "session_preload_libraries = auto_explain",
+        "auto_explain.log_min_duration = 0",
+        "auto_explain.log_analyze = on",
+        "auto_explain.log_timing = off",
+        "auto_explain.log_format = json",
+        "client_min_messages = log",
+    ] {
+        let alter = AssertSqlSafe(format!("alter database {name} set {setting}"));
+        sqlx::query(alter).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+}
+
+async fn sqlite(options: &SqliteConnectOptions, statement: &str) -> Plan {
+    let mut connection: SqliteConnection = options.connect().await.unwrap();
+    let explain = AssertSqlSafe(format!("explain query plan {statement}"));
+    let rows = sqlx::query(explain).fetch_all(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    Plan { steps: rows.iter().map(|row| row.get("detail")).collect(), visited: None }
+}
+
+/// Reads what `auto_explain` tells: `duration: … plan:` and the plan as JSON.
+fn postgres(notice: &str) -> Plan {
+    let json = notice.find('{').map(|start| &notice[start..]).unwrap();
+    let told: Value = serde_json::from_str(json).unwrap();
+    let mut plan = Plan { steps: Vec::new(), visited: Some(0) };
+    plan.read(&told["Plan"]);
+    plan
+}
+
+impl Plan {
+    fn read(&mut self, node: &Value) {
+        let text = |key: &str| node[key].as_str().unwrap_or_default();
+        let number = |key: &str| node[key].as_f64().unwrap_or_default();
+        self.steps.push(format!("{} {}", text("Node Type"), text("Index Name")).trim().to_owned());
+        let removed = number("Rows Removed by Filter") + number("Rows Removed by Index Recheck");
+        let mut rows = (number("Actual Rows") + removed) * number("Actual Loops");
+        if text("Node Type") == "Bitmap Index Scan" {
+            // Entries of an index, many to a page, and none of them a row yet.
+            rows /= 10.0;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+        let rows = rows as u64;
+        // The steps pass on what one of them found.
+        self.visited = self.visited.max(Some(rows));
+        for child in node["Plans"].as_array().into_iter().flatten() {
+            self.read(child);
+        }
+    }
+}
+
+struct Listener {
+    target: &'static str,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl<S: Subscriber> Layer<S> for Listener {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == self.target {
+            let mut words = Words(String::new());
+            event.record(&mut words);
+            self.heard.lock().unwrap().push(words.0);
+        }
+    }
+}
+
+/// What an event says: its statement, or the start of it where that is all; else its message.
+struct Words(String);
+
+impl Words {
+    fn take(&mut self, field: &str, words: &str) {
+        let is_more = field == "db.statement" && !words.is_empty();
+        if is_more || (matches!(field, "summary" | "message") && self.0.is_empty()) {
+            words.trim().clone_into(&mut self.0);
+        }
+    }
+}
+
+impl Visit for Words {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field.name(), value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.take(field.name(), &format!("{value:?}"));
+    }
+}

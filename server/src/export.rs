@@ -1,0 +1,253 @@
+//! `flightline export`: what a running suite holds, as CSV files that `flightline import` reads.
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, anyhow};
+use indicatif::ProgressBar;
+use kit::peer::Peer;
+use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey};
+use proto::{
+    equipment::v1::{ListEquipmentRequest, equipment_service_client::EquipmentServiceClient},
+    maintenance::v1::{
+        ListMaintenanceRequest, ListTasksRequest,
+        maintenance_service_client::MaintenanceServiceClient,
+        task_service_client::TaskServiceClient,
+    },
+    telemetry::v1::{ListReadingsRequest, telemetry_service_client::TelemetryServiceClient},
+};
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::{
+    import::Client,
+    session::Session,
+    sheet::{Noun, Reference, cell, names::Names},
+};
+
+const PAGE: i32 = 1000;
+
+/// What to write.
+#[derive(clap::Subcommand)]
+pub enum Export {
+    /// Write the equipment in service
+    Equipment(Target),
+    /// Write all tasks
+    Tasks(Target),
+    /// Write all maintenance records
+    Maintenance(Target),
+    /// Write the readings of one metric of one piece of equipment
+    Readings {
+        /// The equipment's id
+        #[arg(long, value_name = "ID")]
+        equipment: Uuid,
+
+        /// Name of the metric, such as `temperature`
+        #[arg(long, value_name = "NAME")]
+        metric: String,
+
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Where it is written, and whose.
+#[derive(clap::Args)]
+pub struct Target {
+    /// CSV file, which is replaced; `-` writes to standard output
+    #[arg(default_value = "-")]
+    file: PathBuf,
+
+    #[command(flatten)]
+    client: Client,
+}
+
+type Sheet = csv::Writer<Box<dyn Write + Send>>;
+
+impl Export {
+    /// Writes it.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be written, or the suite can't be reached or refuses.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let (noun, target) = match self {
+            Self::Readings { equipment, metric, target } => {
+                return readings(equipment, metric, target).await;
+            }
+            Self::Equipment(target) => (Noun::Equipment, target),
+            Self::Tasks(target) => (Noun::Tasks, target),
+            Self::Maintenance(target) => (Noun::Maintenance, target),
+        };
+        let (mut session, server) = target.client.log_in(false).await?;
+        let names = Names::load(&mut session, &server).await.map_err(|status| away(&status))?;
+        let mut pages = Pages { noun, session, server, token: None };
+        let columns = pages.columns().await?;
+        let mut sheet = open(&target.file)?;
+        sheet.write_record(columns.iter().map(Column::name))?;
+        let bar = ProgressBar::new_spinner().with_message(noun.name());
+        while let Some(rows) = pages.next().await? {
+            for row in &rows {
+                sheet.write_record(columns.iter().map(|column| column.text(noun, row, &names)))?;
+            }
+            bar.inc(u64::try_from(rows.len()).unwrap_or_default());
+        }
+        bar.finish_and_clear();
+        sheet.flush().context("can't write the file")
+    }
+}
+
+fn away(status: &Status) -> anyhow::Error {
+    anyhow!("can't read on: {}", status.message())
+}
+
+fn open(file: &Path) -> anyhow::Result<Sheet> {
+    let output: Box<dyn Write + Send> = if file == Path::new("-") {
+        Box::new(io::stdout())
+    } else {
+        let made = File::create(file).with_context(|| format!("can't write {}", file.display()))?;
+        Box::new(BufWriter::new(made))
+    };
+    Ok(csv::Writer::from_writer(output))
+}
+
+/// A column of the file.
+struct Column {
+    field: FieldDescriptor,
+    /// Of a map.
+    key: Option<String>,
+}
+
+impl Column {
+    fn name(&self) -> String {
+        let of_key = self.key.as_ref().map(|key| format!(".{key}"));
+        format!("{}{}", self.field.name(), of_key.unwrap_or_default())
+    }
+
+    fn text(&self, noun: Noun, row: &DynamicMessage, names: &Names) -> String {
+        let text = cell::write(row, &self.field, self.key.as_deref());
+        match noun.reference(self.field.name()) {
+            Some(Reference::Equipment) if !text.is_empty() => names.of_equipment(&text),
+            Some(Reference::Person) if !text.is_empty() => names.of_person(&text),
+            _ => text,
+        }
+    }
+}
+
+/// A list, page by page.
+struct Pages {
+    noun: Noun,
+    session: Session,
+    server: Peer,
+    /// Of the next page; none before the first, empty after the last.
+    token: Option<String>,
+}
+
+impl Pages {
+    /// The columns of the file: of a map, one for each key that some row has.
+    async fn columns(&mut self) -> anyhow::Result<Vec<Column>> {
+        let mut columns = Vec::new();
+        for field in self.noun.fields() {
+            if !field.is_map() {
+                columns.push(Column { field, key: None });
+                continue;
+            }
+            let mut keys = BTreeSet::new();
+            while let Some(rows) = self.next().await? {
+                for row in &rows {
+                    let value = row.get_field(&field);
+                    let map = value.as_map().into_iter().flat_map(|map| map.keys());
+                    keys.extend(map.filter_map(MapKey::as_str).map(str::to_owned));
+                }
+            }
+            self.token = None;
+            columns.extend(
+                keys.into_iter().map(|key| Column { field: field.clone(), key: Some(key) }),
+            );
+        }
+        Ok(columns)
+    }
+
+    async fn next(&mut self) -> anyhow::Result<Option<Vec<DynamicMessage>>> {
+        let page_token = self.token.clone().unwrap_or_default();
+        if self.token.is_some() && page_token.is_empty() {
+            return Ok(None);
+        }
+        let (rows, token) = self.page(page_token).await.map_err(|status| away(&status))?;
+        self.token = Some(token);
+        Ok(Some(rows))
+    }
+
+    async fn page(&mut self, page_token: String) -> Result<(Vec<DynamicMessage>, String), Status> {
+        let (page_size, peer) = (PAGE, self.server.clone());
+        Ok(match self.noun {
+            Noun::Equipment => {
+                let message = ListEquipmentRequest { page_size, page_token, ..Default::default() };
+                let request = self.session.request(message).await?;
+                let page = EquipmentServiceClient::new(peer).list_equipment(request).await?;
+                let page = page.into_inner();
+                (self.rows(&page.equipment), page.next_page_token)
+            }
+            Noun::Tasks => {
+                let message = ListTasksRequest { page_size, page_token, ..Default::default() };
+                let request = self.session.request(message).await?;
+                let page = TaskServiceClient::new(peer).list_tasks(request).await?.into_inner();
+                (self.rows(&page.tasks), page.next_page_token)
+            }
+            Noun::Maintenance => {
+                let message =
+                    ListMaintenanceRequest { page_size, page_token, ..Default::default() };
+                let request = self.session.request(message).await?;
+                let page = MaintenanceServiceClient::new(peer).list_maintenance(request).await?;
+                let page = page.into_inner();
+                (self.rows(&page.records), page.next_page_token)
+            }
+        })
+    }
+
+    fn rows(&self, messages: &[impl prost::Message]) -> Vec<DynamicMessage> {
+        let row = |message| {
+            let mut row = self.noun.message();
+            // Both are of the same contract.
+            row.transcode_from(message).is_ok().then_some(row)
+        };
+        messages.iter().filter_map(row).collect()
+    }
+}
+
+/// As `flightline import FILE` reads them.
+async fn readings(equipment: Uuid, metric: String, target: Target) -> anyhow::Result<()> {
+    let (mut session, server) = target.client.log_in(false).await?;
+    let mut client = TelemetryServiceClient::new(server).max_decoding_message_size(16 << 20);
+    let mut message = ListReadingsRequest {
+        equipment_id: Some(equipment.to_string()),
+        metric: metric.clone(),
+        page_size: PAGE,
+        ..Default::default()
+    };
+    let mut sheet = open(&target.file)?;
+    sheet.write_record(["timestamp", "value"])?;
+    let bar = ProgressBar::new_spinner().with_message("readings");
+    loop {
+        let request = session.request(message.clone()).await.map_err(|status| away(&status))?;
+        let page =
+            client.list_readings(request).await.map_err(|status| away(&status))?.into_inner();
+        for reading in &page.readings {
+            let at = reading.recorded_at.map(cell::instant).unwrap_or_default();
+            if let Some(value) = reading.metrics.get(&metric) {
+                sheet.write_record([at, value.to_string()])?;
+            }
+        }
+        bar.inc(u64::try_from(page.readings.len()).unwrap_or_default());
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        message.page_token = page.next_page_token;
+    }
+    bar.finish_and_clear();
+    sheet.flush().context("can't write the file")
+}

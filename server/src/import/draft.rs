@@ -1,0 +1,261 @@
+//! The lines of a file, as far as each stands for itself.
+
+use std::{collections::HashSet, io::Read};
+
+use anyhow::{Context, bail};
+use csv::{ByteRecord, ReaderBuilder};
+use prost::DecodeError;
+use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage, Value};
+use proto::{
+    equipment::v1::{CreateEquipmentRequest, Equipment, equipment::Status},
+    maintenance::v1::{CreateTaskRequest, MaintenanceRecord, RecordMaintenanceRequest, Task, task},
+    validate::validate,
+};
+use tonic::Status as Refusal;
+use tonic_types::StatusExt;
+
+use super::rows::Problem;
+use crate::sheet::{Noun, Reference, cell, names::Names};
+
+/// What one line asks for.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub line: u64,
+    pub message: DynamicMessage,
+    /// What the file calls it: other lines may refer to it so.
+    pub id: String,
+    /// Equipment that the register doesn't know; maybe another line does.
+    pub parent: Option<String>,
+}
+
+/// What a draft is sent as.
+pub enum Request {
+    Equipment(Box<CreateEquipmentRequest>),
+    Task(Box<CreateTaskRequest>),
+    Record(Box<RecordMaintenanceRequest>),
+}
+
+impl Draft {
+    /// The request for it, with that idempotency key.
+    pub fn request(&self, noun: Noun, request_id: String) -> Result<Request, DecodeError> {
+        Ok(match noun {
+            Noun::Equipment => Request::Equipment(Box::new(CreateEquipmentRequest {
+                equipment: Some(self.message.transcode_to::<Equipment>()?),
+                request_id,
+            })),
+            Noun::Tasks => Request::Task(Box::new(CreateTaskRequest {
+                task: Some(self.message.transcode_to::<Task>()?),
+                request_id,
+            })),
+            Noun::Maintenance => Request::Record(Box::new(RecordMaintenanceRequest {
+                record: Some(self.message.transcode_to::<MaintenanceRecord>()?),
+                request_id,
+            })),
+        })
+    }
+
+    /// The text of a field.
+    pub fn text(&self, column: &str) -> String {
+        let field = self.message.descriptor().get_field_by_name(column);
+        field.map(|field| cell::write(&self.message, &field, None)).unwrap_or_default()
+    }
+
+    pub fn problem(&self, column: &str, reason: impl Into<String>) -> Problem {
+        Problem { line: self.line, column: column.to_owned(), reason: reason.into() }
+    }
+
+    /// What is wrong with it, as far as the contract's rules say.
+    fn check(&self, noun: Noun) -> Vec<Problem> {
+        let checked = match self.request(noun, String::new()) {
+            Ok(Request::Equipment(request)) => validate(&*request),
+            Ok(Request::Task(request)) => validate(&*request),
+            Ok(Request::Record(request)) => validate(&*request),
+            Err(error) => Err(Refusal::invalid_argument(error.to_string())),
+        };
+        let mut problems = checked.err().map(|status| self.problems(&status)).unwrap_or_default();
+        for column in ["due_date", "installation_date"] {
+            let text = self.text(column);
+            let is_named = problems.iter().any(|problem| problem.column == column);
+            if !text.is_empty() && !is_named && kit::time::parse_date(column, &text).is_err() {
+                problems.push(self.problem(column, "must be a day of the calendar, YYYY-MM-DD"));
+            }
+        }
+        let is_begun = ["IN_PROGRESS", "ON_HOLD"].contains(&self.text("status").as_str());
+        if noun == Noun::Tasks && is_begun && self.text("assignee_id").is_empty() {
+            problems.push(self.problem("assignee_id", "is required: somebody has begun the work"));
+        }
+        problems
+    }
+
+    /// Why the service refused it, by column.
+    pub fn problems(&self, status: &Refusal) -> Vec<Problem> {
+        let fields = status.get_details_bad_request().map(|details| details.field_violations);
+        let fields = fields.unwrap_or_default();
+        if fields.is_empty() {
+            return vec![self.problem("the line", status.message())];
+        }
+        let problem = |field: &str, reason: &str| {
+            let column = field.split_once('.').map_or(field, |(_, column)| column);
+            self.problem(column, reason)
+        };
+        fields.iter().map(|violation| problem(&violation.field, &violation.description)).collect()
+    }
+}
+
+/// A column of the file.
+#[derive(Clone, Debug)]
+pub enum Column {
+    Field {
+        field: FieldDescriptor,
+        key: Option<String>,
+        name: String,
+    },
+    /// What the file calls the row.
+    Id,
+    /// The service's to give.
+    Given,
+}
+
+/// A file that was read.
+pub struct Sheet {
+    pub columns: Vec<Column>,
+    pub drafts: Vec<Draft>,
+    pub problems: Vec<Problem>,
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+///
+/// It can't be read, or has a column that there isn't.
+pub fn read(noun: Noun, input: impl Read, names: &Names) -> anyhow::Result<Sheet> {
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
+    let mut record = ByteRecord::new();
+    reader.read_byte_record(&mut record).context("can't read the header")?;
+    let columns = columns(noun, &record)?;
+    let mut sheet = Sheet { columns, drafts: Vec::new(), problems: Vec::new() };
+    while reader.read_byte_record(&mut record).context("can't read on")? {
+        let line = record.position().map_or(0, csv::Position::line);
+        match draft(noun, &sheet.columns, line, &record, names) {
+            Ok(draft) => sheet.drafts.push(draft),
+            Err(problems) => sheet.problems.extend(problems),
+        }
+    }
+    Ok(sheet)
+}
+
+fn columns(noun: Noun, header: &ByteRecord) -> anyhow::Result<Vec<Column>> {
+    let fields = noun.fields();
+    let mut seen = HashSet::new();
+    let mut columns = Vec::new();
+    for name in header {
+        let name = String::from_utf8_lossy(name);
+        let name = name.trim_start_matches('\u{feff}').trim();
+        if !seen.insert(name.to_owned()) {
+            bail!("the column \"{name}\" is there twice");
+        }
+        let (of, key) = match name.split_once('.') {
+            Some((of, key)) => (of, Some(key.to_owned())),
+            None => (name, None),
+        };
+        let field =
+            fields.iter().find(|field| field.name() == of && field.is_map() == key.is_some());
+        columns.push(match field {
+            Some(_) if name == "id" => Column::Id,
+            Some(_) if noun.is_given(name) => Column::Given,
+            Some(field) => Column::Field { field: field.clone(), key, name: name.to_owned() },
+            None => {
+                let known = fields.iter().map(|field| {
+                    let key = if field.is_map() { ".KEY" } else { "" };
+                    format!("{}{key}", field.name())
+                });
+                let known = known.collect::<Vec<_>>().join(", ");
+                bail!("there is no column \"{name}\" of {}; there are {known}", noun.name());
+            }
+        });
+    }
+    Ok(columns)
+}
+
+fn draft(
+    noun: Noun,
+    columns: &[Column],
+    line: u64,
+    record: &ByteRecord,
+    names: &Names,
+) -> Result<Draft, Vec<Problem>> {
+    let mut draft = Draft { line, message: noun.message(), id: String::new(), parent: None };
+    if record.len() != columns.len() {
+        let (fields, width) = (record.len(), columns.len());
+        let reason = format!("has {fields} fields, and the header {width}");
+        return Err(vec![draft.problem("the line", reason)]);
+    }
+    let mut problems = Vec::new();
+    for (column, bytes) in columns.iter().zip(record) {
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            problems.push(draft.problem("the line", "is not in UTF-8"));
+            break;
+        };
+        match column {
+            _ if text.trim().is_empty() => {}
+            Column::Given => {}
+            Column::Id => text.trim().clone_into(&mut draft.id),
+            Column::Field { field, key, name } => {
+                let put = put(noun, &mut draft, field, key.as_deref(), text, names);
+                problems.extend(put.err().map(|reason| draft.problem(name, reason)));
+            }
+        }
+    }
+    let is_named = |column: &str| problems.iter().any(|problem: &Problem| problem.column == column);
+    let broken = draft.check(noun).into_iter().filter(|problem| !is_named(&problem.column));
+    let broken: Vec<_> = broken.collect();
+    problems.extend(broken);
+    if problems.is_empty() { Ok(draft) } else { Err(problems) }
+}
+
+/// Puts what a cell says into the draft.
+fn put(
+    noun: Noun,
+    draft: &mut Draft,
+    field: &FieldDescriptor,
+    key: Option<&str>,
+    text: &str,
+    names: &Names,
+) -> Result<(), String> {
+    let text = match noun.reference(field.name()) {
+        None => return cell::read(&mut draft.message, field, key, text),
+        Some(_) => text.trim(),
+    };
+    let id = match noun.reference(field.name()) {
+        Some(Reference::Person) => {
+            names.person(text).map(str::to_owned).ok_or("there is no such user")?
+        }
+        _ => match names.equipment(text) {
+            Some(known)
+                if known.status() == Status::Decommissioned && noun != Noun::Maintenance =>
+            {
+                return Err("is decommissioned".to_owned());
+            }
+            Some(known) => known.id.clone(),
+            None if noun == Noun::Equipment => {
+                draft.parent = Some(text.to_owned());
+                return Ok(());
+            }
+            None => return Err("there is no such equipment".to_owned()),
+        },
+    };
+    draft.message.set_field(field, Value::String(id));
+    Ok(())
+}
+
+/// The steps by which a new task comes to a status.
+pub fn steps(status: task::Status) -> &'static [task::Status] {
+    use task::Status::{Cancelled, Completed, InProgress, OnHold, Pending, Unspecified};
+    match status {
+        Unspecified | Pending => &[],
+        InProgress => &[InProgress],
+        OnHold => &[InProgress, OnHold],
+        Completed => &[Completed],
+        Cancelled => &[Cancelled],
+    }
+}

@@ -1,0 +1,87 @@
+//! `flightline import equipment|tasks|maintenance`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::anyhow;
+
+use super::{
+    SOME_REFUSED,
+    file::{is_standard_input, open},
+    login::Client,
+    plan::Plan,
+    rows::Problem,
+    write::Writer,
+};
+use crate::sheet::{Noun, names::Names};
+
+/// How a file of equipment, tasks or maintenance records is imported
+///
+/// Every line is checked before the first is written; if one is bad, nothing is written. Columns that are the service's to
+/// give (`id`, `etag`, times) are read over, so what was exported can be imported. To send a file again doubles nothing for a
+/// day, and equipment with a serial number never. Answers 0 if every line went in, 2 if some were refused, 1 if it had to
+/// stop.
+#[derive(clap::Args)]
+pub struct Rows {
+    /// CSV file with a header line, in UTF-8; `-` reads standard input
+    file: PathBuf,
+
+    /// Only say what is wrong with the file
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Write the good lines even if others are bad
+    #[arg(long)]
+    keep_good: bool,
+
+    #[command(flatten)]
+    client: Client,
+}
+
+impl Rows {
+    /// Sends the file.
+    ///
+    /// # Errors
+    ///
+    /// The file or the suite can't be reached, or gave up underway; the message says how far it came.
+    pub async fn run(self, noun: Noun) -> anyhow::Result<ExitCode> {
+        let (mut session, server) = self.client.log_in(is_standard_input(&self.file)).await?;
+        let names = Names::load(&mut session, &server).await;
+        let names =
+            names.map_err(|status| anyhow!("can't read the register: {}", status.message()))?;
+        let Plan { steps, problems, there } = Plan::of(noun, open(&self.file)?.0, &names)?;
+        tell(&problems);
+        let mut refused = lines(&problems);
+        let (mut written, left) = (0, steps.len());
+        let is_writing = !self.dry_run && (problems.is_empty() || self.keep_good);
+        if is_writing {
+            let found = Writer::new(noun, session, &server).write(steps).await?;
+            tell(&found);
+            written = left - lines(&found);
+            refused += lines(&found);
+        }
+        let verb = if is_writing { "written" } else { "could be written, and none was" };
+        let count = if is_writing { written } else { left };
+        conclude(&format!("{count} lines {verb}, {there} there already, {refused} refused"));
+        Ok(if refused == 0 { ExitCode::SUCCESS } else { SOME_REFUSED.into() })
+    }
+}
+
+/// How many lines have problems.
+fn lines(problems: &[Problem]) -> usize {
+    let mut lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines.len()
+}
+
+#[expect(clippy::print_stderr, reason = "for the person who runs the import")]
+fn tell(problems: &[Problem]) {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "for the person who runs the import")]
+fn conclude(words: &str) {
+    println!("{words}");
+}

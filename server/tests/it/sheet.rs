@@ -1,0 +1,205 @@
+//! Equipment, tasks and maintenance records from and to files.
+
+use std::{collections::BTreeMap, process::Output};
+
+use flightline::Running;
+use tempfile::TempDir;
+
+use super::{PASSWORD, run, suite, text};
+
+fn flightline(suite: &Running, arguments: &[&str], input: &str) -> Output {
+    let server = suite.grpc_url().unwrap();
+    let all: Vec<_> = arguments.iter().copied().chain(["--server", &server]).collect();
+    run(&all, &[("FLIGHTLINE_PASSWORD", PASSWORD)], input)
+}
+
+/// What an import printed, on both ways, and how it ended.
+fn import(suite: &Running, noun: &str, more: &[&str], file: &str) -> (String, String, i32) {
+    let arguments: Vec<_> = ["import", noun, "-"].iter().chain(more).copied().collect();
+    let output = flightline(suite, &arguments, file);
+    (text(&output.stdout), text(&output.stderr), output.status.code().unwrap())
+}
+
+fn imported(suite: &Running, noun: &str, file: &str) -> String {
+    let (told, problems, code) = import(suite, noun, &[], file);
+    assert_eq!((problems.as_str(), code), ("", 0), "{told}");
+    told
+}
+
+fn export(suite: &Running, arguments: &[&str]) -> String {
+    let arguments: Vec<_> = ["export"].iter().chain(arguments).copied().collect();
+    let output = flightline(suite, &arguments, "");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The rows of a file in an order of their own, since lines are written side by side; without the columns that no two suites
+/// have in common.
+fn rows(file: &str) -> Vec<BTreeMap<String, String>> {
+    const OWN: [&str; 7] =
+        ["id", "created_at", "updated_at", "completed_at", "etag", "task_id", "alert_id"];
+    let mut reader = csv::Reader::from_reader(file.as_bytes());
+    let rows = reader.deserialize().map(|row| {
+        let mut row: BTreeMap<String, String> = row.unwrap();
+        row.retain(|column, _| !OWN.contains(&column.as_str()));
+        row
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort();
+    rows
+}
+
+const EQUIPMENT: &str = "name,type,serial_number,parent_id,status,criticality,installation_date,notes,attributes.oil,attributes.bay\n\
+    Impeller,impeller,I-1,P-1,OPERATIONAL,LOW,,,,\n\
+    \"Pump, \"\"7\"\"\",pump,P-1,,DOWN,HIGH,2020-02-29,\"two\nlines\",ISO VG 46,3\n\
+    Насос,pump,,,,,,,,\n";
+
+const TASKS: &str = "title,description,equipment_id,priority,due_date,assignee_id,status\n\
+    Grease it,\"The bearing, left\",P-1,HIGH,2026-02-01,admin,IN_PROGRESS\n\
+    Look at it,,P-1,,,,\n\
+    Wait for parts,,,LOW,,admin,ON_HOLD\n\
+    Never mind,,,,,,CANCELLED\n\
+    Done,,I-1,CRITICAL,,,COMPLETED\n";
+
+const RECORDS: &str = "equipment_id,kind,work_done,started_at,finished_at,parts_used\n\
+    P-1,PREVENTIVE,Greased the bearing.,2026-01-02T10:00:00Z,2026-01-02T11:30:00Z,\n\
+    I-1,,Looked at it.,,,one gasket\n";
+
+/// A suite with all of these.
+async fn filled() -> (Running, TempDir) {
+    let (suite, folder) = suite().await;
+    assert_eq!(
+        imported(&suite, "equipment", EQUIPMENT),
+        "3 lines written, 0 there already, 0 refused\n"
+    );
+    assert_eq!(imported(&suite, "tasks", TASKS), "5 lines written, 0 there already, 0 refused\n");
+    assert_eq!(
+        imported(&suite, "maintenance", RECORDS),
+        "2 lines written, 0 there already, 0 refused\n"
+    );
+    (suite, folder)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_exported_is_imported_elsewhere_and_is_exported_alike() {
+    let (first, _folder) = filled().await;
+    let (second, _folder) = suite().await;
+
+    let mut counts = Vec::new();
+    for noun in ["equipment", "tasks"] {
+        let exported = export(&first, &[noun]);
+        imported(&second, noun, &exported);
+        assert_eq!(rows(&export(&second, &[noun])), rows(&exported), "{noun}");
+        counts.push(rows(&exported).len());
+    }
+    // The completed task wrote a record there as here; the others are of no task.
+    let exported = export(&first, &["maintenance"]);
+    let mut lines = csv::Reader::from_reader(exported.as_bytes());
+    let of_task = lines.headers().unwrap().iter().position(|column| column == "task_id").unwrap();
+    let mut others = csv::Writer::from_writer(Vec::new());
+    others.write_record(lines.headers().unwrap()).unwrap();
+    for line in lines.records().map(Result::unwrap).filter(|line| line[of_task].is_empty()) {
+        others.write_record(&line).unwrap();
+    }
+    imported(&second, "maintenance", &text(&others.into_inner().unwrap()));
+    assert_eq!(rows(&export(&second, &["maintenance"])), rows(&exported));
+    assert_eq!((counts, rows(&exported).len()), (vec![3, 5], 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_sent_again_doubles_nothing() {
+    let (suite, _folder) = filled().await;
+    let before: Vec<_> =
+        ["equipment", "tasks", "maintenance"].map(|noun| export(&suite, &[noun])).into();
+
+    let told = imported(&suite, "equipment", EQUIPMENT);
+    imported(&suite, "tasks", TASKS);
+    imported(&suite, "maintenance", RECORDS);
+
+    // The third has no serial number by which it could be known.
+    assert_eq!(told, "1 lines written, 2 there already, 0 refused\n");
+    let after: Vec<_> =
+        ["equipment", "tasks", "maintenance"].map(|noun| export(&suite, &[noun])).into();
+    assert_eq!(after, before);
+    // Alike lines are as many things.
+    imported(&suite, "tasks", "title\nInspect\nInspect\n");
+    assert_eq!(rows(&export(&suite, &["tasks"])).len(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_bad_line_keeps_all_out_unless_the_good_ones_are_asked_for() {
+    let (suite, _folder) = filled().await;
+    let file = "title,equipment_id,assignee_id,priority,due_date\n\
+                Good,P-1,admin,HIGH,2026-02-28\n\
+                ,nothing,nobody,URGENT,2026-02-30\n";
+    let named = ["title", "equipment_id", "assignee_id", "priority", "due_date"];
+
+    for more in [[].as_slice(), &["--dry-run"], &["--dry-run", "--keep-good"]] {
+        let (told, problems, code) = import(&suite, "tasks", more, file);
+        assert_eq!(told, "1 lines could be written, and none was, 0 there already, 1 refused\n");
+        assert_eq!((problems.lines().count(), code), (5, 2), "{problems}");
+        for column in named {
+            assert!(problems.contains(&format!("line 3, {column}: ")), "{problems}");
+        }
+        assert_eq!(rows(&export(&suite, &["tasks"])).len(), 5);
+    }
+    let (told, _, code) = import(&suite, "tasks", &["--keep-good"], file);
+
+    assert_eq!((told.as_str(), code), ("1 lines written, 0 there already, 1 refused\n", 2));
+    assert_eq!(rows(&export(&suite, &["tasks"])).len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_the_service_knows_is_told_by_line_and_column_too() {
+    let (suite, _folder) = filled().await;
+    let (told, problems, code) = import(
+        &suite,
+        "maintenance",
+        &[],
+        "equipment_id,task_id,started_at,finished_at\n\
+         P-1,0190b0a4-0000-7000-8000-000000000000,,\n\
+         P-1,,2026-01-02T11:00:00Z,2026-01-02T10:00:00Z\n\
+         P-1,,2026-01-02T10:00:00Z,2026-01-02T11:00:00Z\n",
+    );
+
+    assert_eq!(
+        (told.as_str(), code),
+        ("1 lines written, 0 there already, 2 refused\n", 2),
+        "{problems}"
+    );
+    assert!(problems.contains("line 2, task_id: there is no such task"), "{problems}");
+    assert!(problems.contains("line 3, finished_at: lies before started_at"), "{problems}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equipment_that_is_registered_otherwise_is_named() {
+    let (suite, _folder) = filled().await;
+    let (_, problems, code) =
+        import(&suite, "equipment", &[], "name,serial_number\nAnother,P-1\nNew,N-1\n");
+
+    assert_eq!(code, 2);
+    assert_eq!(problems, "line 2, serial_number: is taken by equipment that is not as here\n");
+    assert_eq!(rows(&export(&suite, &["equipment"])).len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readings_are_exported_as_they_are_imported_with_and_without_their_word() {
+    let (suite, _folder) = filled().await;
+    let id = text(&flightline(&suite, &["export", "equipment"], "").stdout);
+    let id = id.lines().nth(1).and_then(|line| line.split(',').next()).unwrap().to_owned();
+    let of = ["--equipment", &id, "--metric", "temperature"];
+    let file = "timestamp,value\n2026-01-02T10:00:00Z,71.25\n2026-01-02T10:00:01.500Z,-3\n";
+
+    for words in [["import", "-"].as_slice(), &["import", "readings", "-"]] {
+        let arguments: Vec<_> = words.iter().chain(&of).copied().collect();
+        let output = flightline(&suite, &arguments, file);
+        assert_eq!(
+            text(&output.stdout),
+            "2 readings accepted, 0 lines refused\n",
+            "{}",
+            text(&output.stderr)
+        );
+    }
+    let arguments: Vec<_> = ["readings"].iter().chain(&of).copied().collect();
+    assert_eq!(export(&suite, &arguments), file);
+}
