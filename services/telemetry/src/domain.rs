@@ -8,3 +8,4 @@ pub mod reading;
 pub mod replay;
 pub mod rule;
 pub mod series;
+pub mod tally;

@@ -1,8 +1,10 @@
 //! The way in for readings: one writer takes all that waits into one transaction, which also holds them against the
 //! rules, and answers when it is committed.
 
+mod hand;
 mod judge;
 mod seal;
+mod timer;
 mod writer;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -13,7 +15,10 @@ use proto::telemetry::v1 as pb;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tonic::Response;
 
-pub use judge::remove;
+pub use self::{
+    hand::{last_seen, mark},
+    judge::remove,
+};
 #[cfg(test)]
 pub use seal::Sealer;
 pub use seal::pack_samples;
@@ -70,8 +75,9 @@ struct Job {
 pub fn start(db: &Db, suite: &Suite, register: Arc<Register>, recent: &Recent) -> Ingest {
     let (jobs, queue) = mpsc::unbounded_channel();
     let (tell, written) = watch::channel(0);
-    let writer = Writer::new(db, &suite.clock, register, recent.share(), tell);
+    let writer = Writer::new(db, &suite.clock, Arc::clone(&register), recent.share(), tell);
     tokio::spawn(writer.run(queue));
+    timer::start(db, suite, register, recent.share());
     let room = || Arc::new(Semaphore::new(WAITING_VALUES));
     Ingest { jobs, calls: room(), streams: room(), written }
 }

@@ -22,6 +22,7 @@ use proto::telemetry::v1::{
     alert_service_server::AlertServiceServer, rule_service_server::RuleServiceServer,
     telemetry_service_server::TelemetryServiceServer,
 };
+use tokio::sync::Semaphore;
 use tonic::service::RoutesBuilder;
 
 use crate::recent::{Limits, Recent};
@@ -57,7 +58,9 @@ pub async fn start(
     tidy::start(&db, suite, recent.share());
     dispatch::start(&db, suite);
 
-    let service = Arc::new(rpc::Service { db, suite: suite.clone(), register, ingest, recent });
+    let tests = Arc::new(Semaphore::new(rpc::TESTS));
+    let suite = suite.clone();
+    let service = Arc::new(rpc::Service { db, suite, register, ingest, recent, tests });
     let readings = TelemetryServiceServer::from_arc(Arc::clone(&service));
     routes
         .add_service(readings.max_decoding_message_size(MESSAGE_BYTES))

@@ -283,7 +283,14 @@ fn service(world: &World, db: &Db) -> Service {
     let recent = Arc::new(Recent::new(LIMITS));
     let register = register::follow(&world.suite);
     let ingest = Arc::new(ingest::start(db, &world.suite, Arc::clone(&register), &recent));
-    Service { db: db.clone(), suite: world.suite.clone(), register, ingest, recent }
+    Service {
+        db: db.clone(),
+        suite: world.suite.clone(),
+        register,
+        ingest,
+        recent,
+        tests: Arc::new(tokio::sync::Semaphore::new(1)),
+    }
 }
 
 fn call<T>(message: T) -> Call<T> {

@@ -3,9 +3,16 @@
 //! Equipment that the projection doesn't know yet is asked of its owner before anything is refused, so that what the
 //! register has acknowledged is accepted here at once.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use kit::{Error, Result, Suite};
+use kit::{Error, Result, Suite, Timestamp};
 use proto::equipment::v1::{
     Equipment, GetEquipmentRequest, WatchEquipmentRequest, equipment::Status,
     equipment_service_client::EquipmentServiceClient,
@@ -13,7 +20,7 @@ use proto::equipment::v1::{
 use tokio::sync::RwLock;
 use tonic::Code;
 
-use crate::domain::reading::EquipmentId;
+use crate::domain::{reading::EquipmentId, rule::Rule};
 
 /// How long to wait before the register is asked again after it failed.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -22,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub struct Register {
     suite: Suite,
     entries: RwLock<HashMap<EquipmentId, Entry>>,
+    /// Counts its changes.
+    version: AtomicU64,
 }
 
 /// What matters here of one piece of equipment.
@@ -31,13 +40,19 @@ pub struct Entry {
     pub kind: Arc<str>,
     /// Whether it was not taken out of service for good.
     pub in_service: bool,
+    /// Since when that is so, as far as is known.
+    pub since: Timestamp,
     /// Counts its changes: news may come in another order.
     revision: i64,
 }
 
 /// Follows the register for as long as the process runs.
 pub fn follow(suite: &Suite) -> Arc<Register> {
-    let register = Arc::new(Register { suite: suite.clone(), entries: RwLock::default() });
+    let register = Arc::new(Register {
+        suite: suite.clone(),
+        entries: RwLock::default(),
+        version: AtomicU64::new(0),
+    });
     suite.spawn({
         let register = Arc::clone(&register);
         async move {
@@ -86,9 +101,36 @@ impl Register {
         check(field, self.find(id).await?.as_ref())
     }
 
-    /// The type of `id`, if it is known here: whoever sent readings of it has [found](Self::find) it before.
+    /// The type of `id`, if it is in service and known here: whoever sent readings of it has [found](Self::find) it before.
     pub async fn kind(&self, id: EquipmentId) -> Option<Arc<str>> {
-        self.entries.read().await.get(&id).map(|entry| Arc::clone(&entry.kind))
+        let entries = self.entries.read().await;
+        entries.get(&id).filter(|entry| entry.in_service).map(|entry| Arc::clone(&entry.kind))
+    }
+
+    /// Counts the changes of what is known here.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// What is known here of `id`; nobody else is asked.
+    pub async fn known(&self, id: EquipmentId) -> Option<Entry> {
+        self.entries.read().await.get(&id).cloned()
+    }
+
+    /// The equipment in service that `rule` looks at, as far as it is known here.
+    pub async fn covered(&self, rule: &Rule) -> Vec<EquipmentId> {
+        let entries = self.entries.read().await;
+        let covers =
+            |id: &EquipmentId, entry: &Entry| entry.in_service && rule.covers(*id, &entry.kind);
+        if let Some(id) = rule.equipment_id {
+            return entries
+                .get(&id)
+                .filter(|entry| covers(&id, entry))
+                .map(|_| id)
+                .into_iter()
+                .collect();
+        }
+        entries.iter().filter(|(id, entry)| covers(id, entry)).map(|(id, _)| *id).collect()
     }
 
     async fn watch(&self, token: &mut String) -> Result<()> {
@@ -111,13 +153,22 @@ impl Register {
         let id = EquipmentId::parse("id", &equipment.id).ok()?;
         let in_service = equipment.status() != Status::Decommissioned;
         let revision = equipment.etag.parse().unwrap_or_default();
-        let entry = Entry { kind: equipment.r#type.as_str().into(), in_service, revision };
+        let since = Timestamp::parse_optional("updated_at", equipment.updated_at.as_ref()).ok()?;
+        let since = since.unwrap_or(Timestamp::from_micros(0));
+        let mut entry =
+            Entry { kind: equipment.r#type.as_str().into(), in_service, since, revision };
         let mut entries = self.entries.write().await;
-        let known = entries.entry(id).or_insert_with(|| entry.clone());
-        if known.revision < entry.revision {
-            *known = entry;
+        if let Some(known) = entries.get(&id) {
+            if entry.revision <= known.revision {
+                return Some(known.clone());
+            }
+            if (&known.kind, known.in_service) == (&entry.kind, entry.in_service) {
+                entry.since = known.since;
+            }
         }
-        Some(known.clone())
+        entries.insert(id, entry.clone());
+        self.version.fetch_add(1, Ordering::Release);
+        Some(entry)
     }
 }
 

@@ -15,6 +15,7 @@ use proto::telemetry::v1::{
     rule_service_server::RuleService as RuleRpc,
     telemetry_service_server::TelemetryService as TelemetryRpc,
 };
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{ingest::Ingest, recent::Recent, register::Register};
@@ -27,6 +28,8 @@ pub struct Service {
     pub register: Arc<Register>,
     pub ingest: Arc<Ingest>,
     pub recent: Arc<Recent>,
+    /// Who may test a rule now.
+    pub tests: Arc<Semaphore>,
 }
 
 impl Service {
@@ -37,6 +40,9 @@ impl Service {
         Ok(db)
     }
 }
+
+/// Rules that are tested at a time: readings come first.
+pub const TESTS: usize = 4;
 
 /// The table of contents. Every line is the same, so that only the bodies need reading.
 #[tonic::async_trait]
@@ -153,6 +159,15 @@ impl RuleRpc for Service {
     ) -> Result<Response<()>, Status> {
         Ok(rule::delete(self, request.into()).await?.into())
     }
+
+    type TestRuleStream = rule::test::TestStream;
+
+    async fn test_rule(
+        &self,
+        request: Request<pb::TestRuleRequest>,
+    ) -> Result<Response<Self::TestRuleStream>, Status> {
+        Ok(rule::test::test(self, request.into()).await?.into())
+    }
 }
 
 #[tonic::async_trait]
@@ -204,5 +219,14 @@ impl AlertRpc for Service {
         request: Request<pb::DeleteAlertRequest>,
     ) -> Result<Response<()>, Status> {
         Ok(alert::delete(self, request.into()).await?.into())
+    }
+
+    type WatchAlertsStream = alert::watch::WatchStream;
+
+    async fn watch_alerts(
+        &self,
+        request: Request<pb::WatchAlertsRequest>,
+    ) -> Result<Response<Self::WatchAlertsStream>, Status> {
+        Ok(alert::watch::watch(self, request.into()).await?.into())
     }
 }

@@ -62,7 +62,7 @@ pub struct Alert {
     pub cleared_at: Option<Timestamp>,
     /// Who cleared it, if no reading did.
     pub cleared_by: Option<String>,
-    /// The last reading that there was when they did: what comes later is another alert.
+    /// The last reading that there was when something else than a reading cleared it: what comes later is another alert.
     pub cleared_after: Option<Timestamp>,
     /// When somebody said that they saw it.
     pub acknowledged_at: Option<Timestamp>,
@@ -182,6 +182,12 @@ impl Alert {
         self.cleared_after = last;
         self.clear(now, comment);
         true
+    }
+
+    /// Ends it because no rule looks there any more, after the reading at `last`, and says why.
+    pub fn leave(&mut self, now: Timestamp, last: Option<Timestamp>, why: &str) {
+        self.cleared_after = last;
+        self.clear(now, why);
     }
 
     /// Adds to what is said of it.

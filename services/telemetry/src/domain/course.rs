@@ -33,13 +33,14 @@ pub struct Breach {
 }
 
 impl Runs {
-    /// Looks at the next sample.
-    pub fn look(&mut self, rule: &Rule, sample: Sample) {
+    /// Looks at the next sample. Answers what was held against the threshold, if anything was.
+    pub fn look(&mut self, rule: &Rule, sample: Sample) -> Option<f64> {
         let measure = rule.measure(self.previous, sample);
         let run = |since: Option<Timestamp>, lasts: bool| lasts.then(|| since.unwrap_or(sample.at));
         self.breach_since = run(self.breach_since, measure.is_some_and(|it| rule.breaches(it)));
         self.back_since = run(self.back_since, measure.is_some_and(|it| rule.clears(it)));
         self.previous = Some(sample);
+        measure
     }
 
     /// Whether a delay is running towards the other state.
@@ -47,23 +48,12 @@ impl Runs {
         if raised { self.back_since.is_some() } else { self.breach_since.is_some() }
     }
 
-    /// Looks at the next sample; whether it raises what is not raised, or clears what was `raised` then.
-    pub fn turns(&mut self, rule: &Rule, raised: Option<Timestamp>, sample: Sample) -> bool {
-        let silence = self.silence(rule, sample.at);
-        self.look(rule, sample);
-        match (rule.condition, raised) {
-            // Whatever is older than the alert was late, or the alert would not be.
-            (Condition::NoData, Some(raised_at)) => raised_at <= sample.at,
-            (Condition::NoData, None) => silence.is_some(),
-            (_, Some(_)) => lasted(self.back_since, rule.off_delay.0, sample.at),
-            (_, None) => lasted(self.breach_since, rule.on_delay.0, sample.at),
-        }
-    }
-
     /// Since when the metric has been silent for longer than it may, if it has been until `until`.
     pub fn silence(&self, rule: &Rule, until: Timestamp) -> Option<Timestamp> {
-        let since = self.previous?.at.plus(rule.on_delay.0);
-        (rule.condition == Condition::NoData && since < until).then_some(since)
+        if rule.condition != Condition::NoData {
+            return None;
+        }
+        Some(self.previous?.at.plus(rule.on_delay.0)).filter(|since| *since < until)
     }
 }
 
@@ -73,7 +63,7 @@ fn lasted(since: Option<Timestamp>, delay: std::time::Duration, at: Timestamp) -
 }
 
 /// A rule on its way along the samples of one series.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Course {
     /// What matters of the samples so far.
     pub runs: Runs,
@@ -82,23 +72,69 @@ pub struct Course {
 }
 
 impl Course {
-    /// Looks at the next sample. Answers the breach that it ends, if any.
+    /// The course of a rule that was made at `start`, when it has seen nothing: its silence counts from then.
+    pub fn from_silence(rule: &Rule, start: Timestamp) -> Self {
+        let previous = Some(Sample { at: start, value: 0.0 });
+        let previous = previous.filter(|_| rule.condition == Condition::NoData);
+        Self { runs: Runs { previous, ..Runs::default() }, open: None }
+    }
+
+    /// Looks at the next sample, and at the time before it. Answers the breach that it ends, if any.
     pub fn step(&mut self, rule: &Rule, sample: Sample) -> Option<Breach> {
-        let (previous, silence) = (self.runs.previous, self.runs.silence(rule, sample.at));
-        let raised = self.open.as_ref().map(|breach| breach.raised_at);
-        if !self.runs.turns(rule, raised, sample) {
+        self.wait(rule, sample.at);
+        self.look(rule, sample)
+    }
+
+    /// Sees that nothing came until `until`: a silence may begin.
+    pub fn wait(&mut self, rule: &Rule, until: Timestamp) {
+        let silence = self.runs.silence(rule, until).filter(|_| self.open.is_none());
+        if let Some(raised_at) = silence {
+            self.open = Some(Breach { raised_at, value: None, cleared_at: None });
+        }
+    }
+
+    /// Looks at the next sample alone. Answers the breach that it ends, if any.
+    pub fn look(&mut self, rule: &Rule, sample: Sample) -> Option<Breach> {
+        let value = self.runs.look(rule, sample);
+        let Runs { breach_since, back_since, .. } = self.runs;
+        let Some(breach) = self.open else {
+            if lasted(breach_since, rule.on_delay.0, sample.at) {
+                self.open = Some(Breach { raised_at: sample.at, value, cleared_at: None });
+            }
+            return None;
+        };
+        let is_over = match rule.condition {
+            Condition::NoData => breach.raised_at <= sample.at,
+            _ => lasted(back_since, rule.off_delay.0, sample.at),
+        };
+        is_over.then(|| {
+            self.open = None;
+            Breach { cleared_at: Some(sample.at), ..breach }
+        })
+    }
+
+    /// The course after `samples`, in the order of their times, and after silence until `now`; none if anything begins or
+    /// ends on the way, or if they don't all come after what was seen.
+    pub fn pass(
+        mut self,
+        rule: &Rule,
+        samples: impl Iterator<Item = Sample>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let open = self.open;
+        // What lasts may have to move, if it is silence that was not heard of yet.
+        if open.is_some() && rule.condition == Condition::NoData {
             return None;
         }
-        if let Some(breach) = self.open.take() {
-            return Some(Breach { cleared_at: Some(sample.at), ..breach });
+        for sample in samples {
+            if self.runs.previous.is_some_and(|previous| sample.at <= previous.at) {
+                return None;
+            }
+            if self.step(rule, sample).is_some() || self.open.is_some() != open.is_some() {
+                return None;
+            }
         }
-        if let Some(raised_at) = silence {
-            // Silence is over when it is seen between two samples.
-            return Some(Breach { raised_at, value: None, cleared_at: Some(sample.at) });
-        }
-        let value = rule.measure(previous, sample);
-        self.open = Some(Breach { raised_at: sample.at, value, cleared_at: None });
-        None
+        self.runs.silence(rule, now).is_none().then_some(self)
     }
 
     /// Ends the breach that lasts, if any: whoever ends it says how.

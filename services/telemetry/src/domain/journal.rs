@@ -1,7 +1,9 @@
 //! What one transaction wrote, as the journal keeps it.
 
-use kit::{Result, Timestamp};
+use kit::{Result, Timestamp, uuid::Uuid};
 use prost::Message;
+
+use super::rule::RuleId;
 
 /// A value of a series, or that there is none any more.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,7 +36,16 @@ pub struct Record {
     pub seals: Vec<Seal>,
 }
 
-/// Columns, a row a write or a seal. Neighbours are alike, so a column holds what is added from row to row.
+/// What a transaction did that is no write, but changes what readings come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Rules that were made, changed or deleted.
+    pub rules: Vec<RuleId>,
+    /// Series whose alerts something else than their readings began, ended or removed.
+    pub series: Vec<i64>,
+}
+
+/// Columns, a row a write, a seal or a mark. Neighbours are alike, so a column holds what is added from row to row.
 #[derive(Clone, PartialEq, Message)]
 struct Columns {
     #[prost(sint64, repeated, tag = "1")]
@@ -50,6 +61,10 @@ struct Columns {
     sealed_series_id: Vec<i64>,
     #[prost(sint64, repeated, tag = "6")]
     sealed_through: Vec<i64>,
+    #[prost(bytes, repeated, tag = "7")]
+    marked_rules: Vec<Vec<u8>>,
+    #[prost(sint64, repeated, tag = "8")]
+    marked_series: Vec<i64>,
 }
 
 /// The journal's form of `writes`, which arrived at `arrived_at`; the better they are sorted, the shorter.
@@ -106,9 +121,43 @@ pub fn decode(data: &[u8]) -> Result<Record> {
     })
 }
 
+/// The journal's form of `marks`.
+pub fn encode_marks(marks: &Marks) -> Vec<u8> {
+    let columns = Columns {
+        marked_rules: marks.rules.iter().map(|id| id.uuid().as_bytes().to_vec()).collect(),
+        marked_series: marks.series.clone(),
+        ..Columns::default()
+    };
+    columns.encode_to_vec()
+}
+
+/// The marks in what the journal holds.
+///
+/// # Errors
+///
+/// It is not the journal's form.
+pub fn decode_marks(data: &[u8]) -> Result<Marks> {
+    let columns = Columns::decode(data).map_err(anyhow::Error::from)?;
+    let rule = |id: &Vec<u8>| Ok(Uuid::from_slice(id).map_err(anyhow::Error::from)?.into());
+    let rules = columns.marked_rules.iter().map(rule).collect::<Result<_>>()?;
+    Ok(Marks { rules, series: columns.marked_series })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_are_read_back_and_are_no_writes() {
+        let marks = Marks { rules: vec![RuleId::new(), RuleId::new()], series: vec![i64::MAX, 1] };
+        let data = encode_marks(&marks);
+        assert_eq!(decode_marks(&data).unwrap(), marks);
+        assert_eq!(decode(&data).unwrap().writes, []);
+
+        let at = Timestamp::from_micros(1);
+        let write = encode(&[Write { series_id: 1, at, value: None }], at);
+        assert_eq!(decode_marks(&write).unwrap(), Marks::default());
+    }
 
     #[test]
     fn what_was_written_is_read_back_whatever_it_was() {

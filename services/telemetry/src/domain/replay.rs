@@ -59,7 +59,7 @@ pub struct Outcome {
     /// Alerts that are new.
     pub raised: Vec<Alert>,
     /// What matters of all samples from now on; unknown if not all were looked at, because the rest is as it was.
-    pub runs: Option<Runs>,
+    pub course: Option<Course>,
 }
 
 impl<'r> Replay<'r> {
@@ -71,16 +71,15 @@ impl<'r> Replay<'r> {
         mut alerts: Vec<Alert>,
         (first, last): (Timestamp, Timestamp),
     ) -> Self {
-        alerts.retain(|alert| !alert.is_over_before(first));
-        // An alert that was raised before the first change lasts into it; one of silence may be raised after the last sample.
+        // Silence that a person cleared goes on until the next sample, which may be the first.
+        let may_be_silent =
+            |alert: &Alert| rule.condition == Condition::NoData && alert.cleared_after.is_some();
+        alerts.retain(|alert| !alert.is_over_before(first) || may_be_silent(alert));
+        // An alert that was raised before the first change lasts into it; when silence began, the samples say.
         let lasting = alerts
             .first()
-            .filter(|alert| alert.raised_at < first || rule.condition == Condition::NoData);
-        let open = lasting.map(|alert| Breach {
-            raised_at: alert.raised_at,
-            value: alert.value,
-            cleared_at: None,
-        });
+            .filter(|alert| alert.raised_at < first && rule.condition != Condition::NoData);
+        let open = lasting.map(breach);
         let cuts =
             alerts.iter().filter_map(|alert| Some((alert.cleared_after?, alert.id))).collect();
         Self {
@@ -102,15 +101,17 @@ impl<'r> Replay<'r> {
     pub fn feed(&mut self, sample: Sample) -> bool {
         if sample.at < self.first {
             self.course.runs.look(self.rule, sample);
+            self.forget_cuts_before(sample.at);
             return true;
         }
+        self.wait(sample.at);
         while let Some((after, id)) = self.cuts.front().copied()
             && after < sample.at
         {
             self.cuts.pop_front();
             self.cut(id);
         }
-        if let Some(breach) = self.course.step(self.rule, sample) {
+        if let Some(breach) = self.course.look(self.rule, sample) {
             self.spans.push(Span { breach, cut: None });
         }
         if self.is_settled(sample.at) {
@@ -118,6 +119,22 @@ impl<'r> Replay<'r> {
         }
         self.passed |= self.last < sample.at;
         self.settled_at.is_none()
+    }
+
+    /// Sees that nothing came until `until`. Silence that began before all samples stands as it was found: none says when.
+    fn wait(&mut self, until: Timestamp) {
+        let is_first = self.course.runs.previous.is_none();
+        if is_first && self.rule.condition == Condition::NoData {
+            let standing = self.standing.first().filter(|alert| alert.raised_at <= self.first);
+            self.course.open = standing.map(breach);
+        }
+        self.course.wait(self.rule, until);
+    }
+
+    /// What a person ended before an unchanged sample stays as it is.
+    fn forget_cuts_before(&mut self, at: Timestamp) {
+        self.cuts.retain(|(after, _)| at <= *after);
+        self.standing.retain(|alert| alert.cleared_after.is_none_or(|after| at <= after));
     }
 
     /// Ends what lasts where the person ended it who cleared the alert `id`.
@@ -140,12 +157,15 @@ impl<'r> Replay<'r> {
             && lasted() == raised
     }
 
-    /// What has to change, when all samples were fed or no more were wanted.
-    pub fn outcome(mut self) -> Outcome {
+    /// What has to change at the time `now`, when all samples were fed or no more were wanted.
+    pub fn outcome(mut self, now: Timestamp) -> Outcome {
+        if self.settled_at.is_none() {
+            self.course.wait(self.rule, now);
+        }
         while let Some((_, id)) = self.cuts.pop_front() {
             self.cut(id);
         }
-        let runs = self.course.runs;
+        let course = self.course;
         if let Some(mut breach) = self.course.open.take() {
             // Whatever begins after it settled stands as it is, and so does the end of what lasts.
             let lasting = self
@@ -158,8 +178,8 @@ impl<'r> Replay<'r> {
             self.standing.retain(|alert| alert.raised_at <= settled_at);
         }
         // Where no sample was looked at, those before the changes are the last.
-        let is_known = self.settled_at.is_none() && runs.previous.is_some();
-        let mut outcome = Outcome { runs: is_known.then_some(runs), ..Outcome::default() };
+        let is_known = self.settled_at.is_none() && course.runs.previous.is_some();
+        let mut outcome = Outcome { course: is_known.then_some(course), ..Outcome::default() };
         let spans = std::mem::take(&mut self.spans);
         let cut: Vec<AlertId> = spans.iter().filter_map(|span| span.cut).collect();
         for span in spans {
@@ -214,6 +234,11 @@ impl<'r> Replay<'r> {
         alert.revision += 1;
         true
     }
+}
+
+/// The breach that `alert` tells of, as long as it lasts.
+fn breach(alert: &Alert) -> Breach {
+    Breach { raised_at: alert.raised_at, value: alert.value, cleared_at: None }
 }
 
 #[cfg(test)]

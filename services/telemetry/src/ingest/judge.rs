@@ -1,69 +1,166 @@
-//! Holds what was just written against the rules, in the same transaction.
+//! Brings the alerts to what the readings say, in the transaction that stores the readings.
+//!
+//! Readings that come in order and turn nothing are held against the rules in memory alone. All others are replayed from the
+//! stored values, and so is the first reading of which nothing is known.
 
-use std::time::Duration;
+mod keep;
+mod memory;
 
-use kit::{Result, Timestamp, changes, db::Tx};
-use proto::{
-    maintenance::v1::{
-        CreateTaskRequest, Task,
-        task::{Priority, Source},
-    },
-    telemetry::v1 as pb,
-};
+use std::{sync::Arc, time::Duration};
 
+use kit::{Result, Timestamp, db::Tx};
+
+pub use keep::{keep, remove};
+
+use self::memory::Memory;
 use super::writer::{Changed, Series};
 use crate::{
-    change,
     domain::{
-        alert::{Alert, Severity},
+        journal::{decode, decode_marks},
+        reading::{EquipmentId, Sample},
         replay::{Outcome, Replay, Start},
         rule::Rule,
     },
     recent::Recent,
     register::Register,
-    store,
+    store::{self, journal::Entry},
 };
 
 /// Samples that are read from storage at a time.
 const SAMPLES: i64 = 4096;
+/// Entries of the journal that are heard, at most: beyond it, all is read anew.
+const ENTRIES: i64 = 256;
 
-/// Brings the alerts to what the readings say, by `rules`.
-pub async fn judge(
-    tx: &mut Tx,
-    recent: &Recent,
-    register: &Register,
-    rules: &[Rule],
-    changed: &Changed,
-    now: Timestamp,
-) -> Result<()> {
-    for (series_id, series) in changed {
-        let kind = register.kind(series.equipment_id).await;
-        let kind = kind.as_deref().unwrap_or_default();
-        let looking = rules.iter().filter(|rule| rule.metric == series.metric);
-        for rule in looking.filter(|rule| rule.covers(series.equipment_id, kind)) {
-            let outcome = replay(tx, recent, rule, *series_id, series).await?;
-            keep(tx, rule, outcome, now).await?;
-        }
-    }
-    Ok(())
+/// Holds readings against the rules, transaction by transaction.
+pub struct Judge {
+    register: Arc<Register>,
+    memory: Memory,
+    /// Up to where in the journal the memory has heard everything; none when it knows nothing yet.
+    heard: Option<i64>,
+    /// The series that the transaction under way has judged. If it fails, they are forgotten.
+    judged: Vec<i64>,
 }
 
-async fn replay(
+impl Judge {
+    pub fn new(register: Arc<Register>) -> Self {
+        Self { register, memory: Memory::default(), heard: None, judged: Vec::new() }
+    }
+
+    /// Begins with a transaction whose turn it is: hears what others did since the last one.
+    pub async fn begin(&mut self, tx: &mut Tx) -> Result<()> {
+        for series_id in self.judged.drain(..) {
+            self.memory.forget(series_id);
+        }
+        self.memory.turn();
+        let end = store::journal::end(tx).await?;
+        let Some(heard) = self.heard else { return self.begin_anew(tx, end).await };
+        if heard == end {
+            return Ok(());
+        }
+        match store::journal::after(tx, heard, ENTRIES).await? {
+            Some(entries) if entries.last().is_some_and(|last| last.sequence == end) => {
+                // If it fails in between, what was heard is heard again.
+                self.heard = None;
+                for entry in entries {
+                    self.hear(tx, &entry).await?;
+                }
+                self.heard = Some(end);
+                Ok(())
+            }
+            _ => self.begin_anew(tx, end).await,
+        }
+    }
+
+    /// Notes that the transaction is committed, whose place in the journal is `sequence`.
+    pub fn committed(&mut self, sequence: i64) {
+        self.heard = Some(sequence);
+        self.judged.clear();
+    }
+
+    /// When the newest rule was made or changed.
+    pub fn newest_rule(&self) -> Option<Timestamp> {
+        self.memory.newest_rule()
+    }
+
+    async fn begin_anew(&mut self, tx: &mut Tx, end: i64) -> Result<()> {
+        self.memory = Memory::begin(store::rule::enabled(tx).await?);
+        self.heard = Some(end);
+        Ok(())
+    }
+
+    async fn hear(&mut self, tx: &mut Tx, entry: &Entry) -> Result<()> {
+        for write in decode(&entry.data)?.writes {
+            self.memory.hear(write);
+        }
+        let marks = decode_marks(&entry.data)?;
+        for series_id in marks.series {
+            self.memory.forget(series_id);
+        }
+        for id in marks.rules {
+            let rule = store::rule::find(tx, id).await?;
+            self.memory.change_rule(id, rule);
+        }
+        Ok(())
+    }
+
+    /// Brings the alerts to what the readings say.
+    pub async fn judge(
+        &mut self,
+        tx: &mut Tx,
+        recent: &Recent,
+        changed: &Changed,
+        now: Timestamp,
+    ) -> Result<()> {
+        for (series_id, series) in changed {
+            self.judged.push(*series_id);
+            let Some(kind) = self.register.kind(series.equipment_id).await else {
+                self.memory.forget(*series_id);
+                continue;
+            };
+            let (Some((first, _)), Some((last, _))) =
+                (series.samples.first_key_value(), series.samples.last_key_value())
+            else {
+                continue;
+            };
+            let (place, span) = ((*series_id, series.equipment_id), (*first, *last));
+            let known = self.memory.of(*series_id, series.equipment_id, &series.metric, &kind);
+            for look in &mut known.looks {
+                let passed = look.course.and_then(|it| it.pass(&look.rule, set(series)?, now));
+                if passed.is_some() {
+                    look.course = passed;
+                    continue;
+                }
+                let outcome = replay(tx, recent, &look.rule, place, span, now).await?;
+                look.course = outcome.course;
+                keep(tx, &look.rule, outcome, now).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The samples of `series`, if all are set.
+fn set(series: &Series) -> Option<impl Iterator<Item = Sample>> {
+    series.samples.values().all(Option::is_some).then(|| {
+        let sample =
+            |(at, value): (&Timestamp, &Option<f64>)| Some(Sample { at: *at, value: (*value)? });
+        series.samples.iter().filter_map(sample)
+    })
+}
+
+/// Looks again at what `rule` says of a series, whose samples between `first` and `last` came, changed or went.
+pub async fn replay(
     tx: &mut Tx,
     recent: &Recent,
     rule: &Rule,
-    series_id: i64,
-    series: &Series,
+    (series_id, equipment_id): (i64, EquipmentId),
+    (first, last): (Timestamp, Timestamp),
+    now: Timestamp,
 ) -> Result<Outcome> {
-    let (Some((first, _)), Some((last, _))) =
-        (series.samples.first_key_value(), series.samples.last_key_value())
-    else {
-        return Ok(Outcome::default());
-    };
-    let alerts = store::alert::lock_around(tx, rule, series.equipment_id, *first).await?;
-    let mut replay = Replay::new(rule, series.equipment_id, alerts, (*first, *last));
+    let alerts = store::alert::lock_around(tx, rule, equipment_id, first).await?;
+    let mut replay = Replay::new(rule, equipment_id, alerts, (first, last));
     let since = rule.updated_at;
-    let mut start = Start::At(context(tx, recent, rule, series_id, *first).await?);
+    let mut start = Start::At(context(tx, recent, rule, series_id, first).await?);
     loop {
         let samples = store::reading::seen(tx, recent, series_id, since, start, SAMPLES).await?;
         let Some(end) = samples.last() else { break };
@@ -72,7 +169,7 @@ async fn replay(
             break;
         }
     }
-    Ok(replay.outcome())
+    Ok(replay.outcome(now))
 }
 
 /// From where samples matter to what those from `first` on come to.
@@ -97,81 +194,4 @@ async fn context(
         (start, before) = (at, at);
     }
     Ok(start)
-}
-
-/// Keeps what has to change. Alerts clear before others open: only one per rule and equipment may be open.
-async fn keep(tx: &mut Tx, rule: &Rule, outcome: Outcome, now: Timestamp) -> Result<()> {
-    let Outcome { removed, mut changed, raised, .. } = outcome;
-    for alert in removed {
-        remove(tx, &alert).await?;
-        let id = alert.id.uuid();
-        if alert.task_requested {
-            let request = task(rule, &alert);
-            changes::append(tx, now, change::TASK_UNWARRANTED, id, &request).await?;
-        }
-        changes::append(tx, now, change::ALERT_REMOVED, id, &pb::Alert::from(alert)).await?;
-    }
-    changed.sort_by_key(|alert| alert.cleared_at.is_none());
-    for mut alert in changed {
-        request_task(tx, rule, &mut alert, now).await?;
-        store::alert::update(tx, &alert).await?;
-        changes::append(tx, now, change::ALERT, alert.id.uuid(), &pb::Alert::from(alert)).await?;
-    }
-    for mut alert in raised {
-        request_task(tx, rule, &mut alert, now).await?;
-        let Alert { equipment_id, raised_at, .. } = alert;
-        let before = store::alert::occurrences_before(tx, rule.id, equipment_id, raised_at).await?;
-        alert.occurrences = before + 1;
-        count(tx, &alert, 1).await?;
-        store::alert::insert(tx, &alert).await?;
-        changes::append(tx, now, change::ALERT, alert.id.uuid(), &pb::Alert::from(alert)).await?;
-    }
-    Ok(())
-}
-
-/// Removes an alert, which counts no longer for those that the same rule raised later.
-pub async fn remove(tx: &mut Tx, alert: &Alert) -> Result<()> {
-    store::alert::delete(tx, alert.id).await?;
-    count(tx, alert, -1).await
-}
-
-/// Counts an alert, or one less, for those that the same rule raised later.
-async fn count(tx: &mut Tx, alert: &Alert, more: i64) -> Result<()> {
-    let Some(rule_id) = alert.rule_id else { return Ok(()) };
-    store::alert::count_occurrences(tx, rule_id, alert.equipment_id, alert.raised_at, more).await
-}
-
-/// Asks for a task, once in the alert's life, if the alert is still open after its readings were looked at: what is over
-/// when it is first seen needs nobody.
-async fn request_task(tx: &mut Tx, rule: &Rule, alert: &mut Alert, now: Timestamp) -> Result<()> {
-    if !rule.open_task || alert.task_requested || alert.cleared_at.is_some() {
-        return Ok(());
-    }
-    alert.task_requested = true;
-    changes::append(tx, now, change::TASK_WANTED, alert.id.uuid(), &task(rule, alert)).await
-}
-
-fn task(rule: &Rule, alert: &Alert) -> CreateTaskRequest {
-    // INFO is good to know, WARNING needs somebody soon, CRITICAL now.
-    let priority = match alert.severity {
-        Severity::Info => Priority::Low,
-        Severity::Warning => Priority::High,
-        Severity::Critical => Priority::Critical,
-    };
-    let mut description = format!("{} at {}.", alert.message, alert.raised_at);
-    if !rule.guidance.is_empty() {
-        description.push_str("\n\n");
-        description.push_str(&rule.guidance);
-    }
-    let task = Task {
-        // A rule's name may be as long as a title; the reading comes in the description.
-        title: rule.name.clone(),
-        description: description.chars().take(10_000).collect(),
-        equipment_id: Some(alert.equipment_id.to_string()),
-        priority: priority.into(),
-        source: Source::Alert.into(),
-        alert_id: Some(alert.id.to_string()),
-        ..Task::default()
-    };
-    CreateTaskRequest { task: Some(task), request_id: alert.id.to_string() }
 }

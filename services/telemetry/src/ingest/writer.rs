@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use kit::{Clock, Db, Error, Result, Timestamp, db::Tx};
 use tokio::sync::{mpsc, watch};
 
-use super::{Job, Single, Work, Written, judge, seal::Sealer};
+use super::{Job, Single, Work, Written, judge::Judge, seal::Sealer};
 use crate::{
     domain::{
         journal::{self, Write},
@@ -32,7 +32,7 @@ const GROUP_VALUES: usize = 20_000;
 pub struct Writer {
     db: Db,
     clock: Clock,
-    register: Arc<Register>,
+    judge: Judge,
     recent: Recent,
     sealer: Sealer,
     /// When it last looked for what has waited to be sealed.
@@ -76,7 +76,7 @@ impl Writer {
         Self {
             db,
             clock,
-            register,
+            judge: Judge::new(register),
             recent,
             sealer,
             looked: Instant::now(),
@@ -200,6 +200,7 @@ impl Writer {
             self.series.insert((series.equipment_id, series.metric), series_id);
         }
         if let Some((sequence, arrived_at)) = kept {
+            self.judge.committed(sequence);
             self.recent.keep(sequence, arrived_at);
             self.written.send_replace(sequence);
         }
@@ -218,16 +219,14 @@ impl Writer {
         if writes.is_empty() {
             return Ok(None);
         }
-        // Rules before samples: what arrives in this transaction arrives after each of them was made, whatever the clocks of
-        // replicas say.
-        let metrics = changed.values().map(|series| series.metric.as_str());
-        let rules = store::rule::looking(tx, metrics).await?;
-        let arrived_at = rules.iter().map(|rule| rule.updated_at).fold(now, Timestamp::max);
+        // What arrives in this transaction arrives after every rule was made, whatever the clocks of replicas say.
+        self.judge.begin(tx).await?;
+        let arrived_at = self.judge.newest_rule().map_or(now, |newest| newest.max(now));
 
         self.recent.propose(&writes, arrived_at);
-        judge::judge(tx, &self.recent, &self.register, &rules, changed, now).await?;
+        self.judge.judge(tx, &self.recent, changed, now).await?;
         let data = journal::encode(&writes, arrived_at);
-        let sequence = store::journal::append(tx, &data, now).await?;
+        let sequence = store::journal::append(tx, &data, arrived_at).await?;
         Ok(Some((sequence, arrived_at)))
     }
 

@@ -1,3 +1,5 @@
+pub mod watch;
+
 use kit::{Call, Error, Result, Timestamp, changes, db::Tx, mask::Mask, once::Once};
 use proto::telemetry::v1 as pb;
 use tonic::Response;
@@ -109,12 +111,13 @@ pub async fn clear(service: &Service, call: Call<pb::ClearAlertRequest>) -> Resu
     // No reading comes in between: what is there was seen by whoever clears it, and what comes later raises anew.
     store::journal::take_turn(&mut tx).await?;
     let mut alert = lock(&mut tx, id, "").await?;
-    let last = last_seen(service, &mut tx, &alert).await?;
+    let last = ingest::last_seen(&mut tx, &service.recent, &alert).await?;
     let now = service.suite.clock.now();
     if !alert.clear_by_hand(&call.caller.id, now, last, &call.message.comment) {
         return Ok(alert.into());
     }
     store::alert::update(&mut tx, &alert).await?;
+    ingest::mark(&mut tx, &alert, now).await?;
     let answer = tell(&mut tx, change::ALERT, alert, now).await?;
     tx.commit().await?;
 
@@ -154,6 +157,7 @@ pub async fn delete(service: &Service, call: Call<pb::DeleteAlertRequest>) -> Re
     store::journal::take_turn(&mut tx).await?;
     let alert = lock(&mut tx, id, &call.message.etag).await?;
     ingest::remove(&mut tx, &alert).await?;
+    ingest::mark(&mut tx, &alert, now).await?;
     tell(&mut tx, change::ALERT_REMOVED, alert, now).await?;
     tx.commit().await
 }
@@ -165,21 +169,6 @@ async fn lock(tx: &mut Tx, id: AlertId, etag: &str) -> Result<Alert> {
         return Err(Error::Stale("the alert was changed meanwhile"));
     }
     Ok(alert)
-}
-
-/// The last reading that the alert's rule has seen.
-async fn last_seen(service: &Service, tx: &mut Tx, alert: &Alert) -> Result<Option<Timestamp>> {
-    let Some(since) = alert.judged_since else { return Ok(None) };
-    service.recent.catch_up(tx).await?;
-    let metrics = [alert.metric.clone()];
-    let series = store::reading::series_of(tx, &[alert.equipment_id], &metrics).await?;
-    match series.first() {
-        Some(series) => {
-            let end = Timestamp::from_micros(i64::MAX);
-            store::reading::last_before(tx, &service.recent, series.id, since, end).await
-        }
-        None => Ok(None),
-    }
 }
 
 /// Writes an alert to the change log.
@@ -229,6 +218,7 @@ fn filter(request: &pb::ListAlertsRequest) -> Result<store::alert::Filter> {
     let time =
         |field, at: &Option<_>| at.as_ref().map(|at| Timestamp::parse(field, at)).transpose();
     Ok(store::alert::Filter {
+        open: false,
         state: State::from_name(request.state().as_str_name()),
         severity: Severity::from_name(request.severity().as_str_name()),
         equipment_id: request

@@ -67,6 +67,7 @@ pub async fn update(
     let mask = call.message.update_mask.unwrap_or_default().paths;
     let edit = edit(wire.metrics, &mask)?;
     edit.check().map_err(inside_reading)?;
+    look_up(service, key).await?;
 
     match service.ingest.change(key, edit).await.map_err(inside_reading)? {
         Written::Changed(metrics) => Ok(Reading { key, metrics }.into()),
@@ -76,9 +77,15 @@ pub async fn update(
 
 pub async fn delete(service: &Service, call: Call<pb::DeleteReadingRequest>) -> Result<()> {
     let key = key(&call.message.id)?;
+    look_up(service, key).await?;
 
     service.ingest.change(key, Edit::Delete).await?;
     Ok(())
+}
+
+/// Has the register know the equipment of `key`, so that the rules that look there are found.
+async fn look_up(service: &Service, key: Key) -> Result<()> {
+    service.register.find(key.equipment_id).await.map(drop)
 }
 
 pub async fn list_latest(

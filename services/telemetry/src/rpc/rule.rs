@@ -1,3 +1,5 @@
+pub mod test;
+
 use std::time::Duration;
 
 use kit::{Call, Error, Result, Timestamp, changes, db::Tx, mask::Mask, once::Once};
@@ -9,6 +11,7 @@ use crate::{
     change,
     domain::{
         alert::Severity,
+        journal::{self, Marks},
         reading::EquipmentId,
         rule::{Condition, Delay, Rule, RuleId},
     },
@@ -44,14 +47,15 @@ pub async fn create(
 
     let mut tx = service.db.begin("create rule").await?;
     store::journal::take_turn(&mut tx).await?;
-    // Not earlier: what was written until now is not for this rule to see.
     let now = service.suite.clock.now();
     if let Some(answer) = once.recall(&mut tx, now).await? {
         return Ok(answer);
     }
     known?;
-    let rule = Rule { created_at: now, updated_at: now, ..rule };
+    let made_at = after_all_written(&mut tx, now).await?;
+    let rule = Rule { created_at: made_at, updated_at: made_at, ..rule };
     store::rule::insert(&mut tx, &rule).await?;
+    mark(&mut tx, rule.id, made_at).await?;
     let answer = tell(&mut tx, change::RULE, rule, now).await?;
     once.remember(&mut tx, &answer).await?;
     tx.commit().await?;
@@ -109,8 +113,9 @@ pub async fn update(service: &Service, call: Call<pb::UpdateRuleRequest>) -> Res
         known?;
     }
     let now = service.suite.clock.now();
-    after.touch(now);
+    after.touch(after_all_written(&mut tx, now).await?);
     store::rule::update(&mut tx, &after).await?;
+    mark(&mut tx, id, after.updated_at).await?;
     let why = if before.enabled && !after.enabled { "disabled" } else { "changed" };
     clear_alerts(&mut tx, id, why, now).await?;
     let answer = tell(&mut tx, change::RULE, after, now).await?;
@@ -127,6 +132,7 @@ pub async fn delete(service: &Service, call: Call<pb::DeleteRuleRequest>) -> Res
     let now = service.suite.clock.now();
     clear_alerts(&mut tx, id, "deleted", now).await?;
     store::rule::delete(&mut tx, id).await?;
+    mark(&mut tx, id, now).await?;
     tell(&mut tx, change::RULE_DELETED, rule, now).await?;
     tx.commit().await
 }
@@ -139,6 +145,18 @@ async fn writable(tx: &mut Tx, id: RuleId, etag: &str) -> Result<Rule> {
         return Err(Error::Stale("the rule was changed meanwhile"));
     }
     Ok(rule)
+}
+
+/// `now`, or later than everything that was written: that is not for the rule to see, whatever the clocks of replicas say.
+async fn after_all_written(tx: &mut Tx, now: Timestamp) -> Result<Timestamp> {
+    let last = store::journal::last_written_at(tx).await?;
+    Ok(last.map_or(now, |last| now.max(last.plus(Duration::from_micros(1)))))
+}
+
+/// Tells whoever holds readings against the rule `id` that it is another now.
+async fn mark(tx: &mut Tx, id: RuleId, now: Timestamp) -> Result<()> {
+    let marks = Marks { rules: vec![id], ..Marks::default() };
+    store::journal::append(tx, &journal::encode_marks(&marks), now).await.map(drop)
 }
 
 /// Clears the open alerts of a rule, which is not what raised them any more.

@@ -15,6 +15,8 @@ use crate::domain::{
 /// Which alerts to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
+    /// Only those whose condition lasts.
+    pub open: bool,
     pub state: Option<State>,
     pub severity: Option<Severity>,
     pub equipment_id: Option<EquipmentId>,
@@ -114,6 +116,9 @@ pub async fn list(
                 query.push(" and cleared_at is not null");
             }
         }
+        if filter.open {
+            query.push(" and cleared_at is null");
+        }
         if let Some(severity) = filter.severity {
             query.push(" and severity = ").push_bind(severity);
         }
@@ -178,6 +183,50 @@ pub async fn lock_around(
                 .await?
         }
     })
+}
+
+/// An open alert, and what its rule looks at.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Open {
+    pub id: AlertId,
+    pub equipment_id: EquipmentId,
+    /// The type of equipment that its rule looks at; none if it looks at one alone.
+    pub equipment_type: Option<String>,
+}
+
+/// All open alerts of rules.
+pub async fn open(db: &mut Conn) -> Result<Vec<Open>> {
+    Ok(on!(db, c => sqlx::query_as(
+            "select alerts.id, alerts.equipment_id, rules.equipment_type
+             from alerts
+             join rules on rules.id = alerts.rule_id
+             where alerts.cleared_at is null
+             order by alerts.id",
+        )
+        .fetch_all(c).await)?)
+}
+
+/// Whether an alert of a rule, as it is now, on one piece of equipment is open, or was cleared by hand with no reading after
+/// `last`.
+pub async fn stands(
+    db: &mut Conn,
+    rule: &Rule,
+    equipment_id: EquipmentId,
+    last: Timestamp,
+) -> Result<bool> {
+    let found: Option<i32> = on!(db, c => sqlx::query_scalar(
+            "select 1
+             from alerts
+             where rule_id = $1 and equipment_id = $2 and judged_since = $3
+               and (cleared_at is null or cleared_after >= $4)
+             limit 1",
+        )
+        .bind(rule.id)
+        .bind(equipment_id)
+        .bind(rule.updated_at)
+        .bind(last)
+        .fetch_optional(c).await)?;
+    Ok(found.is_some())
 }
 
 /// The open alerts of a rule, held until the transaction ends.

@@ -29,16 +29,30 @@ pub async fn take_turn(tx: &mut Tx) -> Result<()> {
 /// Names the lock among those of the database.
 const TURN: i64 = 7_166_824;
 
-/// Adds what this transaction writes, whose [turn](take_turn) it is. Answers its place.
+/// Adds what this transaction writes, whose [turn](take_turn) it is, at `now`, or when the entry before was written if that is
+/// later. Answers its place.
 pub async fn append(tx: &mut Tx, data: &[u8], now: Timestamp) -> Result<i64> {
     Ok(on!(tx, c => sqlx::query_scalar(
             "insert into journal (written_at, data)
-             values ($1, $2)
+             select case when last.written_at > $1 then last.written_at else $1 end, $2
+             from (select (select written_at from journal order by sequence desc limit 1)
+                          as written_at) as last
              returning sequence",
         )
         .bind(now)
         .bind(data)
         .fetch_one(c).await)?)
+}
+
+/// When the last entry was written; later than that is later than all that was written.
+pub async fn last_written_at(db: &mut Conn) -> Result<Option<Timestamp>> {
+    Ok(on!(db, c => sqlx::query_scalar(
+            "select written_at
+             from journal
+             order by sequence desc
+             limit 1",
+        )
+        .fetch_optional(c).await)?)
 }
 
 /// Where the journal ends now.

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use kit::{
     Page, Result, Timestamp,
     db::{Conn, Tx},
@@ -10,7 +8,7 @@ use sqlx::QueryBuilder;
 use crate::domain::{
     alert::Severity,
     reading::EquipmentId,
-    rule::{Rule, RuleId},
+    rule::{Condition, Rule, RuleId},
 };
 
 /// Which rules to list.
@@ -143,22 +141,19 @@ pub async fn list(db: &mut Conn, filter: &Filter, page: &Page<RuleId>) -> Result
     })?)
 }
 
-/// The rules that look at one of `metrics`.
-pub async fn looking(tx: &mut Tx, metrics: impl Iterator<Item = &str>) -> Result<Vec<Rule>> {
-    let metrics: BTreeSet<&str> = metrics.collect();
-    if metrics.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(on!(tx, c => {
-        let mut query = QueryBuilder::new(select!("where enabled = "));
-        query.push_bind(true).push(" and metric in (");
-        let mut names = query.separated(", ");
-        for metric in &metrics {
-            names.push_bind(*metric);
-        }
-        query.push(") order by id");
-        query.build_query_as().persistent(false).fetch_all(c).await
-    })?)
+/// The rules that are on, by id.
+pub async fn enabled(db: &mut Conn) -> Result<Vec<Rule>> {
+    Ok(on!(db, c => sqlx::query_as(select!("where enabled = $1 order by id"))
+        .bind(true)
+        .fetch_all(c).await)?)
+}
+
+/// The rules on silence that are on, by id.
+pub async fn on_silence(db: &mut Conn) -> Result<Vec<Rule>> {
+    Ok(on!(db, c => sqlx::query_as(select!("where enabled = $1 and condition = $2 order by id"))
+        .bind(true)
+        .bind(Condition::NoData)
+        .fetch_all(c).await)?)
 }
 
 /// When rules last changed, in order.

@@ -1,4 +1,5 @@
 mod hand;
+mod watch;
 
 use kit::access::Role;
 use proto::telemetry::v1::{

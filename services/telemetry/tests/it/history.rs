@@ -19,7 +19,7 @@ const HISTORY: [(&str, &str); 6] = [
 ];
 
 /// The file's lines in its order: seconds since the epoch, and degrees. Some times stand twice.
-fn lines() -> Vec<(i64, f64)> {
+pub fn lines() -> Vec<(i64, f64)> {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/machine_temperature.csv");
     let mut file =
@@ -54,7 +54,7 @@ async fn machine(suite: &Suite) -> String {
     id
 }
 
-async fn send(suite: &Suite, id: &str, lines: &[(i64, f64)]) {
+pub async fn send(suite: &Suite, id: &str, lines: &[(i64, f64)]) {
     for batch in lines.chunks(1000) {
         let readings: Vec<Reading> =
             batch.iter().map(|(at, value)| temperature(id, *at, *value)).collect();
@@ -64,10 +64,13 @@ async fn send(suite: &Suite, id: &str, lines: &[(i64, f64)]) {
     }
 }
 
-async fn assert_history(suite: &Suite) {
+/// The same in seconds since the epoch.
+pub fn expected() -> Vec<(i64, i64)> {
     let second = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().timestamp();
-    let expected: Vec<_> =
-        HISTORY.map(|(raised, cleared)| (second(raised), second(cleared))).into();
+    HISTORY.map(|(raised, cleared)| (second(raised), second(cleared))).into()
+}
+
+async fn assert_history(suite: &Suite) {
     let alerts = suite.all_alerts().await;
     let history: Vec<_> = alerts
         .iter()
@@ -75,7 +78,7 @@ async fn assert_history(suite: &Suite) {
         .inspect(|(raised, cleared)| assert_eq!((raised.nanos, cleared.nanos), (0, 0)))
         .map(|(raised, cleared)| (raised.seconds, cleared.seconds))
         .collect();
-    assert_eq!(history, expected);
+    assert_eq!(history, expected());
 }
 
 testkit::both! {

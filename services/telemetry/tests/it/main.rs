@@ -4,10 +4,12 @@
 mod access;
 mod alert;
 mod history;
+mod order;
 mod reading;
 mod replica;
 mod rule;
 mod series;
+mod silence;
 mod task;
 
 use std::time::Duration;

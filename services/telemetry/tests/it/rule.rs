@@ -1,4 +1,5 @@
 mod change;
+mod trial;
 
 use std::time::Duration;
 

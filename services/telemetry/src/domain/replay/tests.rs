@@ -1,6 +1,7 @@
 //! The history that any order of arrival leaves is the one of ordered arrival.
 
 mod any_order;
+mod silence;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -42,12 +43,24 @@ struct Stored<'r> {
     alerts: Vec<Alert>,
     /// How many samples replays looked at.
     looked_at: usize,
+    /// What time it is.
+    now: Timestamp,
+    /// What is remembered between changes, as the writer does.
+    course: Option<Course>,
 }
 
 impl<'r> Stored<'r> {
     fn new(rule: &'r Rule) -> Self {
         let equipment_id = EquipmentId::new();
-        Self { rule, equipment_id, values: BTreeMap::new(), alerts: Vec::new(), looked_at: 0 }
+        Self {
+            rule,
+            equipment_id,
+            values: BTreeMap::new(),
+            alerts: Vec::new(),
+            looked_at: 0,
+            now: Timestamp::from_micros(1_000_000),
+            course: None,
+        }
     }
 
     fn keep(&mut self, batch: &[(i64, f64)]) {
@@ -103,11 +116,12 @@ impl<'r> Stored<'r> {
                 break;
             }
         }
-        let Outcome { removed, changed, raised, runs } = replay.outcome();
+        let Outcome { removed, changed, raised, course } = replay.outcome(self.now);
+        self.course = course;
         // Without a delay, nothing before the first sample was looked at.
-        if let Some(runs) = runs.filter(|_| self.rule.reach().is_some()) {
+        if let Some(course) = course.filter(|_| self.rule.reach().is_some()) {
             assert_eq!(
-                runs.previous.map(|it| it.at),
+                course.runs.previous.map(|it| it.at),
                 self.last_before(Timestamp::from_micros(i64::MAX))
             );
         }
@@ -117,6 +131,23 @@ impl<'r> Stored<'r> {
         self.alerts.sort_by_key(|alert| alert.raised_at);
         let open = self.alerts.iter().filter(|alert| alert.cleared_at.is_none()).count();
         assert!(open <= 1, "one open alert");
+    }
+
+    /// Keeps samples, all set, the way the writer does: from what is remembered if nothing turns. Answers whether that was
+    /// enough.
+    fn pass(&mut self, batch: &[(i64, f64)]) -> bool {
+        let batch: BTreeMap<_, _> = batch.iter().copied().collect();
+        let sample =
+            |(at, value): (&i64, &f64)| Sample { at: Timestamp::from_micros(*at), value: *value };
+        let passed =
+            self.course.and_then(|it| it.pass(self.rule, batch.iter().map(sample), self.now));
+        let before = self.alerts.clone();
+        self.keep(&batch.into_iter().collect::<Vec<_>>());
+        if passed.is_some() {
+            assert_eq!(self.alerts, before, "nothing was said to turn");
+            self.course = passed;
+        }
+        passed.is_some()
     }
 
     fn history(&self) -> Vec<(i64, Option<i64>, f64)> {
@@ -261,28 +292,15 @@ fn what_readings_show_to_have_been_over_was_not_ended_by_hand() {
 }
 
 #[test]
-fn silence_is_raised_when_it_has_lasted_and_cleared_by_the_next_reading() {
-    let rule = Rule { threshold: None, ..rule(Condition::NoData, 0.0, 10, 0) };
-    let mut course = Course::default();
-    let mut step = |at| course.step(&rule, Sample { at: Timestamp::from_micros(at), value: 0.0 });
-    assert_eq!((step(0), step(10), step(20)), (None, None, None));
-    let at = |at| Timestamp::from_micros(at);
-    let silence = Breach { raised_at: at(30), value: None, cleared_at: Some(at(31)) };
-    assert_eq!(step(31), Some(silence));
-}
-
-#[test]
-fn an_alert_of_silence_outlives_readings_that_are_older_than_it() {
-    let rule = Rule { threshold: None, ..rule(Condition::NoData, 0.0, 10, 0) };
-    let at = |at| Timestamp::from_micros(at);
+fn what_is_remembered_is_enough_while_nothing_turns() {
+    let rule = rule(Condition::Above, 1.0, 2, 0);
     let mut stored = Stored::new(&rule);
-    stored.keep(&[(0, 1.0)]);
-    let silence = Breach { raised_at: at(10), value: None, cleared_at: None };
-    stored.alerts.push(Alert::raised(&rule, stored.equipment_id, silence));
-
-    stored.keep(&[(5, 1.0)]);
-    assert_eq!(stored.alerts[0].cleared_at, None);
-    stored.keep(&[(12, 1.0)]);
-    assert_eq!((stored.alerts[0].raised_at, stored.alerts[0].cleared_at), (at(10), Some(at(12))));
-    assert_eq!(stored.alerts.len(), 1);
+    let mut pass = |at, value| stored.pass(&[(at, value)]);
+    assert!(!pass(0, 1.0), "nothing is known of the past");
+    assert!(pass(1, 9.0) && pass(2, 9.0), "the delay runs");
+    assert!(!pass(3, 9.0), "it raises");
+    assert!(pass(4, 9.0) && pass(5, 4.5), "it lasts");
+    assert!(!pass(6, 1.0), "it clears");
+    assert!(pass(7, 1.0));
+    assert!(!pass(5, 1.0), "it is late");
 }

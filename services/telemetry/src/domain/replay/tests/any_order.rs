@@ -50,6 +50,25 @@ proptest! {
     }
 
     #[test]
+    fn what_is_remembered_says_what_the_stored_values_say(
+        batches in prop::collection::vec(
+            prop::collection::vec((0_i64..6, (0_i32..10).prop_map(f64::from)), 1..4),
+            1..12,
+        ),
+        late in prop::collection::vec(prop::bool::weighted(0.2), 12),
+        rule in conditions(),
+    ) {
+        let (mut stored, mut begin) = (Stored::new(&rule), 0);
+        for (batch, late) in batches.iter().zip(late) {
+            let from = if late { begin - 5 } else { begin };
+            let batch: Vec<_> = batch.iter().map(|(at, value)| (from + at, *value)).collect();
+            stored.pass(&batch);
+            begin = stored.values.last_key_value().map_or(0, |(at, _)| at.micros() + 1);
+            prop_assert_eq!(stored.history(), ordered(&rule, &stored.values));
+        }
+    }
+
+    #[test]
     fn what_a_person_clears_stays_cleared_in_any_order_of_arrival(
         before in prop::collection::vec((0_i64..20, (0_i32..10).prop_map(f64::from)), 1..12),
         after in prop::collection::vec((20_i64..40, (0_i32..10).prop_map(f64::from)), 0..12),
