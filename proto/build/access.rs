@@ -37,9 +37,11 @@ fn entry(pool: &DescriptorPool, path: &str, method: &MethodDescriptor) -> Result
         anyhow::bail!("{path}: {role} may call it for everything or for what is its own, not both");
     }
     anyhow::ensure!(!public || (roles.is_empty() && own.is_empty()), "{path} is public: no roles");
+    let streams = method.is_client_streaming() || method.is_server_streaming();
     let watch = watch(pool, method).with_context(|| path.to_owned())?;
     Ok(format!(
-        "    Method {{ path: {path:?}, public: {public}, roles: &{roles:?}, own: &{own:?}, watch: {watch:?} }},\n"
+        "    Method {{ path: {path:?}, streams: {streams}, public: {public}, roles: &{roles:?}, \
+         own: &{own:?}, watch: {watch:?} }},\n"
     ))
 }
 

@@ -49,6 +49,8 @@ pub const METHODS: &[Method] = include!(concat!(env!("OUT_DIR"), "/access.rs"));
 pub struct Method {
     /// `/package.Service/Method`.
     pub path: &'static str,
+    /// Whether it takes or answers a stream: a call may then go on for long.
+    pub streams: bool,
     /// Anybody may call it, with or without a token.
     pub public: bool,
     /// Names of `flightline.options.v1.Access.Role` that may call it.

@@ -27,7 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// The contract names a role that this library doesn't know.
 pub fn guard(clock: &Clock, peers: &Peers, sessions: &Sessions) -> anyhow::Result<Guard> {
-    let methods = proto::METHODS.iter().map(|method| (method.path, method.public, method.door()));
+    let methods = proto::METHODS
+        .iter()
+        .map(|method| (method.path, method.streams, method.public, method.door()));
     let auth = peers.auth.clone();
     let verifier = Verifier::new(clock.clone(), move || Box::pin(public_keys(auth.clone())));
     Ok(Guard::new(Rules::new(methods)?, verifier, sessions.clone()))

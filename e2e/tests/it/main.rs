@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test doesn't expect should stop it")]
 
 mod access;
+mod canary;
 mod clients;
 mod contract;
 mod data;
@@ -21,4 +22,5 @@ mod rest;
 mod session;
 mod site;
 mod storm;
+mod stream;
 mod ticket;

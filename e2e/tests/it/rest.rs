@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Method, StatusCode, header::HeaderMap};
+use reqwest::{Client, Method, Response, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
 /// Speaks to the gateway as somebody.
@@ -71,6 +71,14 @@ impl Rest {
         let text = response.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
         Answer { status, headers, body }
+    }
+
+    /// What is told at `path`, as it is told: JSON lines.
+    pub async fn watch(&self, path: &str) -> Response {
+        let request = self.client.get(format!("{}{path}", self.url)).bearer_auth(self.token());
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        response
     }
 
     pub fn token(&self) -> &str {

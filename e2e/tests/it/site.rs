@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use flightline::{Config, Part, Running};
-use testkit::{Issuer, Link, World};
+/// The password of the first admin and of everybody else.
+pub use testkit::PASSWORD;
+use testkit::{Issuer, Link, SERVICE_SECRET, World};
 use tokio_util::sync::CancellationToken;
 
 use crate::rest::Rest;
-
-/// The first admin's password.
-pub const PASSWORD: &str = "correct horse battery staple";
-/// What parts that run alone prove themselves with.
-const SECRET: &str = "a secret of the whole deployment";
 
 /// The suite on a database of the test's own.
 pub struct Site {
@@ -20,7 +17,7 @@ pub struct Site {
     /// The gRPC port of each service, or of all.
     pub grpc: Vec<String>,
     /// What runs; stopped when dropped.
-    _running: Vec<Running>,
+    running: Vec<Running>,
     world: World,
 }
 
@@ -37,7 +34,7 @@ fn config(world: &World, neighbours: &[(Part, String)]) -> Config {
         "--grpc-listen=127.0.0.1:0".to_owned(),
         "--metrics-listen=127.0.0.1:0".to_owned(),
         format!("--admin-password={PASSWORD}"),
-        format!("--service-secret={SECRET}"),
+        format!("--service-secret={SERVICE_SECRET}"),
         format!("--data-dir={}", world.db.data_dir.display()),
     ];
     arguments.extend(world.db.database_url.iter().map(|url| format!("--database-url={url}")));
@@ -51,7 +48,7 @@ impl Site {
         let running =
             Running::start(config(&world, &[]), None, CancellationToken::new()).await.unwrap();
         let (http, grpc) = (running.http_url().unwrap(), running.grpc_url().unwrap());
-        Self { _running: vec![running], http, grpc: vec![grpc], world }
+        Self { running: vec![running], http, grpc: vec![grpc], world }
     }
 
     /// Every part on its own, each finding the others over the network.
@@ -83,12 +80,22 @@ impl Site {
         }
         let http = running.last().and_then(Running::http_url).unwrap();
         let grpc = neighbours.into_iter().map(|(_, url)| url).collect();
-        Self { _running: running, http, grpc, world }
+        Self { running, http, grpc, world }
     }
 
     /// How long a credential may still be taken after the call that ended it was answered.
     pub fn grace(&self) -> Duration {
         if self.grpc.len() == 1 { Duration::ZERO } else { Duration::from_secs(1) }
+    }
+
+    /// Where the operators of each process look.
+    pub fn metrics(&self) -> Vec<String> {
+        self.running.iter().map(Running::metrics_url).collect()
+    }
+
+    /// Where all services keep their data.
+    pub fn db(&self) -> &kit::db::Config {
+        &self.world.db
     }
 
     /// Signs tokens, but is none of the suite's.

@@ -29,9 +29,9 @@ pub enum Rule {
     Roles(Vec<Role>),
 }
 
-/// The rule of every method, by path (`/package.Service/Method`).
+/// The rule of every method, by path (`/package.Service/Method`), and whether it streams.
 #[derive(Clone, Debug, Default)]
-pub struct Rules(HashMap<&'static str, Rule>);
+pub struct Rules(HashMap<&'static str, (Rule, bool)>);
 
 /// Infrastructure that tools ask before they have a token; it tells nothing of our users' data.
 const OPEN: [&str; 3] = [
@@ -41,29 +41,35 @@ const OPEN: [&str; 3] = [
 ];
 
 impl Rules {
-    /// Rules from `(path, public, names of the roles to let in)`, as the contract lists them.
+    /// Rules from `(path, whether it streams, public, names of the roles to let in)`, as the contract lists them.
     ///
     /// # Errors
     ///
     /// A role is not one of ours.
     pub fn new<R>(
-        methods: impl IntoIterator<Item = (&'static str, bool, R)>,
+        methods: impl IntoIterator<Item = (&'static str, bool, bool, R)>,
     ) -> anyhow::Result<Self>
     where
         R: Iterator<Item = &'static str>,
     {
         let mut by_path = HashMap::new();
-        for (path, public, names) in methods {
+        for (path, streams, public, names) in methods {
             let roles: Option<Vec<Role>> = names.map(Role::from_name).collect();
             let roles = roles.ok_or_else(|| anyhow::anyhow!("{path} names an unknown role"))?;
-            by_path.insert(path, if public { Rule::Public } else { Rule::Roles(roles) });
+            let rule = if public { Rule::Public } else { Rule::Roles(roles) };
+            by_path.insert(path, (rule, streams));
         }
         Ok(Self(by_path))
     }
 
     /// The method at `path` and its rule; `None` if there is no such method.
     pub fn find(&self, path: &str) -> Option<(&'static str, &Rule)> {
-        self.0.get_key_value(path).map(|(path, rule)| (*path, rule))
+        self.0.get_key_value(path).map(|(path, (rule, _))| (*path, rule))
+    }
+
+    /// Whether a call of the method at `path` goes on for as long as both sides want.
+    pub fn streams(&self, path: &str) -> bool {
+        self.0.get(path).is_some_and(|(_, streams)| *streams)
     }
 
     /// Whether `path` belongs to health checks or reflection, which need no token.
@@ -77,7 +83,7 @@ impl Rule {
     ///
     /// # Errors
     ///
-    /// The caller's role is not among those that may.
+    /// The role is not among those that may.
     pub fn check(&self, role: Role) -> Result<()> {
         match self {
             Self::Public => Ok(()),

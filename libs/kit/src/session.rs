@@ -120,10 +120,6 @@ impl Sessions {
     ///
     /// `UNAUTHENTICATED` when it has ended; `UNAVAILABLE` when nobody knows.
     pub async fn check(&self, claims: &Claims, role: Role, now: Instant) -> Result<Role> {
-        if role == Role::Service {
-            // A service has no session; its token is short.
-            return Ok(role);
-        }
         if let Some(role) = self.recall(claims, role, now)? {
             return Ok(role);
         }
@@ -131,7 +127,11 @@ impl Sessions {
     }
 
     /// What is known without asking; `None`: nothing.
-    fn recall(&self, claims: &Claims, role: Role, now: Instant) -> Result<Option<Role>> {
+    pub(crate) fn recall(&self, claims: &Claims, role: Role, now: Instant) -> Result<Option<Role>> {
+        if role == Role::Service {
+            // A service has no session; its token is short.
+            return Ok(Some(role));
+        }
         let known = self.known();
         if known.ended.contains_key(&claims.sid) {
             return Err(ended());
@@ -152,19 +152,22 @@ impl Sessions {
         if !is_key(secret) {
             return Err(no_key());
         }
-        let key = match self.recall_key(secret, now) {
-            Some(key) => key,
-            None => self.ask_key(secret).await?,
-        };
-        if key.expires_at.is_some_and(|expires_at| expires_at <= clock) {
-            return Err(no_key());
+        if let Some(key) = self.recall_key(secret, clock, now)? {
+            return Ok(key);
         }
-        Ok(key)
+        unexpired(self.ask_key(secret).await?, clock)
     }
 
-    fn recall_key(&self, secret: &str, now: Instant) -> Option<Key> {
+    /// What is known of a key without asking; `None`: nothing.
+    pub(crate) fn recall_key(
+        &self,
+        secret: &str,
+        clock: Timestamp,
+        now: Instant,
+    ) -> Result<Option<Key>> {
         let known = self.known();
-        known.keys.get(&hash(secret)).filter(|_| known.is_fresh(now)).cloned()
+        let key = known.keys.get(&hash(secret)).filter(|_| known.is_fresh(now)).cloned();
+        key.map(|key| unexpired(key, clock)).transpose()
     }
 
     async fn ask_key(&self, secret: &str) -> Result<Key> {
@@ -216,6 +219,14 @@ impl Known {
         let silence = |heard_at| now.saturating_duration_since(heard_at);
         self.complete && self.heard_at.is_some_and(|heard_at| silence(heard_at) < BEAT)
     }
+}
+
+/// A key that is good at the time `clock`.
+fn unexpired(key: Key, clock: Timestamp) -> Result<Key> {
+    if key.expires_at.is_some_and(|expires_at| expires_at <= clock) {
+        return Err(no_key());
+    }
+    Ok(key)
 }
 
 /// Whether it can be one at all: auth is not asked about anything else.

@@ -2,8 +2,8 @@
 //! deadline, load limit, panics, metrics.
 
 mod credential;
-mod lasting;
 mod measure;
+mod vigil;
 
 use std::{
     convert::Infallible,
@@ -16,12 +16,12 @@ use std::{
 
 use futures_util::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, Request, Response};
-use lasting::Leave;
 use measure::Measure;
 use tokio::{sync::Semaphore, time::Instant};
 use tonic::{Status, body::Body, transport::server::TcpConnectInfo};
 use tower::{Layer, Service, ServiceExt};
 use tracing::Instrument;
+use vigil::Vigil;
 
 use crate::{
     Caller, Error, Result,
@@ -53,7 +53,7 @@ impl Guard {
         Self { rules: Arc::new(rules), verifier, sessions, permits }
     }
 
-    /// The method that is called, as metrics name it: clients must not fill them with names of their own.
+    /// The method that is called, as logs and metrics name it: clients must not fill them with names of their own.
     fn method(&self, request: &Request<Body>) -> &'static str {
         let path = request.uri().path();
         match self.rules.find(path) {
@@ -73,15 +73,18 @@ impl Guard {
             return Status::from(Error::Exhausted("too many calls at once")).into_http();
         };
         let admitted = tokio::time::timeout_at(deadline, self.admit(&mut request, deadline)).await;
-        let leave = match admitted {
-            Ok(Ok(leave)) => leave,
+        let vigil = match admitted {
+            Ok(Ok(vigil)) => vigil,
             Ok(Err(error)) => return Status::from(error).into_http(),
             Err(_) => return Status::from(Error::TimedOut).into_http(),
         };
+        if let Some(vigil) = vigil.clone() {
+            request = request.map(|body| vigil.over_request(body));
+        }
         let answer = AssertUnwindSafe(service.oneshot(request)).catch_unwind();
         match tokio::time::timeout_at(deadline, answer).await {
-            Ok(Ok(Ok(response))) => match leave {
-                Some(leave) => leave.keep_to(response),
+            Ok(Ok(Ok(response))) => match vigil {
+                Some(vigil) => response.map(|body| vigil.over_answer(body)),
                 None => response,
             },
             Ok(Err(_)) => {
@@ -91,9 +94,9 @@ impl Guard {
         }
     }
 
-    /// Finds out who calls, asks the method's rule, and notes both for the handler. Answers what the caller was let in with,
-    /// where that is needed.
-    async fn admit(&self, request: &mut Request<Body>, deadline: Instant) -> Result<Option<Leave>> {
+    /// Finds out who calls, asks the method's rule, and notes both for the handler. Answers who looks after the call, if
+    /// it may go on for long.
+    async fn admit(&self, request: &mut Request<Body>, deadline: Instant) -> Result<Option<Vigil>> {
         let path = request.uri().path();
         if Rules::is_open(path) {
             return Ok(None);
@@ -102,20 +105,21 @@ impl Guard {
             return Err(Error::NoMethod);
         };
         let request_id = request_id::of(request.headers());
-        let (mut caller, leave) = match rule {
+        let (mut caller, credential) = match rule {
             Rule::Public => (Caller::nobody(request_id), None),
             Rule::Roles(_) => {
                 let (credential, token) = self.credential(request.headers(), method).await?;
                 let identity = self.identify(&credential).await?;
-                let leave = Leave { guard: self.clone(), method, credential };
-                (Caller::new(identity, token, request_id), Some(leave))
+                let credential = credential.with(identity.role);
+                (Caller::new(identity, token, request_id), Some(credential))
             }
         };
         rule.check(caller.role)?;
         caller.deadline = Some(deadline);
         caller.address = address(request).map(|address| address.to_string()).unwrap_or_default();
         request.extensions_mut().insert(Admitted { caller, method });
-        Ok(leave)
+        let credential = credential.filter(|_| self.rules.streams(method));
+        Ok(credential.map(|credential| Vigil { guard: self.clone(), credential, method }))
     }
 }
 
@@ -182,9 +186,10 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let (guard, service) = (self.guard.clone(), self.service.clone());
         let request_id = request_id::ensure(request.headers_mut());
-        let span = tracing::info_span!("call", method = request.uri().path(), request_id);
+        let method = guard.method(&request);
+        let span = tracing::info_span!("call", method, request_id);
         let answer = async move {
-            let measure = Measure::begin(guard.method(&request));
+            let measure = Measure::begin(method);
             let response = guard.handle(service, request).await;
             measure.end(&response);
             Ok(response)

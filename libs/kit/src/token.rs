@@ -79,14 +79,19 @@ pub struct PublicKey {
 /// Asks the issuer for its keys.
 type Fetch = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<PublicKey>>> + Send + Sync>;
 
+/// When keys were last asked for, by a clock that never steps, and whether they came.
+struct Fetched {
+    at: Instant,
+    is_done: bool,
+}
+
 /// Verifies access tokens with the issuer's public keys, which it fetches when it needs them.
 #[derive(Clone)]
 pub struct Verifier {
     fetch: Fetch,
     clock: Clock,
     keys: Arc<RwLock<HashMap<String, DecodingKey>>>,
-    /// When keys were last asked for, by a clock that never steps.
-    fetched_at: Arc<Mutex<Option<Instant>>>,
+    fetched: Arc<Mutex<Option<Fetched>>>,
     verified: Arc<BlockingMutex<LruCache<String, (Claims, Role)>>>,
 }
 
@@ -97,8 +102,8 @@ impl Verifier {
         fetch: impl Fn() -> BoxFuture<'static, Result<Vec<PublicKey>>> + Send + Sync + 'static,
     ) -> Self {
         let verified = Arc::new(BlockingMutex::new(LruCache::new(VERIFIED)));
-        let (keys, fetched_at) = (Arc::default(), Arc::default());
-        Self { fetch: Arc::new(fetch), clock, keys, fetched_at, verified }
+        let (keys, fetched) = (Arc::default(), Arc::default());
+        Self { fetch: Arc::new(fetch), clock, keys, fetched, verified }
     }
 
     /// Checks what a token says by itself: who signed it, for whom, when and as what. Whether its session has ended is
@@ -190,27 +195,27 @@ impl Verifier {
             return Ok(key.clone());
         }
         // One fetch at a time, beside those whose keys are known: they don't wait for it.
-        let mut fetched_at = self.fetched_at.lock().await;
+        let mut fetched = self.fetched.lock().await;
         if let Some(key) = self.keys.read().await.get(kid) {
             return Ok(key.clone());
         }
-        if fetched_at.is_some_and(|at| at.elapsed() < REFETCH) {
-            // With no keys at all the fault is not the token's.
-            let is_empty = self.keys.read().await.is_empty();
-            return Err(if is_empty { no_keys() } else { invalid() });
+        if let Some(last) = fetched.as_ref().filter(|last| last.at.elapsed() < REFETCH) {
+            // Without the keys of now the fault may not be the token's.
+            return Err(if last.is_done { invalid() } else { no_keys() });
         }
         // Also a fetch that fails was one: whoever waits for it does not repeat it.
-        *fetched_at = Some(Instant::now());
-        let fetched = (self.fetch)().await.map_err(|error| {
+        *fetched = Some(Fetched { at: Instant::now(), is_done: false });
+        let answer = (self.fetch)().await.map_err(|error| {
             tracing::warn!(%error, "can't fetch the keys that verify tokens");
             no_keys()
         })?;
-        let keys: HashMap<_, _> = fetched
+        let keys: HashMap<_, _> = answer
             .into_iter()
             .filter_map(|key| Some((key.kid, DecodingKey::from_ed_components(&key.x).ok()?)))
             .collect();
         let key = keys.get(kid).cloned();
         *self.keys.write().await = keys;
+        *fetched = Some(Fetched { at: Instant::now(), is_done: true });
         key.ok_or_else(invalid)
     }
 }
@@ -295,3 +300,6 @@ impl ServiceToken {
         Ok(token)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a broken test rig should stop the test")]
 
 mod access;
+pub mod canary;
 mod clock;
 mod eventually;
 mod link;
@@ -14,6 +15,7 @@ mod users;
 mod world;
 
 pub use access::assert_access;
+pub use canary::{OTHER_PASSWORD, PASSWORD, SERVICE_SECRET};
 pub use clock::FrozenClock;
 pub use eventually::eventually;
 pub use link::Link;

@@ -25,7 +25,7 @@ use tonic::{
 };
 use tower::Layer;
 
-use crate::{Bearer, FrozenClock, Issuer, User, postgres};
+use crate::{Bearer, FrozenClock, Issuer, User, canary::Canary, postgres};
 
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct World {
     /// Where served services are found by their neighbours.
     pub places: Places,
     guard: Guard,
+    // Before the end of what it looks at.
+    _canary: Canary,
     _stop: DropGuard,
     _folder: Arc<TempDir>,
 }
@@ -58,13 +60,14 @@ pub struct World {
 impl World {
     /// A world on a fresh database of `engine`.
     pub async fn new(engine: Engine) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let database_url = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => Some(postgres::fresh_database().await),
         };
         let data_dir = folder.path().join("data");
         let db = db::Config { data_dir, database_url, database_connections: 8 };
+        let canary = Canary::new(db.clone(), Arc::clone(&folder));
 
         let clock = FrozenClock::default();
         let issuer = Issuer::new(clock.clone());
@@ -88,8 +91,9 @@ impl World {
             issuer,
             suite,
             places,
+            _canary: canary,
             _stop: shutdown.drop_guard(),
-            _folder: Arc::new(folder),
+            _folder: folder,
         }
     }
 
@@ -137,7 +141,9 @@ impl Server {
 }
 
 fn guard(clock: &FrozenClock, issuer: &Issuer, sessions: Sessions) -> Guard {
-    let methods = proto::METHODS.iter().map(|method| (method.path, method.public, method.door()));
+    let methods = proto::METHODS
+        .iter()
+        .map(|method| (method.path, method.streams, method.public, method.door()));
     let public = issuer.public();
     let verifier = Verifier::new(clock.clock(), move || {
         let keys = vec![public.clone()];

@@ -29,7 +29,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
-const PASSWORD: &str = "correct horse battery staple";
+const PASSWORD: &str = testkit::PASSWORD;
 
 /// Settings for free ports of this machine, and data below `folder`.
 fn config(folder: &Path, more: &[&str]) -> Config {

@@ -132,6 +132,10 @@ async fn a_key_is_remembered_until_its_end_is_told() {
     assert!(sessions.key(GOOD, at(0), *NOW).await.is_ok());
     assert!(is_refused(&sessions.key(BAD, at(0), *NOW).await));
     assert!(is_refused(&sessions.key(GOOD, at(100), *NOW).await), "it has expired");
+    sessions.hear(beat(), at(0), *NOW);
+    let remembered = sessions.recall_key(GOOD, at(99), *NOW);
+    assert!(remembered.unwrap().is_some());
+    assert!(is_refused(&sessions.recall_key(GOOD, at(100), *NOW)), "also without asking");
 
     sessions.note(News { deleted_keys: vec!["7".into()], ..News::default() }, at(0));
     assert!(is_refused(&sessions.key(GOOD, at(0), *NOW).await));

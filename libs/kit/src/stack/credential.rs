@@ -16,6 +16,16 @@ pub enum Credential {
     Key(Arc<str>),
 }
 
+impl Credential {
+    /// With the role that was found: what it was changed to is forgotten once no token is that old; a call may be older.
+    pub fn with(self, role: Role) -> Self {
+        match self {
+            Self::Session(claims, _) => Self::Session(claims, role),
+            Self::Key(secret) => Self::Key(secret),
+        }
+    }
+}
+
 impl Guard {
     /// The credential of a call to `method`, and the token to call other services with in its caller's name: a ticket is
     /// none.
@@ -62,6 +72,18 @@ impl Guard {
                 let (id, session_id) = (claims.sub.clone(), claims.sid.clone());
                 Ok(Identity { id, role, session_id, equipment_ids: Arc::default() })
             }
+        }
+    }
+
+    /// What whoever has a credential is trusted with now, as far as that is known without asking.
+    pub(super) fn recall(&self, credential: &Credential) -> Result<Option<Role>> {
+        let now = Instant::now();
+        match credential {
+            Credential::Key(secret) => {
+                let key = self.sessions.recall_key(secret, self.verifier.now(), now)?;
+                Ok(key.map(|_| Role::Device))
+            }
+            Credential::Session(claims, role) => self.sessions.recall(claims, *role, now),
         }
     }
 }

@@ -4,7 +4,8 @@ use proto::auth::v1::{ListUsersRequest, User, user};
 use testkit::{Server, World};
 
 use super::{
-    PASSWORD, ana, anon, by, config, log_in, refresh, register, start, start_with, token::verifier,
+    FIRST_PASSWORD, PASSWORD, ana, anon, by, config, log_in, refresh, register, start, start_with,
+    token::verifier,
 };
 
 fn boss() -> NewAdmin {
@@ -42,7 +43,7 @@ testkit::both! {
         let users = users(&world, &server).await;
         assert_eq!(users.len(), 1);
         assert_eq!((users[0].role(), users[0].email.as_str()), (user::Role::Admin, "Chief@localhost"));
-        log_in(&mut anon(&server), "chief", "the first password").await.unwrap();
+        log_in(&mut anon(&server), "chief", FIRST_PASSWORD).await.unwrap();
     }
 
     async fn the_first_admin_gets_a_password_if_none_is_configured(world: World) {
@@ -141,12 +142,12 @@ testkit::both! {
         set_up_user(&world.db, &clock, demo()).await.unwrap();
         let pair = log_in(&mut anon(&server), "demo", PASSWORD).await.unwrap();
 
-        let other = UserSetup { password: "another password".into(), ..demo() };
+        let other = UserSetup { password: "another canary-in-the-coal-mine".into(), ..demo() };
         set_up_user(&world.db, &clock, other).await.unwrap();
 
         refresh(&mut anon(&server), &pair.refresh).await.unwrap_err();
         log_in(&mut anon(&server), "demo", PASSWORD).await.unwrap_err();
-        log_in(&mut anon(&server), "demo", "another password").await.unwrap();
+        log_in(&mut anon(&server), "demo", "another canary-in-the-coal-mine").await.unwrap();
     }
 
     async fn no_person_has_a_machines_role(world: World) {

@@ -122,7 +122,7 @@ testkit::both! {
         let request = ChangePasswordRequest {
             id: "me".into(),
             current_password: "typed by mistake".into(),
-            new_password: "quite another phrase".into(),
+            new_password: "quite another canary-in-the-coal-mine".into(),
         };
         users(&world, &server, &pair).await.change_password(request).await.unwrap_err();
 
@@ -138,7 +138,7 @@ testkit::both! {
         assert!(unknown.details.is_empty());
         assert!(trail.iter().all(|event| event.address == "127.0.0.1"));
         let everything = events(&mut reader, ListAuditEventsRequest::default()).await;
-        for typed in ["typed by mistake", "quite another phrase", PASSWORD] {
+        for typed in ["typed by mistake", "quite another canary-in-the-coal-mine", PASSWORD] {
             assert!(!format!("{everything:?}").contains(typed), "{typed}");
         }
     }

@@ -143,7 +143,7 @@ testkit::both! {
         let is_full = |error: &&Status| error.code() == Code::ResourceExhausted;
         let full: Vec<&Status> = errors.iter().filter(is_full).collect();
         assert!(!full.is_empty(), "all found a place");
-        for error in full {
+        for error in &full {
             assert!(error.message().contains("too many passwords are being checked"), "{error}");
             let hint = error.get_details_retry_info().unwrap().retry_delay.unwrap();
             assert!(Duration::ZERO < hint);
@@ -152,7 +152,9 @@ testkit::both! {
         let counted: Vec<i64> = on!(&mut db, c => sqlx::query_scalar("select count from guesses")
             .fetch_all(c).await).unwrap();
         let counted = u64::try_from(counted.iter().sum::<i64>()).unwrap();
-        assert_eq!(counted, hashes() - before, "what is hashed is counted, and nothing else");
+        assert!(hashes() - before <= counted, "what is hashed is counted");
+        // On a busy machine some wait for their turn in vain: they count.
+        assert!(counted <= u64::try_from(250 - full.len()).unwrap(), "who is turned away does not count");
     }
 
     async fn one_address_tries_a_hundred_wrong_passwords_and_others_are_not_kept_waiting(world: World) {

@@ -21,7 +21,9 @@ use proto::auth::v1::{
     CreateTokenRequest, ListUsersRequest, RefreshTokenRequest, RegisterRequest, TokenPair, User,
     auth_service_client::AuthServiceClient, user_service_client::UserServiceClient,
 };
-use testkit::{Bearer, Server, World};
+use testkit::{
+    Bearer, OTHER_PASSWORD as FIRST_PASSWORD, PASSWORD, SERVICE_SECRET as SECRET, Server, World,
+};
 use tonic::{
     Status,
     service::{Routes, interceptor::InterceptedService},
@@ -32,13 +34,10 @@ type Anon = AuthServiceClient<Channel>;
 type Auth = AuthServiceClient<InterceptedService<Channel, Bearer>>;
 type Users = UserServiceClient<InterceptedService<Channel, Bearer>>;
 
-const SECRET: &str = "what the parts of this suite share";
-const PASSWORD: &str = "correct horse battery";
-
 fn config() -> Config {
     Config {
         admin_username: "admin".into(),
-        admin_password: Some("the first password".into()),
+        admin_password: Some(FIRST_PASSWORD.into()),
         registration: Registration::Open,
         signing_key_days: 30,
         audit_days: 365,
@@ -93,7 +92,7 @@ async fn users(world: &World, server: &Server, pair: &TokenPair) -> Users {
 
 /// The first admin.
 async fn admin(world: &World, server: &Server) -> Users {
-    let pair = log_in(&mut anon(server), "admin", "the first password").await.unwrap();
+    let pair = log_in(&mut anon(server), "admin", FIRST_PASSWORD).await.unwrap();
     users(world, server, &pair).await
 }
 

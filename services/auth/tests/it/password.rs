@@ -21,7 +21,7 @@ fn weak() -> String {
     argon2.hash_password(PASSWORD.as_bytes()).unwrap().to_string()
 }
 
-const NEW: &str = "quite another phrase";
+const NEW: &str = "quite another canary-in-the-coal-mine";
 
 async fn change(users: &mut Users, current: &str, new: &str) -> Result<(), Status> {
     let (current_password, new_password) = (current.into(), new.into());

@@ -89,7 +89,7 @@ testkit::both! {
 
         let first = admin.create_user(request.clone()).await.unwrap().into_inner();
         let mut other_password = request;
-        other_password.user.as_mut().unwrap().password = Some("quite another phrase".into());
+        other_password.user.as_mut().unwrap().password = Some("quite another canary-in-the-coal-mine".into());
         let second = admin.create_user(other_password).await.unwrap().into_inner();
 
         assert_eq!(first, second, "not even a fingerprint tells the passwords apart");

@@ -60,7 +60,7 @@ testkit::both! {
         let mut anon = anon(&server);
         register(&mut anon, ana()).await.unwrap();
 
-        let wrong = log_in(&mut anon, "Ana", "correct horse batterz").await.unwrap_err();
+        let wrong = log_in(&mut anon, "Ana", "canary-in-the-coal-mine?").await.unwrap_err();
         let unknown = log_in(&mut anon, "Nobody", PASSWORD).await.unwrap_err();
 
         assert_eq!(wrong.code(), Code::Unauthenticated);

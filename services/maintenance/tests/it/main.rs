@@ -103,7 +103,7 @@ fn fragile(place: &Place, real: &Place) -> Arc<AtomicBool> {
 async fn start_auth(world: &World) -> Server {
     let config = auth::Config {
         admin_username: "first".into(),
-        admin_password: Some("the first password".into()),
+        admin_password: Some(testkit::PASSWORD.into()),
         registration: auth::Registration::Open,
         signing_key_days: 30,
         audit_days: 365,
@@ -119,7 +119,7 @@ async fn person(world: &World, auth: &Server, name: &str, role: Role) -> User {
     let person = proto::auth::v1::User {
         username: name.into(),
         email: format!("{name}@example.org"),
-        password: Some("correct horse battery".into()),
+        password: Some(testkit::OTHER_PASSWORD.into()),
         role: user::Role::from_str_name(role.name()).unwrap().into(),
         ..Default::default()
     };

@@ -9,6 +9,7 @@ mod reading;
 mod replica;
 mod rule;
 mod series;
+mod session;
 mod silence;
 mod task;
 

@@ -1,0 +1,65 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
+use super::*;
+
+/// A verifier whose issuer has one key, called `known`, and answers as many times as `answers` says; and how often it was
+/// asked.
+fn verifier(answers: usize) -> (Verifier, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let verifier = Verifier::new(Clock::system(), move || {
+        let is_away = answers <= count.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            if is_away {
+                return Err(Error::Unavailable("away"));
+            }
+            Ok(vec![PublicKey { kid: "known".into(), x: BASE64_URL_SAFE_NO_PAD.encode([7; 32]) }])
+        })
+    });
+    (verifier, asked)
+}
+
+/// A token that names the key `kid`, and whose signature is nothing.
+fn token(kid: &str) -> String {
+    let header = format!(r#"{{"typ":"at+jwt","alg":"EdDSA","kid":"{kid}"}}"#);
+    format!("{}.e30.AAAA", BASE64_URL_SAFE_NO_PAD.encode(header))
+}
+
+async fn is_refused(verifier: &Verifier, kid: &str) -> bool {
+    match verifier.verify(&token(kid)).await {
+        Err(Error::Unauthenticated(_)) => true,
+        Err(Error::Unavailable(_)) => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn invented_names_of_keys_make_nobody_ask_more_than_once_a_second() {
+    let (verifier, asked) = verifier(usize::MAX);
+    let begun = Instant::now();
+
+    for number in 0..200 {
+        assert!(is_refused(&verifier, &format!("invented-{number}")).await);
+        assert!(is_refused(&verifier, "known").await);
+    }
+
+    let seconds = begun.elapsed().as_secs();
+    let asked = u64::try_from(asked.load(Ordering::SeqCst)).unwrap();
+    assert!((1..=1 + seconds).contains(&asked), "{asked} times in {seconds} s");
+}
+
+#[tokio::test]
+async fn while_the_keys_of_now_cannot_be_had_a_token_that_names_another_is_not_refused() {
+    let (verifier, asked) = verifier(1);
+    assert!(is_refused(&verifier, "new").await, "the issuer says so");
+
+    // As if a second had passed: the issuer is away by then.
+    *verifier.fetched.lock().await = None;
+
+    assert!(!is_refused(&verifier, "new").await);
+    assert!(!is_refused(&verifier, "new").await, "and is not asked again at once");
+    assert!(is_refused(&verifier, "known").await, "nor needed for what is known");
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
