@@ -102,6 +102,14 @@ bench: ## Measure what the suite costs, as ratios
 baseline: $(TOOLS)/installed ## Promise clients the protos as they are now
 	cd proto && buf build --exclude-source-info --output baseline.binpb.gz
 
+.PHONY: soak
+soak: commands postgres nextest ## Kill the suite a hundred times on each engine while readings come
+	cargo nextest run --locked -p flightline --run-ignored only outlives_a_hundred_kills
+
+.PHONY: durable
+durable: strace ## Check that the disk has a group of readings before its senders are told
+	cargo bench --locked -p benches --bench ingest -- durable
+
 .PHONY: fmt
 fmt: ## Format the Rust sources
 	cargo fmt
@@ -127,6 +135,10 @@ commands:
 	@if ! command -v jq >/dev/null; then $(call apt-get,jq); fi
 	@if ! { command -v node && command -v npm; } >/dev/null; then $(call apt-get,nodejs npm); fi
 	@if ! { command -v flock && command -v setsid; } >/dev/null; then $(call apt-get,util-linux); fi
+
+.PHONY: strace
+strace:
+	@if ! command -v strace >/dev/null; then $(call apt-get,strace); fi
 
 .PHONY: postgres
 postgres:

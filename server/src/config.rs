@@ -31,6 +31,9 @@ pub struct Config {
     /// Who may come.
     #[command(flatten)]
     pub auth: auth::Config,
+    /// What is kept.
+    #[command(flatten)]
+    pub telemetry: telemetry::Config,
     /// The other parts.
     #[command(flatten)]
     pub neighbours: Neighbours,

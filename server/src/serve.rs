@@ -208,7 +208,7 @@ impl Services {
                 }
                 Part::Equipment => equipment::start(db, &suite, routes).await?,
                 Part::Maintenance => maintenance::start(db, &suite, routes).await?,
-                Part::Telemetry => telemetry::start(db, &suite, routes).await?,
+                Part::Telemetry => telemetry::start(&config.telemetry, db, &suite, routes).await?,
                 Part::Gateway => {}
             }
             if let Some(place) = service.place(&places) {

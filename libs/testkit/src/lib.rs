@@ -22,6 +22,7 @@ pub use link::Link;
 pub use pages::assert_pages;
 pub use plan::{Plan, Plans};
 pub use port::free_port;
+pub use postgres::Postgres;
 pub use users::{Bearer, Issuer, User};
 pub use world::{Engine, Server, World};
 

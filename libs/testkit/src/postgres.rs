@@ -32,7 +32,10 @@ use uuid::Uuid;
 
 use self::programs::{Programs, output, run, user_id};
 
+mod durable;
 mod programs;
+
+pub use durable::Postgres;
 
 /// Nothing here outlives the tests, so nothing waits for the disk. Autovacuum would only hold up
 /// `create database`, which needs its template for itself.

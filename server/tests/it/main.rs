@@ -5,6 +5,7 @@ mod admin;
 mod backup;
 mod fleet;
 mod import;
+mod kill;
 mod migrate;
 mod moving;
 mod observe;

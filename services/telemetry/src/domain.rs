@@ -6,6 +6,7 @@ pub mod course;
 pub mod journal;
 pub mod reading;
 pub mod replay;
+pub mod retention;
 pub mod rule;
 pub mod series;
 pub mod tally;

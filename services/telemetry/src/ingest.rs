@@ -3,6 +3,7 @@
 
 mod hand;
 mod judge;
+mod names;
 mod seal;
 mod timer;
 mod writer;
@@ -18,13 +19,14 @@ use tonic::Response;
 pub use self::{
     hand::{last_seen, mark},
     judge::remove,
+    seal::{Sealer, pack_samples},
 };
-#[cfg(test)]
-pub use seal::Sealer;
-pub use seal::pack_samples;
 
 use crate::{
-    domain::reading::{Edit, Key, Reading},
+    domain::{
+        reading::{Edit, Key, Reading},
+        retention::Retention,
+    },
     ingest::writer::Writer,
     recent::Recent,
     register::Register,
@@ -72,10 +74,17 @@ struct Job {
 }
 
 /// Starts the writer. It lives as long as the process: calls that wait for it are drained first.
-pub fn start(db: &Db, suite: &Suite, register: Arc<Register>, recent: &Recent) -> Ingest {
+pub fn start(
+    db: &Db,
+    suite: &Suite,
+    register: Arc<Register>,
+    recent: &Recent,
+    retention: Arc<Retention>,
+) -> Ingest {
     let (jobs, queue) = mpsc::unbounded_channel();
     let (tell, written) = watch::channel(0);
-    let writer = Writer::new(db, &suite.clock, Arc::clone(&register), recent.share(), tell);
+    let shared = Arc::clone(&register);
+    let writer = Writer::new(db, &suite.clock, shared, recent.share(), retention, tell);
     tokio::spawn(writer.run(queue));
     timer::start(db, suite, register, recent.share());
     let room = || Arc::new(Semaphore::new(WAITING_VALUES));

@@ -3,7 +3,10 @@
 //! A call enters through `rpc`, is decided by `domain` and is kept by `store`. Readings go through `ingest`, which writes
 //! and judges them in one transaction; `register` knows the equipment; `dispatch` turns alerts into tasks.
 
+#[doc(hidden)]
+pub mod bare;
 mod change;
+mod config;
 mod dispatch;
 mod domain;
 mod ingest;
@@ -17,6 +20,7 @@ mod tidy;
 
 use std::sync::Arc;
 
+pub use config::Config;
 use kit::{Suite, db::Schema, sqlx::migrate::Migrator};
 use proto::telemetry::v1::{
     alert_service_server::AlertServiceServer, rule_service_server::RuleServiceServer,
@@ -44,6 +48,7 @@ const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 ///
 /// The database can't be opened.
 pub async fn start(
+    config: &Config,
     db: &kit::db::Config,
     suite: &Suite,
     routes: &mut RoutesBuilder,
@@ -54,13 +59,21 @@ pub async fn start(
     let recent = Arc::new(Recent::new(Limits::default()));
     ingest::pack_samples(&db, recent.chunk()).await?;
     recent.catch_up(&mut db.read().await?).await?;
-    let ingest = Arc::new(ingest::start(&db, suite, Arc::clone(&register), &recent));
-    tidy::start(&db, suite, recent.share());
+    let retention = Arc::new(config.retention());
+    let ingest =
+        ingest::start(&db, suite, Arc::clone(&register), &recent, Arc::clone(&retention));
+    tidy::start(&db, suite, recent.share(), Arc::clone(&retention));
     dispatch::start(&db, suite);
 
-    let tests = Arc::new(Semaphore::new(rpc::TESTS));
-    let suite = suite.clone();
-    let service = Arc::new(rpc::Service { db, suite, register, ingest, recent, tests });
+    let service = Arc::new(rpc::Service {
+        db,
+        suite: suite.clone(),
+        register,
+        ingest: Arc::new(ingest),
+        recent,
+        retention,
+        tests: Arc::new(Semaphore::new(rpc::TESTS)),
+    });
     let readings = TelemetryServiceServer::from_arc(Arc::clone(&service));
     routes
         .add_service(readings.max_decoding_message_size(MESSAGE_BYTES))

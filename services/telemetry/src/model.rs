@@ -16,16 +16,22 @@ use tonic::Request;
 
 use crate::{
     POSTGRES, SQLITE,
-    domain::reading::{Edit, EquipmentId, Key, Reading},
+    domain::{
+        reading::{Edit, EquipmentId, Key, Reading},
+        retention::Retention,
+    },
     ingest::{self, Sealer},
     recent::{Limits, Recent},
     register,
     rpc::{self, Service},
+    tidy,
 };
 
 /// So that a few values make many chunks.
 const LIMITS: Limits =
     Limits { chunk: 4, held: 64, behind: 1_000_000, age: Duration::from_hours(1) };
+/// It is kept for a day, the others for ever.
+const SHORT: &str = "b";
 const METRICS: [&str; 3] = ["a", "b", "c"];
 const MACHINES: usize = 2;
 /// Readings have one of so many times.
@@ -41,6 +47,9 @@ enum Step {
     /// Seals what has waited for less than its time, too.
     Seal,
     Restart,
+    /// Time goes by, and with it what is kept of one metric.
+    Wait(u64),
+    Expire,
     /// Asks for everything.
     Look,
 }
@@ -74,6 +83,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (place(), edits()).prop_map(|((id, at), edit)| Step::Change(id, at, edit)),
         2 => Just(Step::Seal),
         1 => Just(Step::Restart),
+        1 => (1_u64..9).prop_map(Step::Wait),
+        1 => Just(Step::Expire),
         2 => Just(Step::Look),
     ];
     prop::collection::vec(step, 1..30)
@@ -85,6 +96,8 @@ struct Site {
     db: Db,
     service: Service,
     ids: Vec<EquipmentId>,
+    /// The first of the times.
+    start: Timestamp,
     /// By place of the machine and time.
     readings: BTreeMap<(usize, i64), Metrics>,
 }
@@ -95,7 +108,14 @@ impl Site {
         let migrations = if engine == Engine::Sqlite { &SQLITE } else { &POSTGRES };
         let db = Db::open(&world.db, "telemetry", migrations).await.unwrap();
         let service = service(&world, &db);
-        Self { world, db, service, ids: Vec::new(), readings: BTreeMap::new() }
+        Self {
+            world,
+            db,
+            service,
+            ids: Vec::new(),
+            start: Timestamp::from_micros(0),
+            readings: BTreeMap::new(),
+        }
     }
 
     /// Other machines, without a past.
@@ -103,14 +123,16 @@ impl Site {
         self.ids = (0..MACHINES).map(|_| EquipmentId::new()).collect();
         self.ids.sort();
         self.readings.clear();
+        // One that is just kept yet.
+        self.start = self.service.begin(SHORT);
     }
 
-    fn at(time: i64) -> Timestamp {
-        Timestamp::from_micros(time * 1_000_000)
+    fn at(&self, time: i64) -> Timestamp {
+        Timestamp::from_micros(self.start.micros() + time * 1_000_000)
     }
 
     fn key(&self, machine: usize, time: i64) -> Key {
-        Key { equipment_id: self.ids[machine], recorded_at: Self::at(time) }
+        Key { equipment_id: self.ids[machine], recorded_at: self.at(time) }
     }
 
     fn reading(&self, machine: usize, time: i64, metrics: &Metrics) -> Reading {
@@ -126,12 +148,38 @@ impl Site {
                 for (id, at, metrics) in readings {
                     self.readings.entry((*id, *at)).or_default().extend(metrics.clone());
                 }
+                self.drop_expired();
             }
-            Step::Change(id, at, edit) => self.change(*id, *at, edit).await,
+            Step::Change(id, at, edit) => {
+                self.change(*id, *at, edit).await;
+                self.drop_expired();
+            }
             Step::Seal => self.seal().await,
             Step::Restart => self.service = service(&self.world, &self.db),
+            Step::Wait(seconds) => self.wait(*seconds),
+            Step::Expire => {
+                let clock = &self.world.suite.clock;
+                tidy::expire(&self.db, clock, &self.service.retention).await.unwrap();
+            }
             Step::Look => self.look().await,
         }
+    }
+
+    /// What is not kept any more is gone for everybody.
+    fn wait(&mut self, seconds: u64) {
+        self.world.clock.advance(Duration::from_secs(seconds));
+        self.drop_expired();
+    }
+
+    fn drop_expired(&mut self) {
+        let begin = self.service.begin(SHORT);
+        let start = self.start;
+        for ((_, time), metrics) in &mut self.readings {
+            if start.plus(Duration::from_secs(time.unsigned_abs())) < begin {
+                metrics.remove(SHORT);
+            }
+        }
+        self.readings.retain(|_, metrics| !metrics.is_empty());
     }
 
     async fn change(&mut self, id: usize, at: i64, edit: &Edit) {
@@ -234,8 +282,8 @@ impl Site {
         {
             let request = pb::QuerySeriesRequest {
                 equipment_ids: vec![self.ids[machine].to_string()],
-                start_time: Some(Self::at(start).into()),
-                end_time: Some(Self::at(end).into()),
+                start_time: Some(self.at(start).into()),
+                end_time: Some(self.at(end).into()),
                 interval: Some(prost_types::Duration { seconds: interval, nanos: 0 }),
                 ..Default::default()
             };
@@ -267,7 +315,7 @@ impl Site {
         let bucket = |(number, values): (i64, Vec<f64>)| {
             let count = i32::try_from(values.len()).unwrap();
             pb::Bucket {
-                start_time: Some(Self::at(start + number * interval).into()),
+                start_time: Some(self.at(start + number * interval).into()),
                 min: values.iter().copied().fold(f64::INFINITY, f64::min),
                 max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
                 mean: values.iter().sum::<f64>() / f64::from(count),
@@ -282,15 +330,13 @@ impl Site {
 fn service(world: &World, db: &Db) -> Service {
     let recent = Arc::new(Recent::new(LIMITS));
     let register = register::follow(&world.suite);
-    let ingest = Arc::new(ingest::start(db, &world.suite, Arc::clone(&register), &recent));
-    Service {
-        db: db.clone(),
-        suite: world.suite.clone(),
-        register,
-        ingest,
-        recent,
-        tests: Arc::new(tokio::sync::Semaphore::new(1)),
-    }
+    let metrics = format!("{SHORT}=1").parse().unwrap();
+    let retention = Arc::new(Retention { metrics, ..Retention::default() });
+    let suite = world.suite.clone();
+    let (directory, kept) = (Arc::clone(&register), Arc::clone(&retention));
+    let ingest = Arc::new(ingest::start(db, &suite, directory, &recent, kept));
+    let tests = Arc::new(tokio::sync::Semaphore::new(1));
+    Service { db: db.clone(), suite, register, ingest, recent, retention, tests }
 }
 
 fn call<T>(message: T) -> Call<T> {

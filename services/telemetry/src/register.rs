@@ -4,7 +4,7 @@
 //! register has acknowledged is accepted here at once.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -92,6 +92,22 @@ impl Register {
         }
     }
 
+    /// What is known of `ids` here, and those that are not known here.
+    pub async fn known(
+        &self,
+        ids: HashSet<EquipmentId>,
+    ) -> (HashMap<EquipmentId, Entry>, Vec<EquipmentId>) {
+        let entries = self.entries.read().await;
+        let (mut known, mut unknown) = (HashMap::with_capacity(ids.len()), Vec::new());
+        for id in ids {
+            match entries.get(&id) {
+                Some(entry) => drop(known.insert(id, entry.clone())),
+                None => unknown.push(id),
+            }
+        }
+        (known, unknown)
+    }
+
     /// Checks that the equipment that came in as `field` is there and in service.
     ///
     /// # Errors
@@ -113,7 +129,7 @@ impl Register {
     }
 
     /// What is known here of `id`; nobody else is asked.
-    pub async fn known(&self, id: EquipmentId) -> Option<Entry> {
+    pub async fn entry(&self, id: EquipmentId) -> Option<Entry> {
         self.entries.read().await.get(&id).cloned()
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream::BoxStream};
 
-use kit::{Call, Db, Suite, db::Conn};
+use kit::{Call, Db, Suite, Timestamp, db::Conn};
 use proto::telemetry::v1::{
     self as pb, alert_service_server::AlertService as AlertRpc,
     rule_service_server::RuleService as RuleRpc,
@@ -18,7 +18,7 @@ use proto::telemetry::v1::{
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{ingest::Ingest, recent::Recent, register::Register};
+use crate::{domain::retention::Retention, ingest::Ingest, recent::Recent, register::Register};
 
 /// What every method has at hand.
 #[derive(Clone)]
@@ -30,6 +30,7 @@ pub struct Service {
     pub recent: Arc<Recent>,
     /// Who may test a rule now.
     pub tests: Arc<Semaphore>,
+    pub retention: Arc<Retention>,
 }
 
 impl Service {
@@ -38,6 +39,11 @@ impl Service {
         let mut db = self.db.read().await?;
         self.recent.catch_up(&mut db).await?;
         Ok(db)
+    }
+
+    /// From when on values of `metric` are kept.
+    pub fn begin(&self, metric: &str) -> Timestamp {
+        self.retention.begin(metric, self.suite.clock.now())
     }
 }
 

@@ -162,3 +162,57 @@ impl Changes {
         store::chunk::insert(tx, &self.insert).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kit::on;
+
+    use super::*;
+    use crate::{
+        POSTGRES, SQLITE,
+        domain::reading::{EquipmentId, Sample},
+        recent::Limits,
+    };
+
+    testkit::both! {
+        async fn what_an_older_version_kept_a_row_a_value_is_packed(world: World) {
+            let migrations =
+                if world.engine == testkit::Engine::Sqlite { &SQLITE } else { &POSTGRES };
+            let db = Db::open(&world.db, "telemetry", migrations).await.unwrap();
+            let mut samples = Vec::new();
+            for number in 0..50_i32 {
+                let at = Timestamp::from_micros(i64::from(number) * 7);
+                samples.push(Sample { at, value: f64::from(number) });
+            }
+            let mut tx = db.begin("an older version").await.unwrap();
+            let id = store::reading::ensure_series(&mut tx, EquipmentId::new(), "a").await.unwrap();
+            for Sample { at, value } in &samples {
+                on!(&mut tx, c => sqlx::query(
+                        "insert into samples (series_id, at, value, arrived_at)
+                         values ($1, $2, $3, $4)",
+                    )
+                    .bind(id)
+                    .bind(at)
+                    .bind(value)
+                    .bind(7_i64)
+                    .execute(c).await.map(drop)).unwrap();
+            }
+            tx.commit().await.unwrap();
+
+            pack_samples(&db, 4).await.unwrap();
+
+            let recent = Recent::new(Limits::default());
+            let mut db = db.read().await.unwrap();
+            let read = store::reading::range(&mut db, &recent, id, ALL, 100).await.unwrap();
+            assert_eq!(read, samples);
+            let parts = store::chunk::list(&mut db, id, ALL, ALL.0, 100).await.unwrap();
+            assert!(10 < parts.len(), "{}", parts.len());
+            assert!(left(&mut db).await.is_empty());
+        }
+    }
+
+    async fn left(db: &mut kit::db::Conn) -> Vec<i64> {
+        on!(db, c => sqlx::query_scalar("select series_id from samples").fetch_all(c).await)
+            .unwrap()
+    }
+}

@@ -2,8 +2,7 @@
 //! committed.
 
 use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,11 +12,12 @@ use futures_util::FutureExt;
 use kit::{Clock, Db, Error, Result, Timestamp, db::Tx};
 use tokio::sync::{mpsc, watch};
 
-use super::{Job, Single, Work, Written, judge::Judge, seal::Sealer};
+use super::{Job, Single, Work, Written, judge::Judge, names::Names, seal::Sealer};
 use crate::{
     domain::{
         journal::{self, Write},
-        reading::{EquipmentId, Key, Reading},
+        reading::{self, EquipmentId, Key, Reading},
+        retention::Retention,
     },
     recent::Recent,
     register::Register,
@@ -34,11 +34,11 @@ pub struct Writer {
     clock: Clock,
     judge: Judge,
     recent: Recent,
+    retention: Arc<Retention>,
     sealer: Sealer,
     /// When it last looked for what has waited to be sealed.
     looked: Instant,
-    /// Numbers of the series that are known to be committed.
-    series: HashMap<(EquipmentId, String), i64>,
+    names: Names,
     written: watch::Sender<i64>,
 }
 
@@ -52,16 +52,12 @@ pub struct Series {
     pub samples: BTreeMap<Timestamp, Option<f64>>,
 }
 
-/// A value on its way in.
-struct Value<'j> {
-    equipment_id: EquipmentId,
-    metric: Cow<'j, str>,
-    at: Timestamp,
-    number: Option<f64>,
+/// What is to be written for a job.
+enum Values<'j> {
+    Readings(&'j [Reading]),
+    /// New values of one reading; none where there is to be none.
+    Edit(Key, reading::Values),
 }
-
-/// What a job comes to, and the values that are to be written for it.
-type Outcome<'j> = (Written, Vec<Value<'j>>);
 
 impl Writer {
     pub fn new(
@@ -69,6 +65,7 @@ impl Writer {
         clock: &Clock,
         register: Arc<Register>,
         recent: Recent,
+        retention: Arc<Retention>,
         written: watch::Sender<i64>,
     ) -> Self {
         let sealer = Sealer::new(db, clock);
@@ -78,9 +75,10 @@ impl Writer {
             clock,
             judge: Judge::new(register),
             recent,
+            retention,
             sealer,
             looked: Instant::now(),
-            series: HashMap::new(),
+            names: Names::default(),
             written,
         }
     }
@@ -167,26 +165,35 @@ impl Writer {
     async fn write(&mut self, group: &[Job]) -> Result<Vec<Result<Written>>> {
         // What an attempt before proposed has come to nothing.
         self.recent.forget();
+        self.names.forget();
         let now = self.clock.now();
         let mut tx = self.db.begin("write readings").await?;
         store::journal::take_turn(&mut tx).await?;
         self.recent.catch_up(&mut tx).await?;
-        let (mut all, mut values) = (Vec::new(), Vec::new());
+        let (mut all, mut writes) = (Vec::new(), Vec::new());
         for job in group {
-            let written = match job.outcome(&mut tx, &self.recent, now).await {
+            let written = match job.outcome(&mut tx, &self.recent, &self.retention, now).await {
                 // That concerns the others, too.
                 Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => return Err(error),
                 Err(refusal) => Err(refusal),
-                Ok((written, of_job)) => {
-                    values.extend(of_job);
+                Ok((written, values)) => {
+                    self.add(&mut tx, &mut writes, values).await?;
                     Ok(written)
                 }
             };
             all.push(written);
         }
+        // Of two that say something of one time, the later one counts.
+        writes.sort_by_key(|write| (write.series_id, write.at));
+        writes.dedup_by(|later, earlier| {
+            let is_same = (later.series_id, later.at) == (earlier.series_id, earlier.at);
+            if is_same {
+                *earlier = *later;
+            }
+            is_same
+        });
 
-        let changed = self.by_series(&mut tx, values).await?;
-        let kept = self.keep(&mut tx, &changed, now).await?;
+        let kept = self.keep(&mut tx, &writes, now).await?;
         for (job, written) in group.iter().zip(&all) {
             if let (Work::Add { single: Some(single), .. }, Ok(Written::Kept | Written::Replaced)) =
                 (&job.work, written)
@@ -196,9 +203,7 @@ impl Writer {
         }
         tx.commit().await?;
 
-        for (series_id, series) in changed {
-            self.series.insert((series.equipment_id, series.metric), series_id);
-        }
+        self.names.keep();
         if let Some((sequence, arrived_at)) = kept {
             self.judge.committed(sequence);
             self.recent.keep(sequence, arrived_at);
@@ -207,48 +212,79 @@ impl Writer {
         Ok(all)
     }
 
+    /// Adds `values` to `writes`, each as one of its series, which is made if it is new.
+    async fn add(
+        &mut self,
+        tx: &mut Tx,
+        writes: &mut Vec<Write>,
+        values: Values<'_>,
+    ) -> Result<()> {
+        match values {
+            Values::Readings(readings) => {
+                for Reading { key, metrics } in readings {
+                    for (metric, value) in metrics {
+                        let series_id = self.number(tx, key.equipment_id, metric).await?;
+                        writes.push(Write { series_id, at: key.recorded_at, value: Some(*value) });
+                    }
+                }
+            }
+            Values::Edit(key, values) => {
+                for (metric, value) in values {
+                    let series_id = self.number(tx, key.equipment_id, &metric).await?;
+                    writes.push(Write { series_id, at: key.recorded_at, value });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn number(
+        &mut self,
+        tx: &mut Tx,
+        equipment_id: EquipmentId,
+        metric: &str,
+    ) -> Result<i64> {
+        if let Some(number) = self.names.number(equipment_id, metric) {
+            return Ok(number);
+        }
+        let number = store::reading::ensure_series(tx, equipment_id, metric).await?;
+        self.names.add(equipment_id, metric, number);
+        Ok(number)
+    }
+
     /// Stores what has changed and holds it against the rules. Answers its place in the journal, and when it arrived, if
     /// there is anything.
     async fn keep(
         &mut self,
         tx: &mut Tx,
-        changed: &Changed,
+        writes: &[Write],
         now: Timestamp,
     ) -> Result<Option<(i64, Timestamp)>> {
-        let writes: Vec<Write> = writes(changed).collect();
         if writes.is_empty() {
             return Ok(None);
         }
+        let changed = self.changed(writes);
         // What arrives in this transaction arrives after every rule was made, whatever the clocks of replicas say.
         self.judge.begin(tx).await?;
         let arrived_at = self.judge.newest_rule().map_or(now, |newest| newest.max(now));
 
-        self.recent.propose(&writes, arrived_at);
-        self.judge.judge(tx, &self.recent, changed, now).await?;
-        let data = journal::encode(&writes, arrived_at);
+        self.recent.propose(writes, arrived_at);
+        self.judge.judge(tx, &self.recent, &changed, now).await?;
+        let data = journal::encode(writes, arrived_at);
         let sequence = store::journal::append(tx, &data, arrived_at).await?;
         Ok(Some((sequence, arrived_at)))
     }
 
-    /// Sorts values into their series, which it makes if they are new.
-    async fn by_series(&self, tx: &mut Tx, values: Vec<Value<'_>>) -> Result<Changed> {
-        let mut samples =
-            BTreeMap::<(EquipmentId, Cow<'_, str>), BTreeMap<Timestamp, Option<f64>>>::new();
-        for value in values {
-            let series = samples.entry((value.equipment_id, value.metric)).or_default();
-            series.insert(value.at, value.number);
-        }
-        let mut changed = Changed::new();
-        for ((equipment_id, metric), samples) in samples {
-            let metric = metric.into_owned();
-            let known = self.series.get(&(equipment_id, metric.clone()));
-            let series_id = match known {
-                Some(series_id) => *series_id,
-                None => store::reading::ensure_series(tx, equipment_id, &metric).await?,
-            };
-            changed.insert(series_id, Series { equipment_id, metric, samples });
-        }
-        Ok(changed)
+    /// Sorted writes, series by series.
+    fn changed(&self, writes: &[Write]) -> Changed {
+        let runs = writes.chunk_by(|one, other| one.series_id == other.series_id);
+        let series = runs.filter_map(|run| {
+            let number = run[0].series_id;
+            let (equipment_id, metric) = self.names.name(number)?.clone();
+            let samples = run.iter().map(|write| (write.at, write.value)).collect();
+            Some((number, Series { equipment_id, metric, samples }))
+        });
+        series.collect()
     }
 }
 
@@ -271,7 +307,13 @@ fn gather(first: Job, queue: &mut mpsc::UnboundedReceiver<Job>) -> (Vec<Job>, Op
 }
 
 impl Job {
-    async fn outcome(&self, tx: &mut Tx, recent: &Recent, now: Timestamp) -> Result<Outcome<'_>> {
+    async fn outcome(
+        &self,
+        tx: &mut Tx,
+        recent: &Recent,
+        retention: &Retention,
+        now: Timestamp,
+    ) -> Result<(Written, Values<'_>)> {
         match &self.work {
             Work::Add { readings, single } => {
                 let written = match (single, readings.first()) {
@@ -281,20 +323,17 @@ impl Job {
                     _ => Written::Kept,
                 };
                 let is_fresh = !matches!(written, Written::Replayed(_));
-                let values = readings.iter().filter(|_| is_fresh).flat_map(Value::all).collect();
-                Ok((written, values))
+                let readings = if is_fresh { readings.as_slice() } else { &[] };
+                Ok((written, Values::Readings(readings)))
             }
             Work::Change { key, edit } => {
-                let metrics = store::reading::find(tx, recent, *key).await?;
+                let mut metrics = store::reading::find(tx, recent, *key).await?;
+                metrics.retain(|(name, _)| retention.begin(name, now) <= key.recorded_at);
                 if metrics.is_empty() {
                     return Err(Error::not_found("reading", key.id()));
                 }
                 let (metrics, values) = edit.apply(&metrics.into_iter().collect())?;
-                let value = |(metric, value): (String, Option<f64>)| {
-                    let Key { equipment_id, recorded_at: at } = *key;
-                    Value { equipment_id, metric: metric.into(), at, number: value }
-                };
-                Ok((Written::Changed(metrics), values.into_iter().map(value).collect()))
+                Ok((Written::Changed(metrics), Values::Edit(*key, values)))
             }
         }
     }
@@ -314,23 +353,4 @@ impl Single {
         let found = store::reading::find(tx, recent, key).await?;
         Ok(if found.is_empty() { Written::Kept } else { Written::Replaced })
     }
-}
-
-impl<'j> Value<'j> {
-    fn all(reading: &'j Reading) -> impl Iterator<Item = Self> {
-        let Key { equipment_id, recorded_at: at } = reading.key;
-        reading.metrics.iter().map(move |(metric, value)| Self {
-            equipment_id,
-            metric: metric.into(),
-            at,
-            number: Some(*value),
-        })
-    }
-}
-
-fn writes(changed: &Changed) -> impl Iterator<Item = Write> {
-    changed.iter().flat_map(|(series_id, series)| {
-        let samples = series.samples.iter();
-        samples.map(|(at, value)| Write { series_id: *series_id, at: *at, value: *value })
-    })
 }

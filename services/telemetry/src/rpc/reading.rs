@@ -16,7 +16,6 @@ use super::Service;
 use crate::{
     domain::reading::{Edit, EquipmentId, Key, Reading},
     ingest::{Single, Written},
-    recent::Recent,
     register, store,
 };
 
@@ -50,7 +49,8 @@ pub async fn get(service: &Service, call: Call<pb::GetReadingRequest>) -> Result
     let key = key(&call.message.id)?;
 
     let mut db = service.read().await?;
-    let metrics = store::reading::find(&mut db, &service.recent, key).await?;
+    let mut metrics = store::reading::find(&mut db, &service.recent, key).await?;
+    metrics.retain(|(metric, _)| service.begin(metric) <= key.recorded_at);
     if metrics.is_empty() {
         return Err(Error::not_found("reading", &call.message.id));
     }
@@ -96,7 +96,8 @@ pub async fn list_latest(
 
     let mut db = service.read().await?;
     let metrics = &call.message.metrics;
-    let latest = store::reading::latest(&mut db, &service.recent, &ids, metrics).await?;
+    let mut latest = store::reading::latest(&mut db, &service.recent, &ids, metrics).await?;
+    latest.retain(|(series, sample)| service.begin(&series.metric) <= sample.at);
     let readings = store::reading::readings(latest).into_iter().map(pb::Reading::from);
     Ok(pb::ListLatestResponse { readings: readings.collect() })
 }
@@ -115,7 +116,7 @@ pub async fn list(
     let mut db = service.read().await?;
     let first = page.after.map(|key| key.equipment_id);
     let series = store::reading::list_series(&mut db, equipment_id, metric, first).await?;
-    let rows = collect(&mut db, &service.recent, &series, span, &page).await?;
+    let rows = collect(service, &mut db, &series, span, &page).await?;
     let (rows, next_page_token) = page.cut(rows, |reading| reading.key)?;
     Ok(pb::ListReadingsResponse {
         readings: rows.into_iter().map(pb::Reading::from).collect(),
@@ -125,8 +126,8 @@ pub async fn list(
 
 /// The readings that `series` make up, equipment by equipment, until the page is full.
 async fn collect(
+    service: &Service,
     db: &mut Conn,
-    recent: &Recent,
     series: &[store::reading::Series],
     (from, to): (Timestamp, Timestamp),
     page: &Page<Key>,
@@ -144,7 +145,9 @@ async fn collect(
         // The first `limit` times of all series are among the first `limit` of each.
         let mut by_time = BTreeMap::<Timestamp, BTreeMap<String, f64>>::new();
         for series in series {
-            let samples = store::reading::range(db, recent, series.id, (from, to), limit).await?;
+            let span = (from.max(service.begin(&series.metric)), to);
+            let samples =
+                store::reading::range(db, &service.recent, series.id, span, limit).await?;
             for sample in samples {
                 by_time.entry(sample.at).or_default().insert(series.metric.clone(), sample.value);
             }
@@ -236,8 +239,7 @@ async fn first_answer(service: &Service, once: &Once) -> Result<Option<Response<
 
 /// Whether the caller may send readings of the equipment: a machine only of what its key is bound to.
 fn may_send(caller: &Caller, id: EquipmentId) -> bool {
-    let id = id.to_string();
-    caller.role != Role::Device || caller.equipment_ids.contains(&id)
+    caller.role != Role::Device || caller.equipment_ids.contains(&id.to_string())
 }
 
 fn check_equipment(entry: Option<&register::Entry>) -> Result<()> {

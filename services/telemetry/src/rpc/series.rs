@@ -25,10 +25,9 @@ pub async fn query(
     let mut answer = pb::QuerySeriesResponse::default();
     let mut budget = Budget::new(VALUES);
     for series in all {
-        let recent = &service.recent;
+        let (recent, begin) = (&service.recent, service.begin(&series.metric));
         let buckets =
-            store::series::buckets(&mut db, recent, series.id, &grid, grid.start, &mut budget)
-                .await?;
+            store::series::buckets(&mut db, recent, series.id, &grid, begin, &mut budget).await?;
         if !buckets.is_empty() {
             answer.series.push(pb::Series {
                 equipment_id: series.equipment_id.to_string(),

@@ -308,3 +308,26 @@ where
         Ok(Self(data.is_some().then(|| Chunk::from_row(row)).transpose()?))
     }
 }
+
+/// Drops chunks of `metric` whose values are all from before `before`, at most `limit`; says how many went.
+pub async fn expire(tx: &mut Tx, metric: &str, before: Timestamp, limit: i64) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query(
+            "delete from chunks
+             where (series_id, first_at) in (
+                 select series_id, first_at
+                 from series
+                 join chunks using (series_id)
+                 where metric = $1 and first_at < $2 and last_at < $2
+                 limit $3
+             )",
+        )
+        .bind(metric)
+        .bind(before)
+        .bind(limit)
+        .execute(c).await.map(|done| done.rows_affected()))?)
+}
+
+/// Every metric that was ever measured.
+pub async fn metrics(db: &mut Conn) -> Result<Vec<String>> {
+    Ok(on!(db, c => sqlx::query_scalar("select distinct metric from series").fetch_all(c).await)?)
+}

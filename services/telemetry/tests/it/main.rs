@@ -57,7 +57,7 @@ impl Suite {
         maintenance::start(db, suite, &mut routes).await.unwrap();
         let maintenance = world.serve(routes.routes(), &places.maintenance).await;
         let mut routes = Routes::builder();
-        telemetry::start(db, suite, &mut routes).await.unwrap();
+        telemetry::start(&telemetry::Config::default(), db, suite, &mut routes).await.unwrap();
         let telemetry = world.serve(routes.routes(), &places.telemetry).await;
         let admin = world.user(Role::Admin);
         Self { world, equipment, maintenance, telemetry, admin }

@@ -14,7 +14,8 @@ impl Suite {
     /// A second telemetry service on the same database.
     pub async fn replica(&self) -> Server {
         let mut routes = Routes::builder();
-        telemetry::start(&self.world.db, &self.world.suite, &mut routes).await.unwrap();
+        let config = telemetry::Config::default();
+        telemetry::start(&config, &self.world.db, &self.world.suite, &mut routes).await.unwrap();
         self.world.serve(routes.routes(), &self.world.places.telemetry).await
     }
 }

@@ -20,7 +20,7 @@ pub async fn clear(db: &Db, clock: &Clock, register: &Register, recent: &Recent)
     let open = store::alert::open(&mut db.read().await?).await?;
     for alert in open {
         // What the register has not told of yet is left alone.
-        let Some(entry) = register.known(alert.equipment_id).await else { continue };
+        let Some(entry) = register.entry(alert.equipment_id).await else { continue };
         if let Some(why) = why(&alert, &entry) {
             clear_one(db, clock, recent, alert.id, why).await?;
         }

@@ -193,7 +193,7 @@ async fn begin(
     if let Some(last) = last {
         return last;
     }
-    let entry = register.known(id).await.filter(|_| rule.equipment_id.is_none());
+    let entry = register.entry(id).await.filter(|_| rule.equipment_id.is_none());
     entry.map_or(rule.updated_at, |entry| entry.since.max(rule.updated_at))
 }
 

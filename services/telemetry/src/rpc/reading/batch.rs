@@ -114,17 +114,22 @@ async fn check(
     Ok(checked)
 }
 
-/// What the register answered, by id.
-type Known = HashMap<EquipmentId, Option<register::Entry>>;
+/// What the register says, by id.
+type Known = HashMap<EquipmentId, register::Entry>;
 
-/// What is known of the equipment that `readings` name; several are asked for at once.
+/// What is known of the equipment that `readings` name; several that are not known here are asked for at once.
 async fn look_up(service: &Service, readings: &[pb::Reading]) -> Result<Known> {
     let id = |reading: &pb::Reading| EquipmentId::parse("equipment_id", &reading.equipment_id).ok();
     let ids: HashSet<EquipmentId> = readings.iter().filter_map(id).collect();
-    let found = stream::iter(ids)
+    let (mut known, unknown) = service.register.known(ids).await;
+    let mut found = stream::iter(unknown)
         .map(async |id| Ok::<_, Error>((id, service.register.find(id).await?)))
         .buffer_unordered(LOOK_UPS);
-    found.try_collect().await
+    while let Some((id, entry)) = found.try_next().await? {
+        known.extend(entry.map(|entry| (id, entry)));
+    }
+    drop(found);
+    Ok(known)
 }
 
 /// A checked reading of equipment that is there.
@@ -139,6 +144,6 @@ fn read_known(
     if !may_send(caller, id) {
         return Err(Error::invalid("equipment_id", NOT_BOUND));
     }
-    check_equipment(known.get(&id).and_then(Option::as_ref))?;
+    check_equipment(known.get(&id))?;
     Ok(reading)
 }
