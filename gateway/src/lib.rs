@@ -20,8 +20,6 @@ mod config;
 mod cors;
 mod encoding;
 mod field;
-#[doc(hidden)]
-pub mod fuzz;
 mod gateway;
 mod grpc;
 mod impatient;

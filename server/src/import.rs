@@ -6,7 +6,7 @@ mod login;
 mod nouns;
 mod plan;
 mod readings;
-pub(crate) mod rows;
+mod rows;
 mod sender;
 pub mod time;
 mod write;

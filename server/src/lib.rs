@@ -11,8 +11,6 @@ mod config;
 mod data;
 mod demo;
 mod export;
-#[doc(hidden)]
-pub mod fuzz;
 mod health;
 mod identity;
 mod import;

@@ -1,6 +1,6 @@
 //! Bytes on disk of a stored value, once all is sealed.
 
-use kit::{Timestamp, on, uuid::Uuid};
+use kit::{Timestamp, uuid::Uuid};
 use testkit::World;
 
 use crate::{

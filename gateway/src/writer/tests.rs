@@ -5,12 +5,12 @@ use std::{path::Path, sync::LazyLock};
 use proptest::{collection::vec, prelude::*};
 use prost::Message;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value,
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor,
+    SerializeOptions, Value,
 };
 use serde_json::Value as Json;
 
 use super::{Writer, Writers};
-use crate::fuzz::reflected;
 
 /// The answers of every method of ours, and a message of every shape, each with its writer.
 static MESSAGES: LazyLock<Vec<(MessageDescriptor, Writer)>> = LazyLock::new(|| {
@@ -38,6 +38,18 @@ fn every() -> MessageDescriptor {
     compiler.include_imports(true).open_files([folder.join("every.proto")]).unwrap();
     let pool = DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice()).unwrap();
     pool.get_message_by_name("flightline.trial.v1.Every").unwrap()
+}
+
+/// What the reflective writer says of `bytes`; none if it can't.
+fn reflected(message: &MessageDescriptor, bytes: &[u8]) -> Option<Json> {
+    let message = DynamicMessage::decode(message.clone(), bytes).ok()?;
+    let options = SerializeOptions::new()
+        .use_proto_field_name(true)
+        .skip_default_fields(false)
+        .stringify_64_bit_integers(false);
+    let mut json = Vec::new();
+    message.serialize_with_options(&mut serde_json::Serializer::new(&mut json), &options).ok()?;
+    serde_json::from_slice(&json).ok()
 }
 
 fn written(writer: &Writer, bytes: &[u8]) -> Option<Json> {

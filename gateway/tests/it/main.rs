@@ -8,7 +8,6 @@ mod conventions;
 mod cors;
 mod edge;
 mod encoding;
-mod fuzz;
 mod garbage;
 mod grpc;
 mod hold;

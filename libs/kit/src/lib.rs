@@ -16,8 +16,6 @@ pub mod changes;
 pub mod databases;
 pub mod db;
 pub mod error;
-#[doc(hidden)]
-pub mod fuzz;
 pub mod health;
 pub mod id;
 pub mod mask;

@@ -29,7 +29,7 @@ impl Seal {
         Self::new(&find(db).await?.context("the key to page tokens was not kept")?)
     }
 
-    pub(crate) fn new(key: &[u8]) -> Result<Self> {
+    fn new(key: &[u8]) -> Result<Self> {
         let key = RandomizedNonceKey::new(&AES_256_GCM_SIV, key).map_err(anyhow::Error::from)?;
         Ok(Self(Arc::new(key)))
     }

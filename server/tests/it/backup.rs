@@ -128,7 +128,7 @@ testkit::both! {
         // Old tokens lead to all there is, never past it.
         let new = restored.machine().await;
         let (told, _) = restored.watch(&resume_token).await;
-        assert_eq!(told, [machine, new]);
+        assert_eq!(told, [machine.clone(), new]);
         assert!(!told.contains(&lost));
         // A token of readings that were lost leads to those that are new.
         let mut readings = restored.watch_readings(&readings_token).await;

@@ -1,7 +1,7 @@
 //! A great many tasks at once, for demos and measurements: each lives its life by the rules that every task lives by, and
 //! they are written together, far faster than one by one. The change log isn't told: what is filled in has happened long ago.
 
-use kit::{Db, Timestamp, db::Tx};
+use kit::{Timestamp, db::Tx};
 
 use crate::{
     domain::{
@@ -79,7 +79,7 @@ pub async fn fill(
     lives: impl Iterator<Item = Life>,
     mut progress: impl FnMut(usize),
 ) -> anyhow::Result<()> {
-    let db = Db::open(db, "maintenance", &crate::migrations(db)).await?;
+    let db = crate::SCHEMA.open(db).await?;
     let mut lives = lives.peekable();
     while lives.peek().is_some() {
         let mut rows = Rows::default();

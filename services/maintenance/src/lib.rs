@@ -22,8 +22,12 @@ static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// The tables that this service owns.
-pub static SCHEMA: Schema =
-    Schema { service: "maintenance", sqlite: &[&BOTH, &SQLITE], postgres: &[&BOTH, &POSTGRES], told: &[] };
+pub static SCHEMA: Schema = Schema {
+    service: "maintenance",
+    sqlite: &[&BOTH, &SQLITE],
+    postgres: &[&BOTH, &POSTGRES],
+    told: &[],
+};
 
 /// Starts the service: opens its database and adds its methods to `routes`.
 ///

@@ -4,6 +4,7 @@
 mod hand;
 mod judge;
 mod names;
+mod outcome;
 mod seal;
 mod timer;
 mod writer;

@@ -60,8 +60,7 @@ pub async fn start(
     ingest::pack_samples(&db, recent.chunk()).await?;
     recent.catch_up(&mut db.read().await?).await?;
     let retention = Arc::new(config.retention());
-    let ingest =
-        ingest::start(&db, suite, Arc::clone(&register), &recent, Arc::clone(&retention));
+    let ingest = ingest::start(&db, suite, Arc::clone(&register), &recent, Arc::clone(&retention));
     tidy::start(&db, suite, recent.share(), Arc::clone(&retention));
     dispatch::start(&db, suite);
 

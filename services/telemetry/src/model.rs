@@ -1,6 +1,8 @@
 //! The store against a plain map: whatever was sent, changed, deleted, sealed and started anew, every query says what the
 //! map says.
 
+mod steps;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -8,12 +10,13 @@ use std::{
 };
 
 use kit::{Call, Db, Timestamp};
-use proptest::{prelude::*, test_runner::TestRunner};
+use proptest::test_runner::{Config, TestRunner};
 use proto::telemetry::v1 as pb;
 use testkit::{Engine, World};
 use tokio::runtime::Runtime;
 use tonic::Request;
 
+use self::steps::{Metrics, Step, steps};
 use crate::{
     POSTGRES, SQLITE,
     domain::{
@@ -36,59 +39,6 @@ const METRICS: [&str; 3] = ["a", "b", "c"];
 const MACHINES: usize = 2;
 /// Readings have one of so many times.
 const TIMES: i64 = 40;
-
-type Metrics = BTreeMap<String, f64>;
-
-/// What happens to the store.
-#[derive(Clone, Debug)]
-enum Step {
-    Send(Vec<(usize, i64, Metrics)>),
-    Change(usize, i64, Edit),
-    /// Seals what has waited for less than its time, too.
-    Seal,
-    Restart,
-    /// Time goes by, and with it what is kept of one metric.
-    Wait(u64),
-    Expire,
-    /// Asks for everything.
-    Look,
-}
-
-fn metrics(least: usize) -> impl Strategy<Value = Metrics> {
-    let metric = prop::sample::select(&METRICS[..]).prop_map(str::to_owned);
-    prop::collection::btree_map(metric, (-9_i32..9).prop_map(f64::from), least..=METRICS.len())
-}
-
-fn edits() -> impl Strategy<Value = Edit> {
-    let metric = prop::sample::select(&METRICS[..]).prop_map(str::to_owned);
-    let value = prop::option::of((-9_i32..9).prop_map(f64::from));
-    prop_oneof![
-        Just(Edit::Delete),
-        metrics(1).prop_map(Edit::Replace),
-        prop::collection::btree_map(metric, value, 1..3).prop_map(Edit::Merge),
-    ]
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let place = || (0..MACHINES, 0..TIMES);
-    let reading = || (place(), metrics(1)).prop_map(|((id, at), metrics)| (id, at, metrics));
-    // In order, as machines send.
-    let run = (place(), 1_i64..12, metrics(1)).prop_map(|((id, at), length, metrics)| {
-        let times = at..(at + length).min(TIMES);
-        Step::Send(times.map(|at| (id, at, metrics.clone())).collect())
-    });
-    let step = prop_oneof![
-        4 => prop::collection::vec(reading(), 1..6).prop_map(Step::Send),
-        4 => run,
-        3 => (place(), edits()).prop_map(|((id, at), edit)| Step::Change(id, at, edit)),
-        2 => Just(Step::Seal),
-        1 => Just(Step::Restart),
-        1 => (1_u64..9).prop_map(Step::Wait),
-        1 => Just(Step::Expire),
-        2 => Just(Step::Look),
-    ];
-    prop::collection::vec(step, 1..30)
-}
 
 /// The service, and what it should hold.
 struct Site {
@@ -347,7 +297,7 @@ fn call<T>(message: T) -> Call<T> {
 fn compare(engine: Engine, cases: u32) {
     let runtime = Runtime::new().unwrap();
     let site = Mutex::new(runtime.block_on(Site::start(engine)));
-    let config = ProptestConfig { failure_persistence: None, cases, ..ProptestConfig::default() };
+    let config = Config { failure_persistence: None, cases, ..Config::default() };
     let tried = TestRunner::new(config).run(&steps(), |steps| {
         let mut site = site.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         runtime.block_on(async {

@@ -137,8 +137,7 @@ impl Schema {
 
 /// The steps of all parts, in the order of their numbers.
 fn joined(parts: &[&Migrator]) -> Migrator {
-    let mut all: Vec<Migration> =
-        parts.iter().flat_map(|part| part.iter()).cloned().collect();
+    let mut all: Vec<Migration> = parts.iter().flat_map(|part| part.iter()).cloned().collect();
     all.sort_by_key(|step| step.version);
     Migrator::with_migrations(all)
 }

@@ -8,8 +8,8 @@ mod equipment;
 mod fill;
 mod maintenance;
 mod pages;
-mod service_life;
 mod plan;
+mod service_life;
 mod task;
 mod task_event;
 mod timeline;
@@ -78,7 +78,9 @@ async fn start_equipment(world: &World, place: &Place) -> Server {
 /// The neighbour that knows alerts.
 async fn start_telemetry(world: &World, place: &Place) -> Server {
     let mut routes = Routes::builder();
-    telemetry::start(&world.db, &world.suite, &mut routes).await.unwrap();
+    telemetry::start(&telemetry::Config::default(), &world.db, &world.suite, &mut routes)
+        .await
+        .unwrap();
     world.serve(routes.routes(), place).await
 }
 

@@ -4,6 +4,7 @@ mod complete;
 mod delete;
 mod history;
 mod list;
+mod race;
 mod status;
 mod update;
 

@@ -12,11 +12,11 @@ use futures_util::FutureExt;
 use kit::{Clock, Db, Error, Result, Timestamp, db::Tx};
 use tokio::sync::{mpsc, watch};
 
-use super::{Job, Single, Work, Written, judge::Judge, names::Names, seal::Sealer};
+use super::{Job, Work, Written, judge::Judge, names::Names, outcome::Values, seal::Sealer};
 use crate::{
     domain::{
         journal::{self, Write},
-        reading::{self, EquipmentId, Key, Reading},
+        reading::{EquipmentId, Reading},
         retention::Retention,
     },
     recent::Recent,
@@ -50,13 +50,6 @@ pub struct Series {
     pub metric: String,
     /// None where there is to be no sample any more.
     pub samples: BTreeMap<Timestamp, Option<f64>>,
-}
-
-/// What is to be written for a job.
-enum Values<'j> {
-    Readings(&'j [Reading]),
-    /// New values of one reading; none where there is to be none.
-    Edit(Key, reading::Values),
 }
 
 impl Writer {
@@ -304,53 +297,4 @@ fn gather(first: Job, queue: &mut mpsc::UnboundedReceiver<Job>) -> (Vec<Job>, Op
         group.push(job);
     }
     (group, None)
-}
-
-impl Job {
-    async fn outcome(
-        &self,
-        tx: &mut Tx,
-        recent: &Recent,
-        retention: &Retention,
-        now: Timestamp,
-    ) -> Result<(Written, Values<'_>)> {
-        match &self.work {
-            Work::Add { readings, single } => {
-                let written = match (single, readings.first()) {
-                    (Some(single), Some(reading)) => {
-                        single.outcome(tx, recent, reading.key, now).await?
-                    }
-                    _ => Written::Kept,
-                };
-                let is_fresh = !matches!(written, Written::Replayed(_));
-                let readings = if is_fresh { readings.as_slice() } else { &[] };
-                Ok((written, Values::Readings(readings)))
-            }
-            Work::Change { key, edit } => {
-                let mut metrics = store::reading::find(tx, recent, *key).await?;
-                metrics.retain(|(name, _)| retention.begin(name, now) <= key.recorded_at);
-                if metrics.is_empty() {
-                    return Err(Error::not_found("reading", key.id()));
-                }
-                let (metrics, values) = edit.apply(&metrics.into_iter().collect())?;
-                Ok((Written::Changed(metrics), Values::Edit(*key, values)))
-            }
-        }
-    }
-}
-
-impl Single {
-    async fn outcome(
-        &self,
-        tx: &mut Tx,
-        recent: &Recent,
-        key: Key,
-        now: Timestamp,
-    ) -> Result<Written> {
-        if let Some(answer) = self.once.recall(tx, now).await? {
-            return Ok(Written::Replayed(answer));
-        }
-        let found = store::reading::find(tx, recent, key).await?;
-        Ok(if found.is_empty() { Written::Kept } else { Written::Replaced })
-    }
 }

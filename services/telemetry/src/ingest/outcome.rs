@@ -1,0 +1,71 @@
+//! What a job comes to, as things stand in the transaction.
+
+use kit::{Error, Result, Timestamp, db::Tx};
+
+use super::{Job, Single, Work, Written};
+use crate::{
+    domain::{
+        reading::{self, Key, Reading},
+        retention::Retention,
+    },
+    recent::Recent,
+    store,
+};
+
+/// What is to be written for a job.
+pub enum Values<'j> {
+    /// Readings that are new.
+    Readings(&'j [Reading]),
+    /// New values of one reading; none where there is to be none.
+    Edit(Key, reading::Values),
+}
+
+impl Job {
+    /// What it comes to, and what is to be written for it.
+    pub(super) async fn outcome(
+        &self,
+        tx: &mut Tx,
+        recent: &Recent,
+        retention: &Retention,
+        now: Timestamp,
+    ) -> Result<(Written, Values<'_>)> {
+        match &self.work {
+            Work::Add { readings, single } => {
+                let written = match (single, readings.first()) {
+                    (Some(single), Some(reading)) => {
+                        single.outcome(tx, recent, reading.key, now).await?
+                    }
+                    _ => Written::Kept,
+                };
+                let is_fresh = !matches!(written, Written::Replayed(_));
+                let readings = if is_fresh { readings.as_slice() } else { &[] };
+                Ok((written, Values::Readings(readings)))
+            }
+            Work::Change { key, edit } => {
+                let mut metrics = store::reading::find(tx, recent, *key).await?;
+                metrics.retain(|(name, _)| retention.begin(name, now) <= key.recorded_at);
+                if metrics.is_empty() {
+                    return Err(Error::not_found("reading", key.id()));
+                }
+                let (metrics, values) = edit.apply(&metrics.into_iter().collect())?;
+                Ok((Written::Changed(metrics), Values::Edit(*key, values)))
+            }
+        }
+    }
+}
+
+impl Single {
+    async fn outcome(
+        &self,
+        tx: &mut Tx,
+        recent: &Recent,
+        key: Key,
+        now: Timestamp,
+    ) -> Result<Written> {
+        if let Some(answer) = self.once.recall(tx, now).await? {
+            return Ok(Written::Replayed(answer));
+        }
+        let found = store::reading::find(tx, recent, key).await?;
+        Ok(if found.is_empty() { Written::Kept } else { Written::Replaced })
+    }
+}
