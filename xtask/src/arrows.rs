@@ -30,10 +30,11 @@ const ARROWS: [(&str, May); 12] = [
 /// Every other crate has it as a dev-dependency only, if at all.
 const TESTKIT: &str = "testkit";
 /// Services whose tests run against the real neighbour in memory, in place of an imitation that could lie.
-const TEST_NEIGHBOURS: [(&str, &str); 5] = [
+const TEST_NEIGHBOURS: [(&str, &str); 6] = [
     ("auth", "equipment"),
     ("maintenance", "auth"),
     ("maintenance", "equipment"),
+    ("maintenance", "telemetry"),
     ("telemetry", "equipment"),
     ("telemetry", "maintenance"),
 ];

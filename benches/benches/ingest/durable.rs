@@ -70,7 +70,6 @@ pub async fn check(
 }
 
 /// What the connections do that the server takes from now on.
-#[expect(clippy::zombie_processes, reason = "the caller waits for it")]
 fn attach(tool: &[String], server: &Postgres) -> anyhow::Result<Process> {
     let mut command = Command::new(&tool[0]);
     command.args(&tool[1..]).arg("-p").arg(server.process()?.to_string());

@@ -4,7 +4,6 @@
 mod access;
 mod canary;
 mod clients;
-mod contract;
 mod data;
 mod earshot;
 mod errors;

@@ -80,7 +80,7 @@ impl Site {
         }
         let http = running.last().and_then(Running::http_url).unwrap();
         let grpc = neighbours.into_iter().map(|(_, url)| url).collect();
-        Self { running, http, grpc, world }
+        Self { http, grpc, running, world }
     }
 
     /// How long a credential may still be taken after the call that ended it was answered.

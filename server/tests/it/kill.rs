@@ -50,7 +50,7 @@ struct Victim {
 }
 
 impl Victim {
-    async fn start(world: &World) -> Self {
+    fn start(world: &World) -> Self {
         let grpc = format!("127.0.0.1:{}", free_port());
         let mut arguments = vec![
             "serve".to_owned(),
@@ -181,7 +181,7 @@ async fn stored(channel: Channel, token: &str, machine: &str) -> BTreeMap<i64, f
 
 async fn survive(engine: Engine, kills: usize) {
     let world = World::new(engine).await;
-    let mut victim = Victim::start(&world).await;
+    let mut victim = Victim::start(&world);
     let mut chief = victim.token().await;
     let mut machines = Vec::new();
     for _ in 0..MACHINES {

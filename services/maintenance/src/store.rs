@@ -14,7 +14,7 @@ use kit::{
 /// A filter by `column`, up to its value. SQLite, which keeps no statistics, takes the index of the last column that it is
 /// shown; it is shown those that `lead` to few rows, and looks at the others row by row. To PostgreSQL both forms are one.
 fn equals(column: &str, leads: bool) -> String {
-    if leads || true {
+    if leads {
         format!(" and {column} = ")
     } else {
         format!(" and case when true then {column} end = ")

@@ -108,8 +108,9 @@ impl Ask for Oracle {
 
 /// What `authorization` gets of a method whose answer is a message, and then nothing for ever if it is a stream.
 async fn call(world: &World, oracle: &Arc<Oracle>, path: &str, authorization: &str) -> Body {
-    let roles = || ["VIEWER", "ADMIN"].into_iter();
-    let rules = Rules::new([(WATCH, true, false, roles()), (GET, false, false, roles())]).unwrap();
+    let readers = || ["VIEWER", "ADMIN"].into_iter();
+    let rules =
+        Rules::new([(WATCH, true, false, readers()), (GET, false, false, readers())]).unwrap();
     let guard = Guard::new(rules, verifier(world), Sessions::new(oracle.clone()));
     let service = guard.layer(service_fn(|request: Request<Body>| async move {
         let message = || Ok::<_, Infallible>(Frame::data(bytes::Bytes::from_static(b"message")));

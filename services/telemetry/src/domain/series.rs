@@ -137,16 +137,16 @@ impl<'g> Buckets<'g> {
     pub fn push(&mut self, sample: Sample) {
         let Sample { at, value } = sample;
         let one = Bucket { start: at, min: value, max: value, sum: value, last: value, count: 1 };
-        self.join(at, one);
+        self.join(at, &one);
     }
 
     /// Adds samples, later than all before, that lie in one bucket.
     pub fn add(&mut self, all: &Summary) {
         let Summary { first_at: start, min, max, sum, last, count, .. } = *all;
-        self.join(start, Bucket { start, min, max, sum, last, count });
+        self.join(start, &Bucket { start, min, max, sum, last, count });
     }
 
-    fn join(&mut self, at: Timestamp, more: Bucket) {
+    fn join(&mut self, at: Timestamp, more: &Bucket) {
         let start = self.grid.bucket(at);
         match self.buckets.last_mut().filter(|bucket| bucket.start == start) {
             Some(bucket) => {
@@ -156,7 +156,7 @@ impl<'g> Buckets<'g> {
                 bucket.last = more.last;
                 bucket.count += more.count;
             }
-            None => self.buckets.push(Bucket { start, ..more }),
+            None => self.buckets.push(Bucket { start, ..more.clone() }),
         }
     }
 

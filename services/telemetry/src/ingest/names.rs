@@ -8,7 +8,7 @@ use crate::domain::reading::EquipmentId;
 #[derive(Default)]
 pub struct Names {
     numbers: HashMap<EquipmentId, HashMap<String, i64>>,
-    names: HashMap<i64, (EquipmentId, String)>,
+    known: HashMap<i64, (EquipmentId, String)>,
     /// Those that the transaction under way made.
     made: Vec<i64>,
 }
@@ -21,13 +21,13 @@ impl Names {
 
     /// The equipment and the metric of a series that was met.
     pub fn name(&self, number: i64) -> Option<&(EquipmentId, String)> {
-        self.names.get(&number)
+        self.known.get(&number)
     }
 
     /// The transaction under way made a series, or found it.
     pub fn add(&mut self, equipment_id: EquipmentId, metric: &str, number: i64) {
         self.numbers.entry(equipment_id).or_default().insert(metric.to_owned(), number);
-        self.names.insert(number, (equipment_id, metric.to_owned()));
+        self.known.insert(number, (equipment_id, metric.to_owned()));
         self.made.push(number);
     }
 
@@ -39,7 +39,7 @@ impl Names {
     /// The transaction has not committed, or nobody knows.
     pub fn forget(&mut self) {
         for number in std::mem::take(&mut self.made) {
-            if let Some((equipment_id, metric)) = self.names.remove(&number)
+            if let Some((equipment_id, metric)) = self.known.remove(&number)
                 && let Some(metrics) = self.numbers.get_mut(&equipment_id)
             {
                 metrics.remove(&metric);
