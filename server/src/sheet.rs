@@ -66,7 +66,7 @@ impl Noun {
         let own: &[&str] = match self {
             Self::Equipment => &[],
             Self::Tasks => &["created_by", "source", "alert_id", "completed_at", "completed_by"],
-            Self::Maintenance => &["technician_id"],
+            Self::Maintenance => &["technician_id", "downtime"],
         };
         ["id", "created_at", "updated_at", "etag"].contains(&column) || own.contains(&column)
     }

@@ -97,11 +97,8 @@ impl List<'_> {
         let mut orders = vec![String::new()];
         if self.method.input().get_field_by_name("order_by").is_some() {
             let refused = self.page("no such order", 1, "").await.unwrap_err();
-            let fields = refused.message().split_once("must be one of ").unwrap().1;
-            let fields = fields.split_once(", alone or followed by desc").unwrap().0;
-            for field in fields.split(", ") {
-                orders.extend([field.to_owned(), format!("{field} desc")]);
-            }
+            let named = refused.message().split_once("must be one of ").unwrap().1;
+            orders.extend(named.split(", ").map(str::to_owned));
         }
         orders
     }

@@ -3,7 +3,7 @@
 //! PostgreSQL tells by `auto_explain`, with the rows that each step visited. SQLite is asked for the plan of the text that
 //! the driver logged; it has no statistics, so its plan is the same whatever the tables hold.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use sqlx::{
@@ -11,20 +11,28 @@ use sqlx::{
     sqlite::SqliteConnectOptions,
 };
 use tracing::{
-    Event, Subscriber,
+    Event, Level, Subscriber,
     field::{Field, Visit},
 };
-use tracing_subscriber::{
-    Layer, Registry,
-    layer::{Context, SubscriberExt},
-};
+use tracing_subscriber::{Layer, filter::Targets, layer::Context};
 
 use crate::{Engine, World, eventually};
 
 /// Hears what the databases of this process are asked. A process hears once: it must be of one test, as nextest has it.
 pub struct Plans {
-    heard: Arc<Mutex<Vec<String>>>,
     database: Database,
+}
+
+/// What was heard of the target that somebody listens to.
+struct Heard {
+    target: &'static str,
+    statements: Vec<String>,
+}
+
+static HEARD: Mutex<Option<Heard>> = Mutex::new(None);
+
+fn heard() -> MutexGuard<'static, Option<Heard>> {
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 enum Database {
@@ -55,29 +63,28 @@ impl Plans {
                 Database::Postgres
             }
         };
-        let heard = Arc::default();
-        let subscriber = Registry::default().with(Listener {
-            target: match world.engine {
-                Engine::Sqlite => "sqlx::query",
-                Engine::Postgres => "sqlx::postgres::notice",
-            },
-            heard: Arc::clone(&heard),
-        });
-        tracing::subscriber::set_global_default(subscriber).unwrap();
-        Self { heard, database }
+        let target = match world.engine {
+            Engine::Sqlite => STATEMENTS,
+            Engine::Postgres => NOTICES,
+        };
+        *heard() = Some(Heard { target, statements: Vec::new() });
+        Self { database }
     }
 
     /// Forgets what was heard so far.
     pub fn clear(&self) {
-        self.heard.lock().unwrap().clear();
+        if let Some(heard) = heard().as_mut() {
+            heard.statements.clear();
+        }
     }
 
     /// The plan of the last statement with `part` in its text that was executed since [`clear`](Self::clear).
     pub async fn of(&self, part: &str) -> Plan {
         // The driver logs a statement when it is done with it, a moment after its last row.
         let statement = eventually(part, || async {
-            let heard = self.heard.lock().unwrap();
-            heard.iter().rev().find(|statement| statement.contains(part)).cloned()
+            let heard = heard();
+            let mut statements = heard.iter().flat_map(|heard| heard.statements.iter().rev());
+            statements.find(|statement| statement.contains(part)).cloned()
         });
         let statement = statement.await;
         match &self.database {
@@ -153,17 +160,29 @@ impl Plan {
     }
 }
 
-struct Listener {
-    target: &'static str,
-    heard: Arc<Mutex<Vec<String>>>,
+/// Where the driver logs statements, and what a server tells of them.
+const STATEMENTS: &str = "sqlx::query";
+const NOTICES: &str = "sqlx::postgres::notice";
+
+/// What stands in this process's log and [listens](Plans::listen).
+pub(crate) fn listener<S>() -> impl Layer<S>
+where
+    S: Subscriber + for<'s> tracing_subscriber::registry::LookupSpan<'s>,
+{
+    let targets = [STATEMENTS, NOTICES].map(|target| (target, Level::TRACE));
+    Listener.with_filter(Targets::new().with_targets(targets))
 }
+
+struct Listener;
 
 impl<S: Subscriber> Layer<S> for Listener {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() == self.target {
+        if let Some(heard) = heard().as_mut()
+            && event.metadata().target() == heard.target
+        {
             let mut words = Words(String::new());
             event.record(&mut words);
-            self.heard.lock().unwrap().push(words.0);
+            heard.statements.push(words.0);
         }
     }
 }

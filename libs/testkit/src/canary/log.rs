@@ -6,11 +6,14 @@ use std::{
 };
 
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Layer, Registry,
     fmt::{MakeWriter, format::FmtSpan},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
 
 use super::STANDING;
+use crate::plan;
 
 /// A line that every test logs, so that a log that nobody looks at is noticed.
 const CONTROL: &str = "the canary listens";
@@ -56,10 +59,10 @@ pub fn recorded() -> Vec<u8> {
 fn listen(levels: &str) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(Lines);
-        let log = log.with_env_filter(EnvFilter::new(levels)).with_span_events(FmtSpan::NEW);
+        let log = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Lines);
+        let log = log.with_span_events(FmtSpan::NEW).with_filter(EnvFilter::new(levels));
         // A test with a log of its own has none of ours, which the control tells.
-        let _ = log.try_init();
+        let _ = Registry::default().with(log).with(plan::listener()).try_init();
     });
 }
 

@@ -1,10 +1,8 @@
 //! What others learn from the change log.
 
 use kit::{
-    Db,
     access::Role,
     changes::{Position, Reader},
-    sqlx::migrate::Migrator,
 };
 use proto::maintenance::v1::{
     ClaimTaskRequest, Comment, CompleteTaskRequest, CreateCommentRequest, MaintenanceRecord,
@@ -15,11 +13,9 @@ use testkit::World;
 
 use super::{pump, records, start, task_for, tasks};
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
-
 /// The kinds in the change log up to the first `last`, waiting for it.
 async fn changes(world: &World, last: &str) -> Vec<String> {
-    let db = Db::open(&world.db, "maintenance", &MIGRATIONS).await.unwrap();
+    let db = maintenance::SCHEMA.open(&world.db).await.unwrap();
     let mut reader = Reader::new(&db, Position::default());
     let mut kinds = Vec::new();
     while kinds.last().is_none_or(|kind| kind != last) {
