@@ -194,7 +194,7 @@ testkit::both! {
             severity: Severity::Info.into(),
             message: "Steam.".into(),
             comment: "Only steam.".into(),
-            equipment_id: "another".into(),
+            equipment_id: "018f0000-0000-7000-8000-000000000001".into(),
             ..old.clone()
         };
         let one = suite.update(sent.clone(), &["severity", "equipment_id"]).await.unwrap();
