@@ -180,12 +180,23 @@ async fn sqlite(
             })
     };
     let open = || format!("can't open the database {}", file.display());
+    update_file(options.clone(), migrations).await.with_context(open)?;
     let write: SqlitePool = pool(1).connect_with(options.clone()).await.with_context(open)?;
-    schema::all_in_file(migrations).run(&write).await.with_context(open)?;
     // A reader can open only a file that is there.
     let options = options.read_only(true);
     let read = pool(READERS).connect_with(options.clone()).await.with_context(open)?;
     Ok((Pools::Sqlite { write, read }, pulse::Options::Sqlite(options)))
+}
+
+/// Takes the steps that the file hasn't taken, all or none: another process that starts meanwhile waits, and finds them taken.
+async fn update_file(options: SqliteConnectOptions, migrations: &Migrator) -> anyhow::Result<()> {
+    // A migration may take longer than a request may.
+    let mut connection = options.busy_timeout(Duration::from_mins(10)).connect().await?;
+    let mut transaction = connection.begin_with("begin immediate").await?;
+    schema::all_in_file(migrations).run(&mut *transaction).await?;
+    transaction.commit().await?;
+    connection.close().await?;
+    Ok(())
 }
 
 async fn postgres(

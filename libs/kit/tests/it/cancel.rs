@@ -61,7 +61,7 @@ async fn caller(db: Db, engine: Engine, number: u64) -> Vec<String> {
 
 testkit::both! {
     async fn what_was_acknowledged_is_there(world: World) {
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         let callers: Vec<_> = (0..CALLERS)
             .map(|number| tokio::spawn(caller(db.clone(), world.engine, number)))
             .collect();
@@ -78,7 +78,7 @@ testkit::both! {
         let within = acknowledged.iter().filter(|name| !name.ends_with("alone")).count();
         let cancelled = usize::try_from(CALLS).unwrap() - within;
         assert!(100 < within && 100 < cancelled, "{cancelled} were cancelled");
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         let mut read = db.read().await.unwrap();
         let mut lost = Vec::new();
         for name in acknowledged {

@@ -38,7 +38,7 @@ async fn expect(db: &Db, position: Position, expected: &[i64]) {
 
 testkit::both! {
     async fn changes_are_read_in_the_order_of_their_commits(world: World) {
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         for number in 0..3 {
             append(&db, 0, number).await;
         }
@@ -46,7 +46,7 @@ testkit::both! {
     }
 
     async fn a_change_that_was_rolled_back_never_was(world: World) {
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         let mut tx = db.begin("append").await.unwrap();
         changes::append(&mut tx, Timestamp::from_micros(0), "number", Uuid::now_v7(), &1_i64).await.unwrap();
         drop(tx);
@@ -55,7 +55,7 @@ testkit::both! {
     }
 
     async fn the_end_of_the_log_lies_before_what_comes_next(world: World) {
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         append(&db, 0, 1).await;
         let end = changes::end(&mut db.read().await.unwrap()).await.unwrap();
         append(&db, 0, 2).await;
@@ -67,7 +67,7 @@ testkit::both! {
     }
 
     async fn a_reader_waits_for_the_next_change(world: World) {
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         let mut reader = Reader::new(&db, Position::default());
         let waiting = tokio::spawn(async move { reader.next().await.unwrap() });
         append(&db, 0, 7).await;
@@ -75,7 +75,7 @@ testkit::both! {
     }
 
     async fn old_changes_are_trimmed_and_a_reader_is_told(world: World) {
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         append(&db, 1, 1).await;
         expect(&db, Position::default(), &[1]).await;
         let first = changes::after(&mut db.read().await.unwrap(), Position::default(), 1).await.unwrap();
@@ -96,7 +96,7 @@ testkit::both! {
     }
 
     async fn a_watch_begins_with_a_snapshot_or_where_it_left_off(world: World) {
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         append(&db, 0, 1).await;
         expect(&db, Position::default(), &[1]).await;
         let mut read = db.read().await.unwrap();
@@ -112,7 +112,7 @@ testkit::both! {
     }
 
     async fn a_token_of_another_log_resumes_nothing(world: World) {
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         append(&db, 0, 1).await;
         expect(&db, Position::default(), &[1]).await;
         let mut tx = db.begin("become another log").await.unwrap();
@@ -128,7 +128,7 @@ testkit::both! {
     }
 
     async fn a_prompt_reader_sees_each_change_at_the_next_look_and_once(world: World) {
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         let mut reader = Prompt::new(Position::default());
 
         for number in 0..3 {
@@ -148,7 +148,7 @@ testkit::both! {
     }
 
     async fn a_consumer_that_lags_keeps_the_log(world: World) {
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         append(&db, 1, 1).await;
         let mut tx = db.begin("trim").await.unwrap();
         changes::set_cursor(&mut tx, "consumer", Position::default()).await.unwrap();
@@ -166,7 +166,7 @@ mod a_late_commit_is_not_skipped {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn postgres() {
         let world = World::new(Engine::Postgres).await;
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         let mut slow = db.begin("slow").await.unwrap();
         changes::append(&mut slow, Timestamp::from_micros(0), "number", Uuid::now_v7(), &1_i64)
             .await
@@ -188,7 +188,7 @@ mod a_late_commit_is_not_skipped {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn and_a_prompt_reader_waits_for_none() {
         let world = World::new(Engine::Postgres).await;
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         let mut reader = Prompt::new(Position::default());
         let mut slow = db.begin("slow").await.unwrap();
         changes::append(&mut slow, Timestamp::from_micros(0), "number", Uuid::now_v7(), &1_i64)

@@ -6,13 +6,13 @@ mod changes;
 mod collation;
 mod full_disk;
 mod once;
+mod open;
 mod seal;
 mod ticket;
 
-use kit::{Db, sqlx::migrate::Migrator};
-use testkit::World;
+use kit::{Db, db, sqlx::migrate::Migrator};
 
 /// A database with this library's tables alone.
-async fn open(world: &World) -> Db {
-    Db::open(&world.db, "kit", &Migrator::with_migrations(Vec::new())).await.unwrap()
+async fn open(config: &db::Config) -> Db {
+    Db::open(config, "kit", &Migrator::with_migrations(Vec::new())).await.unwrap()
 }

@@ -19,7 +19,7 @@ async fn count(db: &Db, clock: &Clock, request_id: &str, message: &str) -> kit::
 
 testkit::both! {
     async fn a_key_has_one_effect_for_a_day(world: World) {
-        let (db, clock) = (crate::open(&world).await, world.clock.clock());
+        let (db, clock) = (crate::open(&world.db).await, world.clock.clock());
         let first = count(&db, &clock, "key", "a").await.unwrap();
         world.clock.advance(Duration::from_hours(24));
         let again = count(&db, &clock, "key", "a").await.unwrap();
@@ -31,20 +31,20 @@ testkit::both! {
     }
 
     async fn a_key_serves_one_request_only(world: World) {
-        let (db, clock) = (crate::open(&world).await, world.clock.clock());
+        let (db, clock) = (crate::open(&world.db).await, world.clock.clock());
         count(&db, &clock, "key", "a").await.unwrap();
         let error = count(&db, &clock, "key", "b").await.unwrap_err();
         assert!(matches!(error, Error::Refused { reason: "IDEMPOTENCY_KEY_REUSED", .. }));
     }
 
     async fn without_a_key_every_call_counts(world: World) {
-        let (db, clock) = (crate::open(&world).await, world.clock.clock());
+        let (db, clock) = (crate::open(&world.db).await, world.clock.clock());
         let first = count(&db, &clock, "", "a").await.unwrap();
         assert_ne!(first, count(&db, &clock, "", "a").await.unwrap());
     }
 
     async fn parallel_calls_with_one_key_have_one_answer(world: World) {
-        let db = crate::open(&world).await;
+        let db = crate::open(&world.db).await;
         let clock = Clock::new(|| Timestamp::from_micros(0));
         let calls: Vec<_> = (0..16)
             .map(|_| {
