@@ -4,7 +4,10 @@ use std::{
     ffi::OsStr,
     path::PathBuf,
     process::Stdio,
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use anyhow::Context;
@@ -76,7 +79,7 @@ pub struct Child {
     pub channel: Channel,
     url: String,
     metrics: String,
-    token: String,
+    token: RwLock<String>,
     db: kit::db::Config,
     /// The next second of reading times.
     second: AtomicI64,
@@ -109,18 +112,26 @@ impl Child {
         let line = BufReader::new(output).lines().next_line().await?.context("it ended")?;
         let (url, metrics) = line.split_once(' ').context("two addresses")?;
         let channel = Channel::from_shared(url.to_owned())?.connect().await?;
-        let login = CreateTokenRequest { username: "admin".into(), password: PASSWORD.into() };
-        let mut auth = AuthServiceClient::new(channel.clone());
-        let token = auth.create_token(login).await?.into_inner().access;
-        Ok(Self {
+        let child = Self {
             process,
             channel,
             url: url.to_owned(),
             metrics: metrics.to_owned(),
-            token,
+            token: RwLock::default(),
             db: db.clone(),
             second: AtomicI64::new(START),
-        })
+        };
+        child.log_in().await?;
+        Ok(child)
+    }
+
+    /// A token is good for five minutes, which filling a store may take.
+    async fn log_in(&self) -> anyhow::Result<()> {
+        let login = CreateTokenRequest { username: "admin".into(), password: PASSWORD.into() };
+        let mut auth = AuthServiceClient::new(self.channel.clone());
+        let token = auth.create_token(login).await?.into_inner().access;
+        *self.token.write().unwrap_or_else(PoisonError::into_inner) = token;
+        Ok(())
     }
 
     /// A connection of one's own.
@@ -130,7 +141,8 @@ impl Child {
 
     pub fn request<T>(&self, message: T) -> anyhow::Result<Request<T>> {
         let mut request = Request::new(message);
-        let bearer = MetadataValue::try_from(format!("Bearer {}", self.token))?;
+        let token = self.token.read().unwrap_or_else(PoisonError::into_inner);
+        let bearer = MetadataValue::try_from(format!("Bearer {token}"))?;
         request.metadata_mut().insert("authorization", bearer);
         Ok(request)
     }
@@ -197,7 +209,7 @@ impl Child {
             acknowledged.await?;
         }
         store.close().await;
-        Ok(())
+        self.log_in().await
     }
 
     /// Says how long sealing kept the writer waiting.
