@@ -223,9 +223,10 @@ impl Child {
             let line = of_seals.clone().find(|line| line.contains(part))?;
             line.rsplit(' ').next()?.parse().ok()
         };
-        let within = count("le=\"0.1\"").unwrap_or_default();
-        let all = count("seconds_count").unwrap_or_default();
-        println!("{engine:?}: seals that took longer than 100 ms: {} of {all}", all - within);
+        let all = count("seconds_count").context("no seal was measured")?;
+        let longer = all - count("le=\"0.1\"").context("no seal was measured")?;
+        println!("{engine:?}: {all} seals");
+        crate::tell(engine, "seals that took longer than 100 ms", longer, "", ('<', 0.0));
         Ok(())
     }
 

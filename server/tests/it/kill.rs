@@ -114,16 +114,16 @@ fn batch(machine: &str, number: i64) -> BatchCreateReadingsRequest {
     BatchCreateReadingsRequest { readings: readings.collect(), ..Default::default() }
 }
 
-/// Sends batch after batch, each until it is acknowledged, until `over`. Answers how many there were.
+/// Sends batch after batch from `number` on, each until it is acknowledged, until `over`. Answers which one would be next.
 async fn send(
     channel: Channel,
     token: String,
     machine: String,
+    mut number: i64,
     acknowledged: Arc<AtomicU64>,
     over: watch::Receiver<bool>,
 ) -> i64 {
     let mut client = TelemetryServiceClient::new(channel);
-    let mut number = 0;
     while !*over.borrow() {
         match client.batch_create_readings(as_user(&token, batch(&machine, number))).await {
             Ok(answer) => {
@@ -205,16 +205,18 @@ async fn survive(engine: Engine, kills: usize) {
     rules.create_rule(as_user(&chief, request)).await.unwrap();
 
     let acknowledged = Arc::new(AtomicU64::new(0));
+    let mut sent = [0; MACHINES];
     for _ in 0..kills.div_ceil(10) {
-        // Tokens live for five minutes; what was sent before is sent again, as it was.
+        // Tokens live for five minutes.
         chief = victim.token().await;
         let (tell, over) = watch::channel(false);
         let senders: Vec<_> = machines
             .iter()
-            .map(|machine| {
+            .zip(sent)
+            .map(|(machine, number)| {
                 let (channel, token) = (victim.channel.clone(), chief.clone());
                 let (acknowledged, over) = (Arc::clone(&acknowledged), over.clone());
-                tokio::spawn(send(channel, token, machine.clone(), acknowledged, over))
+                tokio::spawn(send(channel, token, machine.clone(), number, acknowledged, over))
             })
             .collect();
         for _ in 0..kills.min(10) {
@@ -226,9 +228,9 @@ async fn survive(engine: Engine, kills: usize) {
         }
         chief = victim.token().await;
         tell.send_replace(true);
-        for (sender, machine) in senders.into_iter().zip(&machines) {
-            let batches = sender.await.unwrap();
-            look(&victim, &chief, machine, batches).await;
+        for ((sender, machine), sent) in senders.into_iter().zip(&machines).zip(&mut sent) {
+            *sent = sender.await.unwrap();
+            look(&victim, &chief, machine, *sent).await;
         }
     }
 }

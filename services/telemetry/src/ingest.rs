@@ -28,7 +28,7 @@ use crate::{
         reading::{Edit, Key, Reading},
         retention::Retention,
     },
-    ingest::writer::Writer,
+    ingest::{judge::Judge, writer::Writer},
     recent::Recent,
     register::Register,
 };
@@ -36,6 +36,7 @@ use crate::{
 /// Values of calls, and of streams, that may wait for the writer, so that memory has a limit. Calls beyond it are refused;
 /// streams wait, and their share is their own, so that they can't keep calls out.
 const WAITING_VALUES: usize = 100_000;
+
 /// The queue before the writer.
 pub struct Ingest {
     jobs: mpsc::UnboundedSender<Job>,
@@ -85,9 +86,11 @@ pub fn start(
     let (jobs, queue) = mpsc::unbounded_channel();
     let (tell, written) = watch::channel(0);
     let shared = Arc::clone(&register);
-    let writer = Writer::new(db, &suite.clock, shared, recent.share(), retention, tell);
+    let (disturb, disturbed) = mpsc::unbounded_channel();
+    let judge = Judge::new(shared, disturb);
+    let writer = Writer::new(db, &suite.clock, judge, recent.share(), retention, tell);
     tokio::spawn(writer.run(queue));
-    timer::start(db, suite, register, recent.share());
+    timer::start(db, suite, register, recent.share(), disturbed);
     let room = || Arc::new(Semaphore::new(WAITING_VALUES));
     Ingest { jobs, calls: room(), streams: room(), written }
 }

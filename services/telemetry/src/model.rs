@@ -105,6 +105,10 @@ impl Site {
                 self.drop_expired();
             }
             Step::Seal => self.seal().await,
+            Step::Trim => {
+                let ever = Timestamp::from_micros(i64::MAX);
+                tidy::trim_to(&self.db, ever, 0, &self.service.recent).await.unwrap();
+            }
             Step::Restart => self.service = service(&self.world, &self.db),
             Step::Wait(seconds) => self.wait(*seconds),
             Step::Expire => {
@@ -313,6 +317,32 @@ fn compare(engine: Engine, cases: u32) {
     });
     if let Err(error) = tried {
         panic!("{error}");
+    }
+}
+
+testkit::both! {
+    async fn what_comes_faster_than_it_is_sealed_waits_so_that_memory_has_a_limit(world: World) {
+        let migrations = if world.engine == Engine::Sqlite { &SQLITE } else { &POSTGRES };
+        let db = Db::open(&world.db, "telemetry", migrations).await.unwrap();
+        let service = service(&world, &db);
+        let metrics: Metrics = [("a".to_owned(), 1.0)].into();
+        for round in 0..20_i64 {
+            // Of each machine too few for a chunk.
+            let reading = |number: i64| Reading {
+                key: Key {
+                    equipment_id: EquipmentId::new(),
+                    recorded_at: Timestamp::from_micros(round * 100 + number),
+                },
+                metrics: metrics.clone(),
+            };
+            let batch: Vec<_> = (0..16).map(reading).collect();
+            let size = batch.len();
+
+            service.ingest.write(batch, None).await.unwrap();
+
+            let held = service.recent.len();
+            assert!(held <= 2 * LIMITS.held + size, "{held} in round {round}");
+        }
     }
 }
 

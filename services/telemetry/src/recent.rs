@@ -28,7 +28,7 @@ const ENTRIES: i64 = 16;
 pub struct Limits {
     /// Rows that make a chunk.
     pub chunk: usize,
-    /// Rows in all.
+    /// Rows in all. At twice as many, nothing more comes in before some are sealed.
     pub held: usize,
     /// Values that may arrive after one that is not sealed: what a start may have to read again.
     pub behind: u64,
@@ -197,6 +197,18 @@ impl Recent {
     /// Looks for series that have waited for too long by `now`, and for the largest ones if there is too much in all.
     pub fn ripen(&self, now: Timestamp) {
         self.write().ripen(now);
+    }
+
+    /// How many rows there are.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.read().rows
+    }
+
+    /// Whether nothing more may come in before something is sealed.
+    pub fn is_overfull(&self) -> bool {
+        let state = self.read();
+        2 * state.limits.held < state.rows
     }
 
     /// The next series to seal after `after`.

@@ -47,6 +47,8 @@ pub async fn trim_to(db: &Db, before: Timestamp, bytes: i64, recent: &Recent) ->
     };
     loop {
         let mut tx = db.begin("trim journal").await?;
+        // Two that trim at once would take each other's place for the end.
+        store::journal::take_turn(&mut tx).await?;
         store::journal::set_sealed(&mut tx, recent.sealed()).await?;
         let gone = store::journal::forget(&mut tx, before, beyond, JOURNAL_STEP).await?;
         tx.commit().await?;
@@ -64,6 +66,9 @@ pub async fn expire(db: &Db, clock: &Clock, retention: &Retention) -> Result<()>
     let metrics = store::chunk::metrics(&mut db.read().await?).await?;
     for metric in metrics {
         let begin = retention.begin(&metric, clock.now());
+        if begin == Timestamp::from_micros(i64::MIN) {
+            continue;
+        }
         loop {
             let mut tx = db.begin("expire readings").await?;
             // Not while somebody merges into one of them.

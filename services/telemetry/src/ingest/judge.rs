@@ -9,17 +9,21 @@ mod memory;
 use std::{sync::Arc, time::Duration};
 
 use kit::{Result, Timestamp, db::Tx};
+use tokio::sync::mpsc;
 
 pub use keep::{keep, remove};
 
 use self::memory::Memory;
-use super::writer::{Changed, Series};
+use super::{
+    timer::Disturbed,
+    writer::{Changed, Series},
+};
 use crate::{
     domain::{
         journal::{decode, decode_marks},
         reading::{EquipmentId, Sample},
         replay::{Outcome, Replay, Start},
-        rule::Rule,
+        rule::{Condition, Rule},
     },
     recent::Recent,
     register::Register,
@@ -39,11 +43,15 @@ pub struct Judge {
     heard: Option<i64>,
     /// The series that the transaction under way has judged. If it fails, they are forgotten.
     judged: Vec<i64>,
+    /// Where rules on silence had to look back: whoever waits for silence is told once the transaction has committed.
+    disturbed: Vec<Disturbed>,
+    tell: mpsc::UnboundedSender<Disturbed>,
 }
 
 impl Judge {
-    pub fn new(register: Arc<Register>) -> Self {
-        Self { register, memory: Memory::default(), heard: None, judged: Vec::new() }
+    pub fn new(register: Arc<Register>, tell: mpsc::UnboundedSender<Disturbed>) -> Self {
+        let (memory, heard) = (Memory::default(), None);
+        Self { register, memory, heard, judged: Vec::new(), disturbed: Vec::new(), tell }
     }
 
     /// Begins with a transaction whose turn it is: hears what others did since the last one.
@@ -51,6 +59,7 @@ impl Judge {
         for series_id in self.judged.drain(..) {
             self.memory.forget(series_id);
         }
+        self.disturbed.clear();
         self.memory.turn();
         let end = store::journal::end(tx).await?;
         let Some(heard) = self.heard else { return self.begin_anew(tx, end).await };
@@ -75,6 +84,10 @@ impl Judge {
     pub fn committed(&mut self, sequence: i64) {
         self.heard = Some(sequence);
         self.judged.clear();
+        for disturbed in self.disturbed.drain(..) {
+            // The timer ends with the process, a little before.
+            let _ = self.tell.send(disturbed);
+        }
     }
 
     /// When the newest rule was made or changed.
@@ -125,10 +138,17 @@ impl Judge {
             let (place, span) = ((*series_id, series.equipment_id), (*first, *last));
             let known = self.memory.of(*series_id, series.equipment_id, &series.metric, &kind);
             for look in &mut known.looks {
+                // A series without a past has nothing to be read; but silence may have been raised before it began.
+                if series.is_new && look.rule.condition != Condition::NoData {
+                    look.course.get_or_insert_default();
+                }
                 let passed = look.course.and_then(|it| it.pass(&look.rule, set(series)?, now));
                 if passed.is_some() {
                     look.course = passed;
                     continue;
+                }
+                if look.rule.condition == Condition::NoData {
+                    self.disturbed.push((look.rule.id, series.equipment_id));
                 }
                 let outcome = replay(tx, recent, &look.rule, place, span, now).await?;
                 look.course = outcome.course;
@@ -165,7 +185,8 @@ pub async fn replay(
         let samples = store::reading::seen(tx, recent, series_id, since, start, SAMPLES).await?;
         let Some(end) = samples.last() else { break };
         start = Start::After(end.at);
-        if !samples.into_iter().all(|sample| replay.feed(sample)) {
+        let is_end = i64::try_from(samples.len()).is_ok_and(|read| read < SAMPLES);
+        if !samples.into_iter().all(|sample| replay.feed(sample)) || is_end {
             break;
         }
     }

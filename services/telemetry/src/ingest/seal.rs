@@ -185,7 +185,7 @@ mod tests {
                 samples.push(Sample { at, value: f64::from(number) });
             }
             let mut tx = db.begin("an older version").await.unwrap();
-            let id = store::reading::ensure_series(&mut tx, EquipmentId::new(), "a").await.unwrap();
+            let (id, _) = store::reading::ensure_series(&mut tx, EquipmentId::new(), "a").await.unwrap();
             for Sample { at, value } in &samples {
                 on!(&mut tx, c => sqlx::query(
                         "insert into samples (series_id, at, value, arrived_at)

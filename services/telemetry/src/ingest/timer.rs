@@ -1,4 +1,4 @@
-//! What happens without a reading: once a second it looks for silence that has lasted, and for open alerts where no rule
+//! What happens without a reading: twice a second it looks for silence that has lasted, and for open alerts where no rule
 //! looks any more.
 //!
 //! Every replica looks; whoever has the turn decides by what the database then says, so one of them raises. Nothing needs to
@@ -10,23 +10,37 @@ mod silence;
 use std::{sync::Arc, time::Duration};
 
 use kit::{Clock, Db, Result, Suite};
-use tokio::time::MissedTickBehavior;
+use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 use self::silence::Silence;
-use crate::{recent::Recent, register::Register};
+use crate::{
+    domain::{reading::EquipmentId, rule::RuleId},
+    recent::Recent,
+    register::Register,
+};
 
-/// How often it looks.
-const PERIOD: Duration = Duration::from_secs(1);
+/// How often it looks: what lasts too long is seen within a second, the look included.
+const PERIOD: Duration = Duration::from_millis(500);
 /// After how many looks open alerts are looked at, also if the register has not changed: another replica may have heard of a
 /// change later than this one.
-const LOOKS: u32 = 60;
+const LOOKS: u32 = 120;
 
-/// Looks for as long as the process runs.
-pub fn start(db: &Db, suite: &Suite, register: Arc<Register>, recent: Recent) {
+/// A rule on silence and equipment of which other readings are known now.
+pub type Disturbed = (RuleId, EquipmentId);
+
+/// Looks for as long as the process runs. Tell it of what was `disturbed`.
+pub fn start(
+    db: &Db,
+    suite: &Suite,
+    register: Arc<Register>,
+    recent: Recent,
+    disturbed: mpsc::UnboundedReceiver<Disturbed>,
+) {
     let mut timer = Timer {
         db: db.clone(),
         clock: suite.clock.clone(),
         silence: Silence::default(),
+        disturbed,
         register,
         recent,
         seen: None,
@@ -50,6 +64,7 @@ struct Timer {
     register: Arc<Register>,
     recent: Recent,
     silence: Silence,
+    disturbed: mpsc::UnboundedReceiver<Disturbed>,
     /// The version of the register whose equipment was looked at.
     seen: Option<u64>,
     looks: u32,
@@ -64,6 +79,14 @@ impl Timer {
             self.seen = Some(version);
         }
         self.looks = (self.looks + 1) % LOOKS;
-        self.silence.look(&self.db, &self.clock, &self.register, &self.recent).await
+        while let Ok((rule, id)) = self.disturbed.try_recv() {
+            self.silence.disturb(rule, id);
+        }
+        let looked = self.silence.look(&self.db, &self.clock, &self.register, &self.recent).await;
+        if looked.is_err() {
+            // What was found and not raised must be found again.
+            self.silence = Silence::default();
+        }
+        looked
     }
 }

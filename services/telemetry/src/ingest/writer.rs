@@ -20,7 +20,6 @@ use crate::{
         retention::Retention,
     },
     recent::Recent,
-    register::Register,
     store,
 };
 
@@ -48,6 +47,8 @@ pub type Changed = BTreeMap<i64, Series>;
 pub struct Series {
     pub equipment_id: EquipmentId,
     pub metric: String,
+    /// Whether the transaction under way made it.
+    pub is_new: bool,
     /// None where there is to be no sample any more.
     pub samples: BTreeMap<Timestamp, Option<f64>>,
 }
@@ -56,7 +57,7 @@ impl Writer {
     pub fn new(
         db: &Db,
         clock: &Clock,
-        register: Arc<Register>,
+        judge: Judge,
         recent: Recent,
         retention: Arc<Retention>,
         written: watch::Sender<i64>,
@@ -66,7 +67,7 @@ impl Writer {
         Self {
             db,
             clock,
-            judge: Judge::new(register),
+            judge,
             recent,
             retention,
             sealer,
@@ -99,6 +100,8 @@ impl Writer {
                     }
                 },
             };
+            // What comes faster than it can be sealed has to wait, and memory keeps its limit.
+            while self.recent.is_overfull() && self.seal().await {}
             let group;
             (group, put_aside) = gather(first, &mut queue);
             // Whoever is in a group that brings the writer down is told so; the writer goes on.
@@ -112,7 +115,7 @@ impl Writer {
 
     /// Takes a step of sealing. Answers whether another may be worth it.
     async fn seal(&mut self) -> bool {
-        if TICK <= self.looked.elapsed() {
+        if TICK <= self.looked.elapsed() || self.recent.is_overfull() {
             self.looked = Instant::now();
             self.recent.ripen(self.clock.now());
         }
@@ -240,9 +243,9 @@ impl Writer {
         if let Some(number) = self.names.number(equipment_id, metric) {
             return Ok(number);
         }
-        let number = store::reading::ensure_series(tx, equipment_id, metric).await?;
-        self.names.add(equipment_id, metric, number);
-        Ok(number)
+        let series = store::reading::ensure_series(tx, equipment_id, metric).await?;
+        self.names.add(equipment_id, metric, series);
+        Ok(series.0)
     }
 
     /// Stores what has changed and holds it against the rules. Answers its place in the journal, and when it arrived, if
@@ -275,7 +278,8 @@ impl Writer {
             let number = run[0].series_id;
             let (equipment_id, metric) = self.names.name(number)?.clone();
             let samples = run.iter().map(|write| (write.at, write.value)).collect();
-            Some((number, Series { equipment_id, metric, samples }))
+            let is_new = self.names.is_new(number);
+            Some((number, Series { equipment_id, metric, is_new, samples }))
         });
         series.collect()
     }

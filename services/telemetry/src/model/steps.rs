@@ -16,6 +16,8 @@ pub enum Step {
     Change(usize, i64, Edit),
     /// Seals what has waited for less than its time, too.
     Seal,
+    /// Drops of the journal all that is sealed.
+    Trim,
     Restart,
     /// Time goes by, and with it what is kept of one metric.
     Wait(u64),
@@ -52,6 +54,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => run,
         3 => (place(), edits()).prop_map(|((id, at), edit)| Step::Change(id, at, edit)),
         2 => Just(Step::Seal),
+        1 => Just(Step::Trim),
         1 => Just(Step::Restart),
         1 => (1_u64..9).prop_map(Step::Wait),
         1 => Just(Step::Expire),

@@ -32,6 +32,7 @@ pub async fn create(
     if !may_send(&call.caller, reading.key.equipment_id) {
         return Err(Error::Forbidden(NOT_BOUND));
     }
+    check_kept(service, &reading).map_err(inside_reading)?;
     if let Err(error) = check_known(service, reading.key.equipment_id).await {
         return first_answer(service, &once).await?.ok_or_else(|| inside_reading(error));
     }
@@ -256,6 +257,15 @@ fn read(wire: pb::Reading, now: Timestamp) -> Result<Reading> {
     let reading = Reading { key: Key { equipment_id, recorded_at }, metrics: wire.metrics };
     reading.check(now)?;
     Ok(reading)
+}
+
+/// Refuses a reading of a time that is not kept any more: nobody would see it, and what alerts once stood on is gone.
+fn check_kept(service: &Service, reading: &Reading) -> Result<()> {
+    let mut begins = reading.metrics.keys().map(|metric| service.begin(metric));
+    if begins.all(|begin| begin <= reading.key.recorded_at) {
+        return Ok(());
+    }
+    Err(Error::invalid("recorded_at", "lies before the time from which readings are kept"))
 }
 
 /// The same error with its field inside the request's `reading`.

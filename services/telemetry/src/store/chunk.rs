@@ -148,7 +148,9 @@ pub async fn last_before(
     arrived_since: Timestamp,
 ) -> Result<Option<Chunk>> {
     Ok(on!(db, c => sqlx::query_as(select!(
+            // Most series have none that a new rule has seen, which their newest arrival says at once.
             "where series_id = $1 and first_at < $2 and last_arrived_at >= $3
+               and $3 <= (select max(last_arrived_at) from chunks where series_id = $1)
              order by first_at desc
              limit 1"
         ))
@@ -168,8 +170,7 @@ pub async fn next(db: &mut Conn, series_id: i64, after: Timestamp) -> Result<Opt
         .fetch_one(c).await)?)
 }
 
-/// Chunks that may hold values at or after `from` and before `to`, in order. Only summaries of those in which nothing
-/// arrived at `arrived_since` or later.
+/// Chunks that may hold values at or after `from` and before `to` that arrived at `arrived_since` or later, in order.
 pub async fn list(
     db: &mut Conn,
     series_id: i64,
@@ -178,10 +179,9 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Part>> {
     Ok(on!(db, c => sqlx::query_as(concat!(
-            "select first_at, last_at, count, min, max, sum, last, first_arrived_at, last_arrived_at,
-                    case when last_arrived_at >= $4 then data end as data
-             from chunks
-             where ", reaching!("$1", "$2"), " and first_at < $3 and last_at >= $2
+            select!("where "), reaching!("$1", "$2"), " and first_at < $3 and last_at >= $2
+               and last_arrived_at >= $4
+               and $4 <= (select max(last_arrived_at) from chunks where series_id = $1)
              order by first_at
              limit $5",
         ))

@@ -127,7 +127,7 @@ pub async fn forget(tx: &mut Tx, before: Timestamp, through: i64, limit: i64) ->
         .bind(limit)
         .fetch_one(c).await)?;
     let Some(last) = last else { return Ok(0) };
-    on!(tx, c => sqlx::query("update journal_end set through = $1 where id = 1")
+    on!(tx, c => sqlx::query("update journal_end set through = $1 where id = 1 and through < $1")
         .bind(last)
         .execute(c).await.map(drop))?;
     Ok(on!(tx, c => sqlx::query("delete from journal where sequence <= $1")

@@ -34,24 +34,29 @@ pub struct Series {
     pub metric: String,
 }
 
-/// The number of the series, which is made if it is new.
-pub async fn ensure_series(tx: &mut Tx, equipment_id: EquipmentId, metric: &str) -> Result<i64> {
-    on!(tx, c => sqlx::query(
+/// The number of the series, which is made if it is new, and whether it is.
+pub async fn ensure_series(
+    tx: &mut Tx,
+    equipment_id: EquipmentId,
+    metric: &str,
+) -> Result<(i64, bool)> {
+    let made = on!(tx, c => sqlx::query(
             "insert into series (equipment_id, metric)
              values ($1, $2)
              on conflict do nothing",
         )
         .bind(equipment_id)
         .bind(metric)
-        .execute(c).await.map(drop))?;
-    Ok(on!(tx, c => sqlx::query_scalar(
+        .execute(c).await.map(|done| done.rows_affected()))?;
+    let id = on!(tx, c => sqlx::query_scalar(
             "select series_id
              from series
              where equipment_id = $1 and metric = $2",
         )
         .bind(equipment_id)
         .bind(metric)
-        .fetch_one(c).await)?)
+        .fetch_one(c).await)?;
+    Ok((id, made != 0))
 }
 
 /// All series from `first` on, by equipment; of one piece of equipment or metric alone, if asked.

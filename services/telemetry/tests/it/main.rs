@@ -49,6 +49,10 @@ struct Suite {
 
 impl Suite {
     async fn start(world: World) -> Self {
+        Self::start_as(&telemetry::Config::default(), world).await
+    }
+
+    async fn start_as(config: &telemetry::Config, world: World) -> Self {
         let (db, suite, places) = (&world.db, &world.suite, &world.places);
         let mut routes = Routes::builder();
         equipment::start(db, suite, &mut routes).await.unwrap();
@@ -57,7 +61,7 @@ impl Suite {
         maintenance::start(db, suite, &mut routes).await.unwrap();
         let maintenance = world.serve(routes.routes(), &places.maintenance).await;
         let mut routes = Routes::builder();
-        telemetry::start(&telemetry::Config::default(), db, suite, &mut routes).await.unwrap();
+        telemetry::start(config, db, suite, &mut routes).await.unwrap();
         let telemetry = world.serve(routes.routes(), &places.telemetry).await;
         let admin = world.user(Role::Admin);
         Self { world, equipment, maintenance, telemetry, admin }

@@ -13,7 +13,7 @@ use proto::telemetry::v1::{
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use super::{Suite, temperature};
+use super::{Suite, below, field, temperature};
 
 const NOBODY: &str = "018f0000-0000-7000-8000-000000000000";
 
@@ -47,6 +47,31 @@ testkit::both! {
         let created = suite.send(sent).await.unwrap().into_inner();
 
         assert_eq!(created.recorded_at, Some(suite.world.clock.now().into()));
+    }
+
+    async fn a_reading_from_before_readings_are_kept_is_refused_and_takes_no_alert_away(world: World) {
+        let config = telemetry::Config {
+            retention_days: "1".parse().unwrap(),
+            ..telemetry::Config::default()
+        };
+        let suite = Suite::start_as(&config, world).await;
+        let id = suite.machine("pump").await;
+        suite.rule(below(&id, 50.0, 5.0)).await;
+        let now = suite.world.clock.now().micros() / 1_000_000;
+        suite.send(temperature(&id, now, 10.0)).await.unwrap();
+        suite.send(temperature(&id, now + 1, 90.0)).await.unwrap();
+        let alerts = suite.all_alerts().await;
+
+        suite.world.clock.advance(Duration::from_hours(25));
+        let refused = suite.send(temperature(&id, now - 1, 90.0)).await.unwrap_err();
+        let kept = temperature(&id, now + 25 * 3600, 90.0);
+        let batch = suite.send_all(vec![kept, temperature(&id, now - 1, 90.0)]).await;
+
+        assert_eq!((refused.code(), field(&refused).as_str()), (Code::InvalidArgument, "reading.recorded_at"));
+        assert_eq!(batch.accepted, 1);
+        assert_eq!((batch.refused[0].index, batch.refused[0].field.as_str()), (1, "recorded_at"));
+        assert_eq!(alerts.len(), 1);
+        assert_eq!(suite.all_alerts().await, alerts);
     }
 
     async fn the_same_equipment_time_and_metric_sent_again_replaces_the_value(world: World) {

@@ -124,6 +124,24 @@ testkit::both! {
         assert_eq!(suite.alerts_of(&id).await, []);
     }
 
+    async fn a_late_reading_ends_a_silence_and_the_next_is_raised_in_time(world: World) {
+        let suite = Suite::start(world).await;
+        let id = suite.machine("pump").await;
+        suite.rule(silent(&id)).await;
+        let last = suite.measure(&id).await;
+        suite.pass(61);
+        suite.once(&id, true).await;
+
+        let late = last.plus(Duration::from_secs(40));
+        suite.send(at(&id, late)).await.unwrap();
+        let after_it = suite.alerts_of(&id).await;
+        suite.pass(40);
+
+        assert_eq!(after_it, []);
+        let alerts = suite.once(&id, true).await;
+        assert_eq!((alerts.len(), span(&alerts[0])), (1, (late.plus(MINUTE), None)));
+    }
+
     async fn silence_that_began_before_a_restart_is_raised_after_it(world: World) {
         let suite = Suite::start(world).await;
         let id = suite.machine("pump").await;

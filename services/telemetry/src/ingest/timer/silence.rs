@@ -39,11 +39,25 @@ struct Watch {
     rule: Rule,
     /// Whether the equipment is still to be chosen.
     is_new: bool,
-    covered: HashSet<EquipmentId>,
+    /// When each is due.
+    covered: HashMap<EquipmentId, Timestamp>,
+    /// The same, in order; what isn't the same as above was put off, or is looked at no more.
     due: BinaryHeap<Reverse<(Timestamp, EquipmentId)>>,
 }
 
+/// Before all other times: what is due at once.
+const AT_ONCE: Timestamp = Timestamp::from_micros(i64::MIN);
+
 impl Silence {
+    /// What was read of the equipment has changed where the rule looks: silence may begin earlier than was thought.
+    pub fn disturb(&mut self, rule: RuleId, id: EquipmentId) {
+        if let Some(watch) = self.rules.get_mut(&rule)
+            && watch.covered.contains_key(&id)
+        {
+            watch.plan(id, AT_ONCE);
+        }
+    }
+
     /// The register has changed: which equipment a rule looks at is to be chosen anew.
     pub fn cover_anew(&mut self) {
         for watch in self.rules.values_mut() {
@@ -78,7 +92,7 @@ impl Silence {
             self.rules.entry(rule.id).or_insert_with(|| Watch {
                 rule,
                 is_new: true,
-                covered: HashSet::new(),
+                covered: HashMap::new(),
                 due: BinaryHeap::new(),
             });
         }
@@ -92,12 +106,17 @@ impl Watch {
             return;
         }
         let covered: HashSet<_> = register.covered(&self.rule).await.into_iter().collect();
-        self.due.retain(|Reverse((_, id))| covered.contains(id));
-        let at_once = Timestamp::from_micros(i64::MIN);
-        for id in covered.difference(&self.covered) {
-            self.due.push(Reverse((at_once, *id)));
+        self.covered.retain(|id, _| covered.contains(id));
+        for id in covered {
+            if !self.covered.contains_key(&id) {
+                self.plan(id, AT_ONCE);
+            }
         }
-        self.covered = covered;
+    }
+
+    fn plan(&mut self, id: EquipmentId, due: Timestamp) {
+        self.covered.insert(id, due);
+        self.due.push(Reverse((due, id)));
     }
 
     /// Looks at the equipment that is due, and adds that which is silent at `now`.
@@ -111,6 +130,10 @@ impl Watch {
         while let Some(Reverse((due, id))) = self.due.peek().copied()
             && due < now
         {
+            if self.covered.get(&id) != Some(&due) {
+                self.due.pop();
+                continue;
+            }
             let mut conn = db.read().await?;
             recent.catch_up(&mut conn).await?;
             let last = last_seen(&mut conn, recent, &self.rule, id).await?;
@@ -125,7 +148,7 @@ impl Watch {
                 since
             };
             self.due.pop();
-            self.due.push(Reverse((next, id)));
+            self.plan(id, next);
         }
         Ok(())
     }

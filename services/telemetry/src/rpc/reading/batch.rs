@@ -7,7 +7,7 @@ use kit::{Call, Caller, Error, Result, Timestamp};
 use proto::telemetry::v1 as pb;
 use tonic::{Status, Streaming};
 
-use super::{NOT_BOUND, check_equipment, may_send, read};
+use super::{NOT_BOUND, check_equipment, check_kept, may_send, read};
 use crate::{
     domain::reading::{EquipmentId, Reading},
     register,
@@ -103,7 +103,7 @@ async fn check(
             checked.refused.push(refused);
             continue;
         }
-        match read_known(caller, wire, now, &known) {
+        match read_known(service, caller, wire, now, &known) {
             Ok(reading) => checked.readings.push(reading),
             Err(Error::Invalid { field, problem }) => {
                 checked.refused.push(pb::RefusedReading { index, field, message: problem });
@@ -134,6 +134,7 @@ async fn look_up(service: &Service, readings: &[pb::Reading]) -> Result<Known> {
 
 /// A checked reading of equipment that is there.
 fn read_known(
+    service: &Service,
     caller: &Caller,
     wire: pb::Reading,
     now: Timestamp,
@@ -145,5 +146,6 @@ fn read_known(
         return Err(Error::invalid("equipment_id", NOT_BOUND));
     }
     check_equipment(known.get(&id))?;
+    check_kept(service, &reading)?;
     Ok(reading)
 }

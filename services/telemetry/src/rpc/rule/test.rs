@@ -31,6 +31,8 @@ const VALUES: i64 = 10_000_000;
 /// Values that are read at a time, and alerts that go into one message.
 const PAGE: i64 = 4096;
 const ALERTS: usize = 100;
+/// How long somebody who tests may leave a message lying: others wait for the room.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Messages on their way to whoever tests.
 pub type TestStream = ReceiverStream<Result<pb::TestRuleResponse, Status>>;
@@ -50,11 +52,12 @@ pub async fn test(service: &Service, call: Call<pb::TestRuleRequest>) -> Result<
     let mut test = Test {
         db: service.db.clone(),
         recent: service.recent.share(),
-        rule,
-        span: (start, end),
+        // Nobody sees what is not kept any more.
+        span: (start.max(service.begin(&rule.metric)), end),
         // What has not come yet lasts no time, and is no silence.
         tally: Tally::new(end.min(now)),
         until: end.min(now),
+        rule,
         values: 0,
         alerts: Vec::new(),
         sender,
@@ -122,8 +125,7 @@ impl Test {
         }
         let summary = Some(self.summary(equipment.len()));
         let alerts = std::mem::take(&mut self.alerts);
-        // Whoever tests may have gone.
-        let _ = self.sender.send(Ok(pb::TestRuleResponse { alerts, summary })).await;
+        self.tell(pb::TestRuleResponse { alerts, summary }).await;
         Ok(())
     }
 
@@ -192,11 +194,17 @@ impl Test {
             let rest = self.alerts.split_off(ALERTS);
             let alerts = std::mem::replace(&mut self.alerts, rest);
             let message = pb::TestRuleResponse { alerts, summary: None };
-            if self.sender.send(Ok(message)).await.is_err() {
+            if !self.tell(message).await {
                 return false;
             }
         }
         !self.sender.is_closed()
+    }
+
+    /// Answers whether somebody takes it.
+    async fn tell(&self, message: pb::TestRuleResponse) -> bool {
+        let sent = tokio::time::timeout(PATIENCE, self.sender.send(Ok(message))).await;
+        sent.is_ok_and(|sent| sent.is_ok())
     }
 
     fn summary(&self, equipment: usize) -> pb::TestRuleSummary {
