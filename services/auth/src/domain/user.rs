@@ -1,5 +1,7 @@
 //! People with an account.
 
+use std::time::Duration;
+
 use kit::{Error, Result, Timestamp, access::Role};
 
 use super::{audit::Event, password::PasswordHash};
@@ -90,9 +92,10 @@ impl User {
         event
     }
 
-    /// Notes that something about them is changing.
+    /// Notes that something about them is changing. Of two changes the later has the later time, whatever the clocks say:
+    /// what others know of them is what is newest by it.
     pub fn touch(&mut self, now: Timestamp) {
-        self.updated_at = now;
+        self.updated_at = now.max(self.updated_at.plus(Duration::from_micros(1)));
         self.revision += 1;
     }
 }
@@ -187,6 +190,19 @@ mod tests {
         user.delete(NOW);
         assert_eq!((user.username.as_str(), user.email.as_str()), ("ana", ""));
         assert_eq!((user.deleted_at, user.revision), (Some(NOW), 2));
+    #[test]
+    fn of_two_changes_the_later_has_the_later_time_whatever_the_clocks_say() {
+        let (mut user, later) = (ana(), NOW.plus(Duration::from_secs(1)));
+        user.touch(later);
+        assert_eq!(user.updated_at, later);
+        for behind in [NOW, later] {
+            let before = user.updated_at;
+            user.touch(behind);
+            assert!(before < user.updated_at, "{behind}");
+        }
+        assert_eq!(user.revision, 4);
+    }
+
     }
 
     #[test]
