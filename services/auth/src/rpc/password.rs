@@ -71,7 +71,6 @@ pub async fn start_reset(
     let mut tx = service.db.begin("start password reset").await?;
     let user = store::user::find(&mut tx, id).await?.filter(|user| user.deleted_at.is_none());
     user.ok_or_else(|| Error::not_found("user", id))?;
-    store::password_reset::delete(&mut tx, id).await?;
     store::password_reset::insert(&mut tx, id, &token.hash(), expires_at).await?;
     store::audit::insert(&mut tx, &event).await?;
     tx.commit().await?;

@@ -6,10 +6,13 @@ use kit::{
 
 use crate::domain::user::UserId;
 
+/// Keeps a person's token in the place of the one that they have, if any.
 pub async fn insert(tx: &mut Tx, user_id: UserId, hash: &str, expires_at: Timestamp) -> Result<()> {
     on!(tx, c => sqlx::query(
             "insert into password_resets (user_id, hash, expires_at)
-             values ($1, $2, $3)",
+             values ($1, $2, $3)
+             on conflict (user_id) do update
+             set hash = excluded.hash, expires_at = excluded.expires_at",
         )
         .bind(user_id)
         .bind(hash)

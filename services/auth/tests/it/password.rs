@@ -6,6 +6,7 @@ use kit::on;
 use proto::auth::v1::{
     ChangePasswordRequest, PasswordReset, ResetPasswordRequest, StartPasswordResetRequest,
 };
+use tokio::task::JoinSet;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -123,6 +124,30 @@ testkit::both! {
         let kept: String = on!(&mut db, c => sqlx::query_scalar("select hash from password_resets")
             .fetch_one(c).await).unwrap();
         assert_ne!(kept, second.token, "the token itself is nowhere");
+    }
+
+    async fn of_resets_that_are_started_at_once_one_is_good(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        let admin = admin(&world, &server).await;
+
+        let mut starts = JoinSet::new();
+        for _ in 0..8 {
+            let mut admin = admin.clone();
+            starts.spawn(async move { start_reset(&mut admin, "Ana").await.token });
+        }
+        let tokens = starts.join_all().await;
+
+        let mut good = 0;
+        for token in &tokens {
+            match reset(&mut anon, token, NEW).await {
+                Ok(()) => good += 1,
+                Err(error) => assert_eq!(error.code(), Code::Unauthenticated, "{error}"),
+            }
+        }
+        assert_eq!((tokens.len(), good), (8, 1));
+        log_in(&mut anon, "ana", NEW).await.unwrap();
     }
 
     async fn a_log_in_strengthens_a_hash_from_weaker_days(world: World) {
