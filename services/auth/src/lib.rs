@@ -16,6 +16,7 @@ use std::{sync::Arc, time::Duration};
 pub use account::{FirstAdmin, NewAdmin, UserSetup, create_admin, set_up_user};
 use anyhow::ensure;
 pub use config::{Config, Registration};
+use domain::guess::Addresses;
 pub use domain::secret::Secret;
 use kit::{Db, Suite, db::Schema, sqlx::migrate::Migrator};
 use proto::auth::v1::{
@@ -64,7 +65,8 @@ pub async fn start(
         chain_key: keys.chain_key,
         secret: secret.into(),
         registration: config.registration,
-        addresses: domain::guess::Addresses::default(),
+        addresses: Addresses::of_guesses(),
+        registrations: Addresses::of_registrations(),
     });
     routes.add_service(AuthServiceServer::from_arc(Arc::clone(&service)));
     routes.add_service(KeyServiceServer::from_arc(Arc::clone(&service)));

@@ -13,6 +13,7 @@ use std::{
 
 use kit::{Error, Result, Timestamp};
 
+const TOO_MANY_GUESSES: &str = "too many passwords were tried: wait a moment";
 /// Tries that cost nothing: people mistype.
 const FREE: i64 = 5;
 /// The longest wait between two.
@@ -47,7 +48,8 @@ impl Guesses {
             return Ok(());
         }
         let micros = u64::try_from(self.free_at.micros() - now.micros()).unwrap_or_default();
-        Err(too_soon(Duration::from_micros(micros)))
+        let retry_after = Duration::from_micros(micros);
+        Err(Error::TooSoon { message: TOO_MANY_GUESSES, retry_after })
     }
 
     /// Counts one more.
@@ -77,20 +79,19 @@ fn wait(count: i64) -> Duration {
     }
 }
 
-fn too_soon(retry_after: Duration) -> Error {
-    Error::TooSoon { message: "too many passwords were tried: wait a moment", retry_after }
-}
-
-/// Wrong passwords that one address may send at once; a hangar has many people behind one.
+/// What one address may send at once: wrong passwords, or accounts to make. A hangar has many people behind one.
 const BURST: u32 = 100;
 /// How soon it may send one more.
 const REFILL: Duration = Duration::from_secs(1);
 /// Addresses that are remembered; those that were quiet are forgotten first.
 const ADDRESSES: usize = 10_000;
 
-/// What each address may still try, at this replica: wrong passwords alone are charged.
-#[derive(Default)]
-pub struct Addresses(Mutex<HashMap<IpAddr, Bucket>>);
+/// What each address may still do, at this replica.
+pub struct Addresses {
+    /// What whoever has nothing left is told.
+    message: &'static str,
+    buckets: Mutex<HashMap<IpAddr, Bucket>>,
+}
 
 /// A token bucket, by the time at which it is full again.
 struct Bucket {
@@ -108,6 +109,17 @@ pub struct Throttled {
 }
 
 impl Addresses {
+    /// Those that try passwords: wrong ones alone are charged.
+    pub fn of_guesses() -> Self {
+        Self { message: TOO_MANY_GUESSES, buckets: Mutex::default() }
+    }
+
+    /// Those that people register from: whether there was an account in it or not, each has cost a hash.
+    pub fn of_registrations() -> Self {
+        let message = "too many accounts were asked for: wait a moment";
+        Self { message, buckets: Mutex::default() }
+    }
+
     /// Takes one try from `address`; [`give_back`](Self::give_back) returns it when the password was right.
     ///
     /// # Errors
@@ -115,7 +127,7 @@ impl Addresses {
     /// It has none left.
     pub fn take(&self, address: &str, now: Timestamp) -> Result<(), Throttled> {
         let Some(address) = network(address) else { return Ok(()) };
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= ADDRESSES {
             buckets.retain(|_, bucket| now < bucket.full_at);
         }
@@ -126,7 +138,7 @@ impl Addresses {
             let bucket = buckets.get_mut(&address);
             let is_told = |bucket: &mut Bucket| mem::replace(&mut bucket.is_throttle_told, true);
             return Err(Throttled {
-                error: too_soon(REFILL),
+                error: Error::TooSoon { message: self.message, retry_after: REFILL },
                 is_news: !bucket.is_some_and(is_told),
             });
         }
@@ -139,7 +151,7 @@ impl Addresses {
     /// Returns a try: it was no guess.
     pub fn give_back(&self, address: &str) {
         let Some(address) = network(address) else { return };
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bucket) = buckets.get_mut(&address) {
             bucket.full_at = bucket.full_at.minus(REFILL);
         }
@@ -210,7 +222,7 @@ mod tests {
 
     #[test]
     fn an_address_has_a_hundred_wrong_tries_and_one_more_each_second() {
-        let addresses = Addresses::default();
+        let addresses = Addresses::of_guesses();
         for _ in 0..100 {
             addresses.take("192.0.2.1", START).unwrap();
         }
@@ -236,14 +248,14 @@ mod tests {
 
     #[test]
     fn addresses_are_remembered_within_bounds() {
-        let addresses = Addresses::default();
+        let addresses = Addresses::of_guesses();
         for number in 0..20_000_u32 {
             addresses
                 .take(&std::net::Ipv4Addr::from(0x0a00_0000 + number).to_string(), START)
                 .unwrap();
         }
-        assert_eq!(addresses.0.lock().unwrap().len(), ADDRESSES);
+        assert_eq!(addresses.buckets.lock().unwrap().len(), ADDRESSES);
         addresses.take("192.0.2.1", START.plus(SECOND * 2)).unwrap();
-        assert_eq!(addresses.0.lock().unwrap().len(), 1);
+        assert_eq!(addresses.buckets.lock().unwrap().len(), 1);
     }
 }

@@ -32,7 +32,9 @@ pub async fn register(service: &Service, call: Call<pb::RegisterRequest>) -> Res
     check_name("full_name", &full_name)?;
     let password = Password::chosen("password", &password, [username.as_str(), &email])?;
     let user = User::new(username, email, full_name, Role::Technician, now);
-    let password_hash = service.hashing.place()?.hash(password).await?;
+    let place = service.hashing.place()?;
+    service.registrations.take(&call.caller.address, now).map_err(|throttled| throttled.error)?;
+    let password_hash = place.hash(password).await?;
     let event = Event::new(&call.caller, Kind::UserRegistered, resource(user.id), now).by(user.id);
 
     let mut tx = service.db.begin("register").await?;

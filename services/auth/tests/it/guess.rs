@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use kit::on;
-use proto::auth::v1::{CreateTokenRequest, auth_service_client::AuthServiceClient};
+use proto::auth::v1::CreateTokenRequest;
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::{Anon, PASSWORD, ana, anon, audit, database, log_in, person, register, start};
+use super::{Anon, PASSWORD, ana, anon, audit, database, from, log_in, person, register, start};
 
 /// Tries a wrong password; whether it was looked at.
 async fn is_looked_at(anon: &mut Anon, username: &str) -> bool {
@@ -27,19 +27,6 @@ fn hashes() -> u64 {
     let line =
         metrics.lines().find_map(|line| line.strip_prefix("flightline_password_hashes_total "));
     line.map_or(0, |count| count.parse().unwrap())
-}
-
-/// Somebody whose connection comes from `address`.
-macro_rules! from {
-    ($server:expr, $address:literal) => {
-        AuthServiceClient::with_interceptor(
-            $server.channel.clone(),
-            |mut request: tonic::Request<()>| {
-                request.metadata_mut().insert("x-forwarded-for", $address.parse().unwrap());
-                Ok(request)
-            },
-        )
-    };
 }
 
 testkit::both! {

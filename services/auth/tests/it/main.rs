@@ -90,6 +90,20 @@ async fn users(world: &World, server: &Server, pair: &TokenPair) -> Users {
     UserServiceClient::new(server.by(&holder(world, server, pair).await))
 }
 
+/// Somebody without a token whose connection comes from `address`.
+macro_rules! from {
+    ($server:expr, $address:literal) => {
+        proto::auth::v1::auth_service_client::AuthServiceClient::with_interceptor(
+            $server.channel.clone(),
+            |mut request: tonic::Request<()>| {
+                request.metadata_mut().insert("x-forwarded-for", $address.parse().unwrap());
+                Ok(request)
+            },
+        )
+    };
+}
+use from;
+
 /// The first admin.
 async fn admin(world: &World, server: &Server) -> Users {
     let pair = log_in(&mut anon(server), "admin", FIRST_PASSWORD).await.unwrap();

@@ -1,10 +1,17 @@
+use std::time::Duration;
+
 use auth::{Config, Registration};
 use kit::{access::Role, changes};
-use proto::auth::v1::{GetUserRequest, ListUsersRequest, RegisterRequest, User, user};
+use proto::auth::v1::{
+    CreateTokenRequest, GetUserRequest, ListUsersRequest, RegisterRequest, User, user,
+};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::{Users, ana, anon, by, config, database, log_in, person, register, start, start_with};
+use super::{
+    PASSWORD, Users, ana, anon, by, config, database, from, log_in, person, register, start,
+    start_with,
+};
 
 const NOBODY: &str = "018f0000-0000-7000-8000-000000000000";
 
@@ -126,6 +133,29 @@ testkit::both! {
         assert_eq!(error.code(), Code::PermissionDenied);
         let mut viewer = by(&server, &world, NOBODY, Role::Viewer);
         assert_eq!(names(&mut viewer, ListUsersRequest::default()).await.0, ["admin"]);
+    }
+
+    async fn one_address_asks_for_a_hundred_accounts_and_others_are_not_kept_waiting(world: World) {
+        let server = start(&world).await;
+        let mut hoarder = from!(server, "192.0.2.1");
+
+        for number in 0..100 {
+            // One that there is already costs as much.
+            let username = format!("taken-{}", number % 2);
+            let answer = hoarder.register(person(&username)).await;
+            assert_eq!(answer.is_ok(), number < 2, "{number}: {answer:?}");
+        }
+        let refused = hoarder.register(person("one-more")).await.unwrap_err();
+
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        assert_eq!(refused.message(), "too many accounts were asked for: wait a moment");
+        let hint = refused.get_details_retry_info().unwrap().retry_delay.unwrap();
+        assert_eq!(hint, Duration::from_secs(1));
+        from!(server, "192.0.2.2").register(person("other")).await.unwrap();
+        let log_in = CreateTokenRequest { username: "other".into(), password: PASSWORD.into() };
+        hoarder.create_token(log_in).await.unwrap();
+        world.clock.advance(Duration::from_secs(1));
+        hoarder.register(person("one-more")).await.unwrap();
     }
 
     async fn me_is_the_caller(world: World) {
