@@ -38,7 +38,7 @@ pub struct News {
     pub users: Vec<UserNews>,
     /// Keys that are good no longer.
     pub deleted_keys: Vec<String>,
-    /// Whether everything older has been told.
+    /// Whether everything older has been told; false in a snapshot, before its end.
     pub complete: bool,
 }
 
@@ -105,7 +105,11 @@ impl Sessions {
     pub fn hear(&self, news: News, now: Timestamp, heard_at: Instant) {
         let mut known = self.known();
         known.heard_at = Some(heard_at);
-        known.complete |= news.complete;
+        known.complete = news.complete;
+        if !known.complete {
+            // A snapshot begins: what was missed is more than it tells, and may be the end of any key.
+            known.keys.clear();
+        }
         known.keep(news, now);
     }
 

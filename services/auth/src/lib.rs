@@ -75,16 +75,15 @@ pub async fn start(
     Ok(first_admin)
 }
 
-/// Rows that one small transaction drops.
+/// Rows that one small transaction changes.
 const ROWS: i64 = 1000;
 
-/// Drops, hourly, the sessions and the guesses that are long over, and what is older than `trail` in the audit trail.
+/// Ends, hourly, the sessions that nobody may go on with, and drops those and the guesses that are long over, and what is
+/// older than `trail` in the audit trail.
 fn forget(db: &Db, suite: &Suite, trail: Duration) {
     let clock = suite.clock.clone();
-    suite.hourly(db, "forget sessions", move |tx| {
-        let before = clock.now().minus(domain::session::KEPT);
-        Box::pin(store::session::forget(tx, before, ROWS))
-    });
+    suite
+        .hourly(db, "end sessions", move |tx| Box::pin(rpc::session::sweep(tx, clock.now(), ROWS)));
     let clock = suite.clock.clone();
     suite.hourly(db, "forget guesses", move |tx| {
         let before = clock.now().minus(domain::guess::MEMORY);

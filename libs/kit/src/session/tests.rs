@@ -95,6 +95,22 @@ async fn half_a_snapshot_lets_nobody_in_unasked() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_begins_anew_is_waited_for_and_keys_are_asked_about_again() {
+    let sessions = sessions(false);
+    sessions.hear(beat(), at(0), *NOW);
+    sessions.key(GOOD, at(0), *NOW).await.unwrap();
+    assert!(sessions.recall_key(GOOD, at(0), *NOW).unwrap().is_some());
+
+    sessions.hear(News::default(), at(0), *NOW);
+    assert_eq!(sessions.recall(&claims("alive"), Role::Technician, *NOW).unwrap(), None);
+
+    sessions.hear(beat(), at(0), *NOW);
+    let known = sessions.recall(&claims("alive"), Role::Technician, *NOW).unwrap();
+    assert_eq!(known, Some(Role::Technician));
+    assert!(sessions.recall_key(GOOD, at(0), *NOW).unwrap().is_none());
+}
+
+#[tokio::test]
 async fn while_the_beat_is_heard_silence_means_good() {
     let sessions = sessions(true);
     sessions.hear(beat(), at(0), *NOW);

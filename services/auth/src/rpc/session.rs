@@ -5,7 +5,7 @@ use super::{Service, watch};
 use crate::{
     domain::{
         audit::{Event, Kind},
-        session::{Session, SessionId},
+        session::{KEPT, Session, SessionId},
         user::UserId,
     },
     store,
@@ -94,6 +94,17 @@ pub async fn end_all(
     for id in store::session::end_all(tx, user_id, spared, now).await? {
         watch::tell_ended(tx, id, now).await?;
     }
+/// Ends at most `limit` of the sessions that are too old, or were idle for too long, at every service: no token of theirs is
+/// given any more, but a stream may still go on. Then drops those that are long over; says how many it ended and dropped.
+pub async fn sweep(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<u64> {
+    let mut ended = 0;
+    for id in store::session::expire(tx, &Session::alive(now), now, limit).await? {
+        watch::tell_ended(tx, id, now).await?;
+        ended += 1;
+    }
+    Ok(ended + store::session::forget(tx, now.minus(KEPT), limit).await?)
+}
+
     Ok(())
 }
 

@@ -62,7 +62,7 @@ pub async fn watch(service: &Service, call: Call<pb::WatchSessionsRequest>) -> R
     Ok(ReceiverStream::new(receiver))
 }
 
-/// Sends what happened in the last minutes.
+/// Sends what happened in the last minutes, after a message that says, also where nothing did, that this begins.
 async fn tell_recent(db: &Db, clock: &Clock, sender: &Sender) -> Result<()> {
     let since = clock.now().minus(MEMORY);
     let mut db = db.read().await?;
@@ -83,7 +83,8 @@ async fn tell_recent(db: &Db, clock: &Clock, sender: &Sender) -> Result<()> {
         let deleted_key_ids = chunk.iter().map(ToString::to_string).collect();
         pb::WatchSessionsResponse { deleted_key_ids, ..Default::default() }
     });
-    for message in ended.chain(users).chain(keys) {
+    let begins = pb::WatchSessionsResponse::default();
+    for message in iter::once(begins).chain(ended).chain(users).chain(keys) {
         // A watcher that has gone is noticed when the next news is told.
         let _ = sender.send(Ok(message)).await;
     }

@@ -129,11 +129,38 @@ pub async fn end_all(
     })?)
 }
 
-/// Drops at most `limit` of the sessions that began before `before`, with their tokens; says how many went.
+/// Ends at most `limit` of those that live no longer, and answers which those were.
+pub async fn expire(
+    tx: &mut Tx,
+    alive: &Alive,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<SessionId>> {
+    Ok(on!(tx, c => sqlx::query_scalar(
+            "update sessions
+             set ended_at = $1
+             where ended_at is null and id in (
+                 select id
+                 from sessions
+                 where ended_at is null and (created_at <= $2 or used_at <= $3)
+                 limit $4
+             )
+             returning id",
+        )
+        .bind(now)
+        .bind(alive.created_after)
+        .bind(alive.used_after)
+        .bind(limit)
+        .fetch_all(c).await)?)
+}
+
+/// Drops at most `limit` of those that are over and began before `before`, with their tokens; says how many went.
 pub async fn forget(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
     Ok(on!(tx, c => sqlx::query(
             "delete from sessions
-             where id in (select id from sessions where created_at < $1 limit $2)",
+             where id in (
+                 select id from sessions where created_at < $1 and ended_at is not null limit $2
+             )",
         )
         .bind(before)
         .bind(limit)

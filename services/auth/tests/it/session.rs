@@ -8,7 +8,9 @@ use proto::auth::v1::{
 use testkit::{Server, World};
 use tonic::{Code, Status};
 
-use super::{Auth, PASSWORD, ana, anon, auth, holder, log_in, person, refresh, register, start};
+use super::{
+    Auth, PASSWORD, ana, anon, auth, holder, log_in, person, refresh, register, start, watch,
+};
 
 async fn list(auth: &mut Auth) -> Vec<Session> {
     auth.list_sessions(ListSessionsRequest::default()).await.unwrap().into_inner().sessions
@@ -35,6 +37,18 @@ async fn named(world: &World, server: &Server, pair: &TokenPair) -> (String, Str
     let sessions = list(&mut auth(world, server, pair).await).await;
     let current = sessions.into_iter().find(|session| session.current).unwrap();
     (current.id, holder(world, server, pair).await.id)
+}
+
+/// The next session whose end is told.
+async fn next_end(watch: &mut watch::Watch) -> String {
+    let end = async {
+        loop {
+            if let Some(ended) = watch::next(watch).await.ended.pop() {
+                return ended.session_id;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), end).await.expect("an end is told")
 }
 
 testkit::both! {
@@ -125,5 +139,32 @@ testkit::both! {
         for answer in [somebody_elses, unknown, idle] {
             assert_eq!(answer, CheckSessionResponse::default());
         }
+    }
+
+    async fn a_session_that_is_too_old_or_was_idle_too_long_ends_everywhere(world: World) {
+        const DAY: Duration = Duration::from_hours(24);
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        let mut old = log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+        let old_id = watch::session(&world, &server, &old).await;
+        for _ in 0..4 {
+            world.clock.advance(DAY * 6);
+            old = refresh(&mut anon, &old.refresh).await.unwrap();
+        }
+        world.clock.advance(DAY / 2);
+        let lately = log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+        let lately_id = watch::session(&world, &server, &lately).await;
+        world.clock.advance(DAY * 5 + DAY / 2);
+        let mut watch = watch::watch(&world, &server, "").await;
+        watch::snapshot(&mut watch).await;
+
+        // Each start sweeps, and then each hour does.
+        let _again = start(&world).await;
+
+        assert_eq!(next_end(&mut watch).await, old_id, "it lived for thirty days");
+        world.clock.advance(DAY * 7);
+        let _again = start(&world).await;
+        assert_eq!(next_end(&mut watch).await, lately_id, "it was idle");
     }
 }

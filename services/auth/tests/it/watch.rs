@@ -18,25 +18,25 @@ use super::{
     token::verifier, users,
 };
 
-type Watch = Streaming<WatchSessionsResponse>;
+pub type Watch = Streaming<WatchSessionsResponse>;
 
 /// Empty messages that may come between an acknowledged end and its news: one that was on its way, one whose look at the
 /// log began before the commit, and one to spare.
 const BEATS: usize = 3;
 
-async fn watch(world: &World, server: &Server, resume_token: &str) -> Watch {
+pub async fn watch(world: &World, server: &Server, resume_token: &str) -> Watch {
     let mut service = SessionServiceClient::new(server.by(&world.user(Role::Service)));
     let request = WatchSessionsRequest { resume_token: resume_token.into() };
     service.watch_sessions(request).await.unwrap().into_inner()
 }
 
-async fn next(watch: &mut Watch) -> WatchSessionsResponse {
+pub async fn next(watch: &mut Watch) -> WatchSessionsResponse {
     let next = tokio::time::timeout(Duration::from_secs(30), watch.message());
-    next.await.expect("a message comes twice a second").unwrap().unwrap()
+    next.await.expect("a message comes at least twice a second").unwrap().unwrap()
 }
 
 /// All that is told before the watch is up to date, and where it goes on.
-async fn snapshot(watch: &mut Watch) -> WatchSessionsResponse {
+pub async fn snapshot(watch: &mut Watch) -> WatchSessionsResponse {
     let mut told = WatchSessionsResponse::default();
     loop {
         let message = next(watch).await;
@@ -106,7 +106,7 @@ impl Watcher {
 }
 
 /// The session that `pair` names.
-async fn session(world: &World, server: &Server, pair: &TokenPair) -> String {
+pub async fn session(world: &World, server: &Server, pair: &TokenPair) -> String {
     verifier(world, server).verify(&pair.access).await.unwrap().0.sid
 }
 
@@ -238,6 +238,17 @@ testkit::both! {
         assert_eq!(told.ended[0].ended_at, Some(at.into()));
         assert!(told.users.is_empty(), "who is new has changed nothing");
         assert!(told.deleted_key_ids.is_empty());
+    }
+
+    async fn a_watch_says_that_it_begins_anew_though_there_is_nothing_to_tell(world: World) {
+        let server = start(&world).await;
+        let mut anew = watch(&world, &server, "").await;
+
+        assert!(!next(&mut anew).await.snapshot_complete);
+        let token = next(&mut anew).await.resume_token;
+        let mut resumed = watch(&world, &server, &token).await;
+
+        assert!(next(&mut resumed).await.snapshot_complete);
     }
 
     async fn a_watch_begins_with_whoever_changed_and_whatever_key_is_gone(world: World) {
