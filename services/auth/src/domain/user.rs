@@ -77,11 +77,14 @@ impl User {
         self.touch(now);
     }
 
-    /// Tells the audit trail what became different.
+    /// Tells the audit trail what became different. Of the e-mail address it says that alone: the trail keeps what it was
+    /// told, and who goes takes the address with them.
     pub fn differences(&self, before: &Self, mut event: Event) -> Event {
+        if before.email != self.email {
+            event = event.with("email", "changed");
+        }
         for (field, old, new) in [
             ("username", before.username.as_str(), self.username.as_str()),
-            ("email", &before.email, &self.email),
             ("full_name", &before.full_name, &self.full_name),
             ("role", before.role.name(), self.role.name()),
         ] {

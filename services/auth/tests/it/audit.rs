@@ -19,7 +19,7 @@ pub fn reader(world: &World, server: &Server) -> Auth {
     AuthServiceClient::new(server.by(&world.user(Role::Admin)))
 }
 
-async fn events(auth: &mut Auth, request: ListAuditEventsRequest) -> Vec<AuditEvent> {
+pub async fn events(auth: &mut Auth, request: ListAuditEventsRequest) -> Vec<AuditEvent> {
     auth.list_audit_events(request).await.unwrap().into_inner().events
 }
 

@@ -5,15 +5,15 @@ use std::time::Duration;
 use kit::access::Role;
 use prost_types::FieldMask;
 use proto::auth::v1::{
-    CreateUserRequest, DeleteUserRequest, GetUserRequest, ListTechniciansRequest, ListUsersRequest,
-    UpdateUserRequest, User, user,
+    CreateUserRequest, DeleteUserRequest, GetUserRequest, ListAuditEventsRequest,
+    ListTechniciansRequest, ListUsersRequest, UpdateUserRequest, User, user,
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{
-    PASSWORD, Users, admin, ana, anon, by, config, everybody, log_in, person, refresh, register,
-    start, start_with, users,
+    PASSWORD, Users, admin, ana, anon, audit, by, config, everybody, log_in, person, refresh,
+    register, start, start_with, users,
 };
 
 fn dora() -> User {
@@ -189,8 +189,10 @@ testkit::both! {
         let mut admin = admin(&world, &server).await;
         let created = create(&mut admin, dora()).await.unwrap();
         let pair = log_in(&mut anon(&server), "dora", PASSWORD).await.unwrap();
-
         let mut herself = users(&world, &server, &pair).await;
+        let moved = User { email: "moved@example.org".into(), ..created.clone() };
+        update(&mut herself, moved, &["email"]).await.unwrap();
+
         delete(&mut herself, "me").await.unwrap();
 
         log_in(&mut anon(&server), "dora", PASSWORD).await.unwrap_err();
@@ -201,6 +203,11 @@ testkit::both! {
         let left = (shown.username.as_str(), shown.full_name.as_str(), shown.email.as_str());
         assert_eq!(left, ("dora", "Dora Ö", ""));
         assert_eq!(shown.deleted_at, Some(world.clock.now().into()));
+        let mut reader = audit::reader(&world, &server);
+        let trail = audit::events(&mut reader, ListAuditEventsRequest::default()).await;
+        let update = trail.iter().find(|event| event.kind == "user.updated").unwrap();
+        assert_eq!(update.details["email"], "changed");
+        assert!(!format!("{trail:?}").contains("@example.org"), "{trail:?}");
         assert_eq!(everybody(&mut admin).await.len(), 1);
         let all = ListUsersRequest { show_deleted: true, ..Default::default() };
         assert_eq!(admin.list_users(all).await.unwrap().into_inner().users.len(), 2);
