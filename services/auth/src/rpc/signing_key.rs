@@ -21,6 +21,8 @@ pub async fn create_service_token(
 ) -> Result<pb::ServiceToken> {
     let pb::CreateServiceTokenRequest { service: name, secret } = call.message;
     if !service.secret.equals(&secret.into()) {
+        let address = call.caller.address;
+        tracing::warn!(service = name, address, "a service's secret was wrong");
         return Err(Error::Unauthenticated("the secret is wrong"));
     }
     let now = service.suite.clock.now();

@@ -59,7 +59,9 @@ pub async fn list(
         if let Some(from) = filter.from {
             query.push(" and at >= ").push_bind(from);
         }
-        if let Some(to) = filter.to {
+        // The first page alone: what comes after another is before `to` anyway, and SQLite would seek by that and walk
+        // through all that was shown.
+        if let (Some(to), None) = (filter.to, page.after) {
             query.push(" and at < ").push_bind(to);
         }
         if let Some((at, id)) = page.after {

@@ -88,7 +88,7 @@ testkit::both! {
         let (mut seen, mut token) = (Vec::new(), String::new());
         loop {
             let request = ListAuditEventsRequest {
-                page_size: 2, page_token: token, ..Default::default()
+                page_size: 2, page_token: token, to: Some(from.into()), ..Default::default()
             };
             let page = reader.list_audit_events(request).await.unwrap().into_inner();
             seen.extend(page.events);
@@ -97,7 +97,7 @@ testkit::both! {
                 break;
             }
         }
-        assert_eq!(seen, all);
+        assert_eq!(seen, all[1..], "each page lies before that time");
     }
 
     async fn a_filter_that_can_be_none_is_refused_by_field(world: World) {

@@ -2,7 +2,7 @@ use std::{pin::pin, time::Duration};
 
 use kit::{access::Role, on};
 use proto::auth::v1::{CreateServiceTokenRequest, ListPublicKeysRequest, PublicKey, ServiceToken};
-use testkit::{Engine, Server, World};
+use testkit::{Engine, Server, World, canary};
 use tonic::{Code, Status, service::Routes};
 
 use super::{
@@ -99,13 +99,19 @@ testkit::both! {
         assert_eq!(claims.exp - claims.iat, 300);
     }
 
-    async fn a_wrong_secret_proves_nothing(world: World) {
+    async fn a_wrong_secret_proves_nothing_and_whose_it_was_and_from_where_is_logged(world: World) {
+        canary::record("warn");
         let server = start(&world).await;
 
-        for secret in [&SECRET[1..], &SECRET[..5], &SECRET.to_uppercase(), "x"] {
+        let wrong = [&SECRET[1..], &SECRET[..5], &SECRET.to_uppercase(), "x"];
+        for secret in wrong {
             let error = service_token(&mut anon(&server), "telemetry", secret).await.unwrap_err();
             assert_eq!(error.code(), Code::Unauthenticated, "{secret:?}");
         }
+
+        let log = String::from_utf8(canary::recorded()).unwrap();
+        let line = r#"a service's secret was wrong service="telemetry" address="127.0.0.1""#;
+        assert_eq!(log.matches(line).count(), wrong.len(), "{log}");
     }
 
     async fn without_a_secret_of_the_services_nothing_starts(world: World) {
