@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use kit::{
-    Clock, Result, Suite, Timestamp,
+    Clock, Error, Result, Suite, Timestamp,
     access::Role,
     peer::{Peer, Peers},
     session::{Ask, Key, Sessions},
@@ -17,6 +17,7 @@ use proto::auth::v1::{
     CheckKeyRequest, CheckSessionRequest, WatchSessionsRequest, WatchSessionsResponse,
     session_service_client::SessionServiceClient,
 };
+use tokio::time::timeout;
 use tonic::{Code, Request, Streaming};
 
 /// How long auth may take to answer about one credential: a caller waits meanwhile.
@@ -56,10 +57,13 @@ impl Auth {
         SessionServiceClient::new(self.peer.clone())
     }
 
-    /// A request by this process that a caller waits for.
+    /// A request by this process that a caller waits for, also while this process gets itself a token.
     async fn request<T>(&self, message: T) -> Result<Request<T>> {
-        let mut request = self.identity.request(message).await?;
-        request.set_timeout(PATIENCE);
+        let begun = Instant::now();
+        let request = timeout(PATIENCE, self.identity.request(message)).await;
+        let too_slow = |_| Error::Unavailable("this service can't prove itself in time");
+        let mut request = request.map_err(too_slow)??;
+        request.set_timeout(PATIENCE.saturating_sub(begun.elapsed()));
         Ok(request)
     }
 
@@ -105,7 +109,7 @@ impl Way {
 async fn next(
     stream: &mut Streaming<WatchSessionsResponse>,
 ) -> Result<Option<WatchSessionsResponse>> {
-    match tokio::time::timeout(SILENCE, stream.message()).await {
+    match timeout(SILENCE, stream.message()).await {
         Ok(message) => Ok(message?),
         Err(_) => Ok(None),
     }
@@ -141,7 +145,21 @@ impl Ask for Auth {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
+    use kit::peer::Place;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_waits_no_longer_while_this_service_has_no_token() {
+        let identity = ServiceToken::new(Clock::system(), || Box::pin(pending()));
+        let auth = Auth { peer: Place::default().peer(), identity };
+
+        let answer = timeout(PATIENCE * 2, auth.key(String::new())).await.expect("it is answered");
+
+        assert!(matches!(answer, Err(Error::Unavailable(_))), "{answer:?}");
+    }
 
     #[test]
     fn a_message_that_was_held_up_is_known_to_be_old() {

@@ -1,21 +1,27 @@
 //! Access tokens: how every service verifies them by itself, and how a service gets its own.
 
+mod own;
+
 use std::{
     collections::{HashMap, HashSet},
     num::NonZeroUsize,
     ops::DerefMut,
     sync::{Arc, Mutex as BlockingMutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use lru::LruCache;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::sync::{Mutex, RwLock};
-use tonic::Request;
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard, RwLock},
+    time::Instant,
+};
+use tracing::Instrument;
 
-use crate::{Clock, Error, Result, Timestamp, access::Role, call::authorize};
+pub use self::own::ServiceToken;
+use crate::{Clock, Error, Result, Timestamp, access::Role};
 
 /// Issuer and audience of our tokens.
 pub const ISSUER: &str = "flightline";
@@ -29,7 +35,7 @@ pub const TICKET_AUDIENCE: &str = "flightline/stream";
 const LEEWAY_SECONDS: i64 = 5;
 /// Verified tokens that are remembered: verifying one costs more than most calls that it guards.
 const VERIFIED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
-/// The shortest time between two fetches of keys, so that tokens with invented key names can't flood the issuer.
+/// The shortest time between one fetch of keys and the next, so that tokens with invented key names can't flood the issuer.
 const REFETCH: Duration = Duration::from_secs(1);
 
 /// What an access token says (RFC 9068).
@@ -79,7 +85,7 @@ pub struct PublicKey {
 /// Asks the issuer for its keys.
 type Fetch = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<PublicKey>>> + Send + Sync>;
 
-/// When keys were last asked for, by a clock that never steps, and whether they came.
+/// When the last answer about keys came, by a clock that never steps, and whether it had them.
 struct Fetched {
     at: Instant,
     is_done: bool,
@@ -195,28 +201,38 @@ impl Verifier {
             return Ok(key.clone());
         }
         // One fetch at a time, beside those whose keys are known: they don't wait for it.
-        let mut fetched = self.fetched.lock().await;
+        let fetched = Arc::clone(&self.fetched).lock_owned().await;
         if let Some(key) = self.keys.read().await.get(kid) {
             return Ok(key.clone());
         }
-        if let Some(last) = fetched.as_ref().filter(|last| last.at.elapsed() < REFETCH) {
-            // Without the keys of now the fault may not be the token's.
-            return Err(if last.is_done { invalid() } else { no_keys() });
+        let is_done = match &*fetched {
+            Some(last) if last.at.elapsed() < REFETCH => last.is_done,
+            // Goes on when this caller gives up: else whoever has no patience would keep the keys from everybody.
+            _ => {
+                let fetch = self.clone().fetch_keys(fetched).in_current_span();
+                tokio::spawn(fetch).await.unwrap_or(false)
+            }
+        };
+        let key = self.keys.read().await.get(kid).cloned();
+        // Without the keys of now the fault may not be the token's.
+        key.ok_or_else(|| if is_done { invalid() } else { no_keys() })
+    }
+
+    /// Fetches the keys and notes when that ended; answers whether they came. Also a fetch that fails was one: whoever
+    /// waited for it does not repeat it.
+    async fn fetch_keys(self, mut fetched: OwnedMutexGuard<Option<Fetched>>) -> bool {
+        let answer = (self.fetch)().await;
+        let is_done = answer.is_ok();
+        match answer {
+            Ok(keys) => {
+                let read =
+                    |key: PublicKey| Some((key.kid, DecodingKey::from_ed_components(&key.x).ok()?));
+                *self.keys.write().await = keys.into_iter().filter_map(read).collect();
+            }
+            Err(error) => tracing::warn!(%error, "can't fetch the keys that verify tokens"),
         }
-        // Also a fetch that fails was one: whoever waits for it does not repeat it.
-        *fetched = Some(Fetched { at: Instant::now(), is_done: false });
-        let answer = (self.fetch)().await.map_err(|error| {
-            tracing::warn!(%error, "can't fetch the keys that verify tokens");
-            no_keys()
-        })?;
-        let keys: HashMap<_, _> = answer
-            .into_iter()
-            .filter_map(|key| Some((key.kid, DecodingKey::from_ed_components(&key.x).ok()?)))
-            .collect();
-        let key = keys.get(kid).cloned();
-        *self.keys.write().await = keys;
-        *fetched = Some(Fetched { at: Instant::now(), is_done: true });
-        key.ok_or_else(invalid)
+        *fetched = Some(Fetched { at: Instant::now(), is_done });
+        is_done
     }
 }
 
@@ -243,62 +259,6 @@ fn validation(audience: &str) -> Validation {
         HashSet::from(["exp", "iss", "aud", "sub"].map(str::to_owned));
     validation.validate_exp = false;
     validation
-}
-
-/// Asks the issuer for a token of this service; answers it and the seconds for which it is valid.
-type FetchOwn = Arc<dyn Fn() -> BoxFuture<'static, Result<(String, i32)>> + Send + Sync>;
-
-/// The token with which a service does what no person asked for.
-#[derive(Clone)]
-pub struct ServiceToken {
-    fetch: FetchOwn,
-    clock: Clock,
-    current: Arc<Mutex<Option<Current>>>,
-}
-
-struct Current {
-    token: Arc<str>,
-    good_until: Timestamp,
-}
-
-impl ServiceToken {
-    /// A token that is fetched by `fetch` when there is none or it is about to end.
-    pub fn new(
-        clock: Clock,
-        fetch: impl Fn() -> BoxFuture<'static, Result<(String, i32)>> + Send + Sync + 'static,
-    ) -> Self {
-        Self { fetch: Arc::new(fetch), clock, current: Arc::default() }
-    }
-
-    /// A request to another service in this service's own name.
-    ///
-    /// # Errors
-    ///
-    /// The issuer is away or refuses this service.
-    pub async fn request<T>(&self, message: T) -> Result<Request<T>> {
-        let mut request = Request::new(message);
-        authorize(&mut request, &self.token().await?);
-        Ok(request)
-    }
-
-    async fn token(&self) -> Result<Arc<str>> {
-        let mut current = self.current.lock().await;
-        let now = self.clock.now();
-        if let Some(Current { token, good_until }) = &*current
-            && now < *good_until
-        {
-            return Ok(Arc::clone(token));
-        }
-        let (token, expires_in) = (self.fetch)().await.map_err(|error| {
-            tracing::warn!(%error, "this service can't prove itself");
-            Error::Unavailable("this service can't prove itself to the others")
-        })?;
-        let token: Arc<str> = token.into();
-        // Renewed at half of its life: never used at its end.
-        let half = Duration::from_secs(u64::try_from(expires_in).unwrap_or_default() / 2);
-        *current = Some(Current { token: Arc::clone(&token), good_until: now.plus(half) });
-        Ok(token)
-    }
 }
 
 #[cfg(test)]

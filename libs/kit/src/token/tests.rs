@@ -1,17 +1,24 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use futures_util::future::join_all;
 
 use super::*;
 
 /// A verifier whose issuer has one key, called `known`, and answers as many times as `answers` says; and how often it was
 /// asked.
 fn verifier(answers: usize) -> (Verifier, Arc<AtomicUsize>) {
+    slow_verifier(answers, Duration::ZERO)
+}
+
+/// The same with an issuer who takes `time` to answer.
+fn slow_verifier(answers: usize, time: Duration) -> (Verifier, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let verifier = Verifier::new(Clock::system(), move || {
         let is_away = answers <= count.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
+            tokio::time::sleep(time).await;
             if is_away {
                 return Err(Error::Unavailable("away"));
             }
@@ -62,4 +69,27 @@ async fn while_the_keys_of_now_cannot_be_had_a_token_that_names_another_is_not_r
     assert!(!is_refused(&verifier, "new").await, "and is not asked again at once");
     assert!(is_refused(&verifier, "known").await, "nor needed for what is known");
     assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waited_for_a_slow_fetch_that_failed_does_not_repeat_it() {
+    let (verifier, asked) = slow_verifier(0, REFETCH * 3);
+
+    let all = join_all((0..20).map(|_| is_refused(&verifier, "known"))).await;
+
+    assert_eq!(all, [false; 20]);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    tokio::time::advance(REFETCH).await;
+    assert!(!is_refused(&verifier, "known").await);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_no_patience_keeps_the_keys_from_nobody() {
+    let (verifier, asked) = slow_verifier(1, REFETCH * 3);
+    let hasty = is_refused(&verifier, "known");
+    tokio::time::timeout(Duration::from_millis(1), hasty).await.unwrap_err();
+
+    assert!(is_refused(&verifier, "known").await, "the keys came, and it is signed by none");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

@@ -1,0 +1,124 @@
+//! The token of a service.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
+use tonic::Request;
+
+use crate::{Clock, Error, Result, Timestamp, call::authorize};
+
+/// Asks the issuer for a token of this service; answers it and the seconds for which it is valid.
+type FetchOwn = Arc<dyn Fn() -> BoxFuture<'static, Result<(String, i32)>> + Send + Sync>;
+
+/// When an issuer that gave no token is asked again.
+const RETRY: Duration = Duration::from_secs(1);
+const UNPROVEN: &str = "this service can't prove itself to the others";
+
+/// The token with which a service does what no person asked for.
+#[derive(Clone)]
+pub struct ServiceToken {
+    fetch: FetchOwn,
+    clock: Clock,
+    current: Arc<Mutex<Option<Current>>>,
+}
+
+struct Current {
+    token: Arc<str>,
+    /// When another one is asked for.
+    renewed_at: Timestamp,
+    ends_at: Timestamp,
+}
+
+impl ServiceToken {
+    /// A token that is fetched by `fetch` when there is none, or half of its life is over.
+    pub fn new(
+        clock: Clock,
+        fetch: impl Fn() -> BoxFuture<'static, Result<(String, i32)>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { fetch: Arc::new(fetch), clock, current: Arc::default() }
+    }
+
+    /// A request to another service in this service's own name.
+    ///
+    /// # Errors
+    ///
+    /// The issuer is away or refuses this service.
+    pub async fn request<T>(&self, message: T) -> Result<Request<T>> {
+        let mut request = Request::new(message);
+        authorize(&mut request, &self.token().await?);
+        Ok(request)
+    }
+
+    async fn token(&self) -> Result<Arc<str>> {
+        let mut current = self.current.lock().await;
+        let now = self.clock.now();
+        if let Some(Current { token, renewed_at, .. }) = &*current
+            && now < *renewed_at
+        {
+            return Ok(Arc::clone(token));
+        }
+        let current = match (self.fetch)().await {
+            Ok((token, expires_in)) => {
+                let life = Duration::from_secs(u64::try_from(expires_in).unwrap_or_default());
+                // At half of its life: the issuer may be away for as long as the other half.
+                let (renewed_at, ends_at) = (now.plus(life / 2), now.plus(life));
+                current.insert(Current { token: token.into(), renewed_at, ends_at })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "this service can't prove itself anew");
+                let now = self.clock.now();
+                let kept = current.as_mut().filter(|current| now < current.ends_at);
+                let kept = kept.ok_or(Error::Unavailable(UNPROVEN))?;
+                kept.renewed_at = now.plus(RETRY);
+                kept
+            }
+        };
+        Ok(Arc::clone(&current.token))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// A service's token that is good for 100 seconds from an issuer who answers the first `answers` times; its clock in
+    /// seconds; and how often the issuer was asked.
+    fn service_token(answers: usize) -> (ServiceToken, Arc<AtomicI64>, Arc<AtomicUsize>) {
+        let (seconds, asked) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (time, count) = (Arc::clone(&seconds), Arc::clone(&asked));
+        let clock =
+            Clock::new(move || Timestamp::from_micros(time.load(Ordering::SeqCst) * 1_000_000));
+        let token = ServiceToken::new(clock, move || {
+            let number = count.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async move {
+                if answers <= number {
+                    return Err(Error::Unavailable("away"));
+                }
+                Ok((format!("token {number}"), 100))
+            })
+        });
+        (token, seconds, asked)
+    }
+
+    #[tokio::test]
+    async fn a_service_keeps_its_token_to_the_end_while_the_issuer_is_away() {
+        let (token, seconds, asked) = service_token(2);
+        let at = async |second| {
+            seconds.store(second, Ordering::SeqCst);
+            token.token().await.ok().map(|token| token.to_string())
+        };
+
+        assert_eq!(at(0).await.as_deref(), Some("token 0"));
+        assert_eq!(at(49).await.as_deref(), Some("token 0"));
+        assert_eq!(at(50).await.as_deref(), Some("token 1"));
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+        for (second, asks) in [(100, 3), (100, 3), (101, 4), (149, 5)] {
+            assert_eq!(at(second).await.as_deref(), Some("token 1"), "at {second} s");
+            assert_eq!(asked.load(Ordering::SeqCst), asks, "at {second} s");
+        }
+        assert_eq!(at(150).await, None, "it has ended");
+    }
+}
