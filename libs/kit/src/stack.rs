@@ -69,7 +69,9 @@ impl Guard {
         S::Future: Send,
     {
         let deadline = Instant::now() + timeout(request.headers());
-        let Ok(_permit) = self.permits.try_acquire() else {
+        // Whoever asks whether this process is well is answered also when it has more to do than it can.
+        let needs_permit = !Rules::is_open(request.uri().path());
+        let Ok(_permit) = needs_permit.then(|| self.permits.try_acquire()).transpose() else {
             return Status::from(Error::Exhausted("too many calls at once")).into_http();
         };
         let admitted = tokio::time::timeout_at(deadline, self.admit(&mut request, deadline)).await;
@@ -200,7 +202,61 @@ where
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+    use tower::service_fn;
+
     use super::*;
+    use crate::{
+        Clock,
+        access::Role,
+        session::{Ask, Key},
+        token::Claims,
+    };
+
+    /// Nobody asks anything.
+    struct Nobody;
+
+    impl Ask for Nobody {
+        fn session(&self, _: &Claims) -> BoxFuture<'_, Result<Option<Role>>> {
+            Box::pin(async { Ok(None) })
+        }
+
+        fn key(&self, _: String) -> BoxFuture<'_, Result<Option<Key>>> {
+            Box::pin(async { Ok(None) })
+        }
+    }
+
+    /// Layers through which at most `calls` go at once, to one public method.
+    fn guard(calls: usize) -> Guard {
+        let methods = [("/any.Service/Method", false, true, std::iter::empty())];
+        let verifier = Verifier::new(Clock::system(), || Box::pin(async { Ok(Vec::new()) }));
+        let guard =
+            Guard::new(Rules::new(methods).unwrap(), verifier, Sessions::new(Arc::new(Nobody)));
+        Guard { permits: Arc::new(Semaphore::new(calls)), ..guard }
+    }
+
+    /// What a call of `path` is answered, by a service that has no complaints.
+    async fn answer(guard: &Guard, path: &str) -> Status {
+        let content = |_: Request<Body>| async { Ok::<_, Infallible>(Status::ok("").into_http()) };
+        let service = guard.layer(service_fn(content));
+        let request = Request::post(path).body(Body::empty()).unwrap();
+        let response = service.oneshot(request).await.unwrap();
+        Status::from_header_map(response.headers()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_call_too_many_is_refused_and_a_health_check_is_not() {
+        let (free, full) = (guard(1), guard(0));
+
+        assert_eq!(answer(&free, "/any.Service/Method").await.code(), Code::Ok);
+        let refused = answer(&full, "/any.Service/Method").await;
+
+        let said = (refused.code(), refused.message());
+        assert_eq!(said, (Code::ResourceExhausted, "too many calls at once"));
+        for path in ["/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"] {
+            assert_eq!(answer(&full, path).await.code(), Code::Ok, "{path}");
+        }
+    }
 
     #[test]
     fn a_timeout_is_read_in_every_unit() {
