@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::Origins;
+use crate::{Origins, Proxies};
 
 /// What an operator may change about the public port. The flags and variables carry `http`, because one process may
 /// serve gRPC as well.
@@ -71,6 +71,17 @@ pub struct Config {
     )]
     pub http_cors_origins: Origins,
 
+    /// Networks and addresses of the proxies in front of this port, separated by commas: `10.0.0.0/8,192.0.2.7`. A caller who
+    /// comes through them is counted by the address that they add to `x-forwarded-for`; nobody else's header is believed.
+    #[arg(
+        long,
+        env = "FLIGHTLINE_TRUSTED_PROXIES",
+        value_name = "NETWORKS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub trusted_proxies: Proxies,
+
     /// Seconds that requests under way may take to finish when the process stops.
     #[arg(long, env = "FLIGHTLINE_HTTP_DRAIN_SECONDS", default_value = "25", value_parser = seconds)]
     pub http_drain_seconds: Duration,
@@ -105,6 +116,7 @@ impl Default for Config {
             http_deadline_seconds: Duration::from_secs(10),
             http_keep_alive_seconds: Duration::from_secs(15),
             http_cors_origins: Origins::default(),
+            trusted_proxies: Proxies::default(),
             http_drain_seconds: Duration::from_secs(25),
         }
     }

@@ -40,7 +40,7 @@ const X_CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-ty
 /// Answers HTTP-JSON by calling the services. Clones share everything.
 #[derive(Clone)]
 pub struct Gateway {
-    /// The other end of the connection, where there is one.
+    /// The other end of the connection, where there is one; for one request, whoever sent it.
     client: Option<IpAddr>,
     routes: Arc<Routes>,
     methods: Arc<Methods>,
@@ -81,9 +81,11 @@ impl Gateway {
         Self { client: Some(client.to_canonical()), shutdown: ending, ..self.clone() }
     }
 
-    async fn serve(self, request: Request<Body>) -> Response<Body> {
+    async fn serve(mut self, request: Request<Body>) -> Response<Body> {
         let started = Instant::now();
         let (head, mut body) = request.into_parts();
+        let proxies = &self.config.trusted_proxies;
+        self.client = self.client.map(|peer| proxies.sender(peer, &head.headers));
         let head = Arc::new(head);
         let request_id = request_id::of(&head.headers);
         let is_call = grpc::is_call(&head);

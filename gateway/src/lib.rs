@@ -30,6 +30,7 @@ mod location;
 mod openapi;
 mod pages;
 mod problem;
+mod proxies;
 mod query;
 mod request;
 mod response;
@@ -49,6 +50,7 @@ mod writer;
 pub use config::Config;
 pub use cors::Origins;
 pub use gateway::Gateway;
+pub use proxies::Proxies;
 pub use server::run;
 
 use anyhow::Context;

@@ -17,6 +17,7 @@ use crate::{
     Config, accept,
     body::{self, Content, Room},
     problem::Problem,
+    proxies::X_FORWARDED_FOR,
     request, response,
     routes::Route,
     rule::BodyRule,
@@ -30,9 +31,6 @@ use crate::{
 /// where they are.
 const FORWARDED: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("traceparent")];
 
-/// Where the caller is, as this process sees it. Whether to believe the gateway is for the service to say.
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
 /// What the services are told of a request beside its message.
 pub fn metadata(headers: &HeaderMap, request_id: &str, client: Option<IpAddr>) -> HeaderMap {
     let mut metadata = HeaderMap::new();
@@ -44,6 +42,7 @@ pub fn metadata(headers: &HeaderMap, request_id: &str, client: Option<IpAddr>) -
     if let Ok(value) = request_id.parse() {
         metadata.insert(request_id::NAME, value);
     }
+    // As this process sees it. Whether to believe the gateway is for the service to say.
     if let Some(Ok(value)) = client.map(|client| client.to_string().parse()) {
         metadata.insert(X_FORWARDED_FOR, value);
     }
@@ -56,7 +55,7 @@ pub struct Exchange {
     /// The raw text of the path's variables.
     pub variables: Vec<String>,
     pub head: Arc<Parts>,
-    /// The other end of the connection.
+    /// Where it was sent from.
     pub client: Option<IpAddr>,
     pub request_id: String,
     pub config: Arc<Config>,

@@ -93,6 +93,29 @@ async fn the_services_hear_where_a_client_is_and_not_where_it_says() {
 }
 
 #[tokio::test]
+async fn the_services_hear_where_a_client_is_behind_a_proxy_that_is_trusted() {
+    let trusted_proxies = "127.0.0.1, 10.0.0.0/8".parse().unwrap();
+    let config = Config { trusted_proxies, ..Config::default() };
+    let port = port(config, json!({"id": "7"}).into()).await;
+    let mut stream = port.connect().await;
+
+    // One connection of a proxy carries many callers.
+    for (told, sender) in [
+        ("198.51.100.1, 203.0.113.9, 10.1.2.3", "203.0.113.9"),
+        ("198.51.100.1, 203.0.113.10", "203.0.113.10"),
+        ("unknown", "127.0.0.1"),
+    ] {
+        let head = "GET /api/tasks/7 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t\r\n";
+        let request = format!("{head}x-forwarded-for: {told}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        until(&mut stream, "\"etag\":\"\"}").await;
+
+        let headers = port.neighbour.calls.lock().unwrap().pop().unwrap().headers;
+        assert_eq!(headers.get_all("x-forwarded-for").iter().collect::<Vec<_>>(), [sender]);
+    }
+}
+
+#[tokio::test]
 async fn http_2_is_spoken_on_the_same_port() {
     let port = port(Config::default(), json!({"id": "7"}).into()).await;
     let stream = hyper_util::rt::TokioIo::new(port.connect().await);
