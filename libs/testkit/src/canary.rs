@@ -1,6 +1,6 @@
 //! What must be seen nowhere. The passwords and secrets of the tests bear a mark; whatever a test logs, at whichever level
-//! and by whichever library, and whatever it leaves in its databases is searched for the mark, for access tokens and for
-//! machines' keys when its [`World`](crate::World) ends.
+//! and by whichever library, and whatever it leaves in its databases is searched for the mark, for access tokens, for
+//! tickets and for machines' keys when its [`World`](crate::World) ends.
 
 mod log;
 mod secrets;
@@ -21,12 +21,13 @@ pub const OTHER_PASSWORD: &str = "another canary-in-the-coal-mine";
 /// What the parts of a deployment share; it bears the mark.
 pub const SERVICE_SECRET: &str = "the services' canary-in-the-coal-mine";
 
-/// How every access token begins, whether the auth service signed it or the tests' own issuer: `{"typ":"at+jwt"` and
-/// `{"alg":"EdDSA","kid":"test"`, in base64url.
-const TOKENS: [&str; 2] = ["eyJ0eXAiOiJhdCtqd3Qi", "eyJhbGciOiJFZERTQSIsImtpZCI6InRlc3Qi"];
+/// How every access token begins, whether the auth service signed it or the tests' own issuer, and every ticket to a
+/// stream: `{"typ":"at+jwt"`, `{"alg":"EdDSA","kid":"test"` and `{"typ":"ticket+jwt`, in base64url.
+const TOKENS: [&str; 3] =
+    ["eyJ0eXAiOiJhdCtqd3Qi", "eyJhbGciOiJFZERTQSIsImtpZCI6InRlc3Qi", "eyJ0eXAiOiJ0aWNrZXQrand0"];
 
 /// What no test may log or store.
-static STANDING: LazyLock<Secrets> = LazyLock::new(|| Secrets::standing(PASSWORD, TOKENS));
+static STANDING: LazyLock<Secrets> = LazyLock::new(|| Secrets::standing(PASSWORD, &TOKENS));
 
 /// Searches what a test logged and stored, once it is over.
 pub struct Canary {

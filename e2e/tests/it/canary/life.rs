@@ -48,6 +48,7 @@ pub async fn live(site: &Site, witness: &Witness<'_>) -> String {
     misplaced(witness, &chief).await;
     let ana = refresh(witness, &ana).await;
     credentials(site, witness, &ana).await;
+    tickets(witness, &ana).await;
     machine(witness, &chief).await;
     passwords(witness, &chief, &ana).await;
     over_grpc(site, witness).await;
@@ -180,6 +181,25 @@ async fn credentials(site: &Site, witness: &Witness<'_>, ana: &str) {
     }
     let list = request(ana, ListEquipmentRequest::default());
     witness.grpc("list", service.list_equipment(list)).await.unwrap();
+}
+
+/// Tickets where they don't belong, and broken ones where they do.
+async fn tickets(witness: &Witness<'_>, ana: &str) {
+    let body = json!({ "path": "/api/data/watch" });
+    let ticket = witness.post("/api/stream/ticket", ana, &body).await;
+    let ticket = witness.told("the ticket", &ticket, "ticket");
+    for (path, authorization) in [
+        (format!("/api/tasks?ticket={ticket}"), ana),
+        (format!("/api/tasks?ticket={ticket}"), ""),
+        (format!("/api/data/watch?ticket={}", &ticket[..ticket.len() - 5]), ""),
+        (format!("/api/data/watch?ticket={ticket}&resume_token={ticket}"), ""),
+        (format!("/api/data/watch/{ticket}"), ""),
+    ] {
+        witness.rest(Method::GET, &path, authorization, "").await;
+    }
+    for authorization in [format!("Ticket {ticket}"), bearer(&ticket)] {
+        witness.rest(Method::GET, "/api/tasks", &authorization, "").await;
+    }
 }
 
 /// A machine's key: made, used for its own and for another's equipment, and deleted.

@@ -42,13 +42,13 @@ impl Secrets {
         Self { forms: AhoCorasick::new(forms).unwrap(), names, key: None }
     }
 
-    /// Access tokens, known by `beginnings`, machines' keys, known by their form, and whatever bears `mark`.
-    pub(super) fn standing(mark: &str, beginnings: [&str; 2]) -> Self {
+    /// Tokens and tickets, known by `beginnings`, machines' keys, known by their form, and whatever bears `mark`.
+    pub(super) fn standing(mark: &str, beginnings: &[&str]) -> Self {
         let mut forms = self::forms(mark);
         let mut names = vec!["the tests' mark".to_owned(); forms.len()];
-        for token in beginnings.into_iter().flat_map(self::forms) {
+        for token in beginnings.iter().copied().flat_map(self::forms) {
             forms.push(token);
-            names.push("an access token".to_owned());
+            names.push("a token or ticket".to_owned());
         }
         let key = Some(forms.len());
         forms.push(KEY.into());
@@ -156,12 +156,12 @@ mod tests {
 
     #[test]
     fn keys_and_tokens_are_known_by_their_form() {
-        let secrets = Secrets::standing("the mark of all", ["eyJ0eXAi", "eyJhbGci"]);
+        let secrets = Secrets::standing("the mark of all", &["eyJ0eXAi", "eyJhbGci"]);
         let found = |text: &str| secrets.in_bytes(text.as_bytes()).into_iter().next();
         let key = format!("key=\"fl_{}\"", "aB3_-".repeat(9));
 
         assert_eq!(found(&key), Some("a machine's key"));
-        assert_eq!(found("authorization: Bearer eyJ0eXAi.x.y"), Some("an access token"));
+        assert_eq!(found("authorization: Bearer eyJ0eXAi.x.y"), Some("a token or ticket"));
         assert_eq!(found("the mark of all"), Some("the tests' mark"));
         for nothing in ["the keys begin with fl_", &key[..40], "fl_too short fl_ again"] {
             assert_eq!(found(nothing), None, "{nothing}");
