@@ -1,57 +1,40 @@
 //! What ended is dead everywhere: at once in one process, within a second in several.
 
-use std::time::Duration;
-
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
     rest::{Rest, text},
-    site::{PASSWORD, Site},
+    site::PASSWORD,
+    storm::{READ, SEND, Storm, Target},
 };
 
-/// One method of every service that any person may call.
-const EVERYWHERE: [&str; 4] = ["/api/users/me", "/api/equipment", "/api/tasks", "/api/alerts"];
+/// Calls with an old credential beyond the grace.
+const CALLS: usize = 100;
 
-/// Calls on and on, beyond the grace, and checks that nothing is accepted after it.
-async fn assert_dead(
-    site: &Site,
-    rest: &Rest,
-    ended: Instant,
-    refusal: StatusCode,
-    paths: &[&str],
-) {
-    let grace = site.grace();
-    let mut calls = 0;
-    while ended.elapsed() < grace + Duration::from_millis(300) || calls < 100 {
-        for path in paths {
-            let begun = ended.elapsed();
-            let status = rest.get(path).await.status;
-            assert!(status == refusal || begun < grace, "{path} {begun:?} after: {status}");
-            calls += 1;
-        }
-    }
-}
+/// What an admin alone may read.
+const KEYS: [Target; 1] = [Target::Get("/api/keys")];
 
 crate::everywhere! {
     async fn a_logged_out_session_is_dead_everywhere_and_stays_so(site: Site) {
         let (ana, ben) = (site.technician("ana").await, site.technician("ben").await);
-        for path in EVERYWHERE {
-            ana.get(path).await.ok();
-        }
+        let old = Storm::begin("who logs out", &site, &ana, &READ).await;
 
         let out = ana.send(Method::POST, "/api/logout", None, &[]).await;
         let ended = Instant::now();
         out.with(StatusCode::NO_CONTENT);
-        assert_dead(&site, &ana, ended, StatusCode::UNAUTHORIZED, &EVERYWHERE).await;
+        old.assert_dead(ended, site.grace(), CALLS, StatusCode::UNAUTHORIZED).await;
 
         let again = ana.login("ana", PASSWORD).await;
-        for path in EVERYWHERE {
-            again.get(path).await.ok();
-            ben.get(path).await.ok();
-            ana.get(path).await.with(StatusCode::UNAUTHORIZED);
+        let logged_in = Instant::now();
+        for (name, who) in [("who is back", &again), ("who stayed", &ben)] {
+            let storm = Storm::begin(name, &site, who, &READ).await;
+            storm.assert_alive();
+            storm.end().await;
         }
+        old.assert_dead(logged_in, site.grace(), CALLS, StatusCode::UNAUTHORIZED).await;
+        old.end().await;
     }
 
     async fn a_demoted_admin_is_none_at_once(site: Site) {
@@ -63,29 +46,18 @@ crate::everywhere! {
         let role = |role: &str| json!({ "role": role });
         chief.send(Method::PATCH, &path, Some(&role("ADMIN")), &[]).await.ok();
         let ana = ana.login("ana", PASSWORD).await;
-        ana.get("/api/keys").await.ok();
+        let storm = Storm::begin("who is demoted", &site, &ana, &KEYS).await;
 
         let demoted = chief.send(Method::PATCH, &path, Some(&role("VIEWER")), &[]).await;
         let ended = Instant::now();
         let demoted = demoted.ok();
-        assert_dead(&site, &ana, ended, StatusCode::FORBIDDEN, &["/api/keys"]).await;
+        storm.assert_dead(ended, site.grace(), CALLS, StatusCode::FORBIDDEN).await;
+        storm.end().await;
 
         assert_eq!((&demoted["role"], &demoted["username"]), (&json!("VIEWER"), &json!("ana")));
         let task = json!({ "title": "Look" });
         ana.post("/api/tasks", &task).await.with(StatusCode::FORBIDDEN);
         ana.get("/api/tasks").await.ok();
-    }
-
-    async fn a_deleted_user_is_nobody(site: Site) {
-        let chief = site.admin().await;
-        let ana = site.technician("ana").await;
-        let id = text(&ana.get("/api/users/me").await.ok(), "id");
-
-        let path = format!("/api/users/{id}");
-        let deleted = chief.send(Method::DELETE, &path, None, &[]).await;
-        let ended = Instant::now();
-        deleted.with(StatusCode::NO_CONTENT);
-        assert_dead(&site, &ana, ended, StatusCode::UNAUTHORIZED, &EVERYWHERE).await;
     }
 
     async fn a_machines_key_sends_of_its_equipment_until_it_is_deleted(site: Site) {
@@ -101,11 +73,13 @@ crate::everywhere! {
         sensor.post("/api/data", &reading(&own)).await.created();
         sensor.post("/api/data", &reading(&other)).await.with(StatusCode::FORBIDDEN);
         sensor.get("/api/data").await.with(StatusCode::FORBIDDEN);
+        let storm = Storm::begin("whose key is deleted", &site, &sensor, &SEND).await;
 
         let path = format!("/api/keys/{}", text(&key, "id"));
         let deleted = chief.send(Method::DELETE, &path, None, &[]).await;
         let ended = Instant::now();
         deleted.with(StatusCode::NO_CONTENT);
-        assert_dead(&site, &sensor, ended, StatusCode::UNAUTHORIZED, &["/api/data"]).await;
+        storm.assert_dead(ended, site.grace(), CALLS, StatusCode::UNAUTHORIZED).await;
+        storm.end().await;
     }
 }
