@@ -22,7 +22,7 @@ use tonic::{Code, Request, Streaming};
 
 /// How long auth may take to answer about one credential: a caller waits meanwhile.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// A watch that is silent for this long is dead: auth beats twice a second.
+/// A watch that is silent for this long is dead: auth beats at least twice a second.
 const SILENCE: Duration = Duration::from_secs(2);
 /// How long to wait before auth is watched again after it failed.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -133,11 +133,11 @@ impl Ask for Auth {
                 Err(status) if status.code() == Code::Unauthenticated => return Ok(None),
                 Err(status) => return Err(status.into()),
             };
-            let expires_at = answer.expires_at.map(|at| Timestamp::parse("expires_at", &at));
+            let expires_at = answer.expires_at.as_ref();
             Ok(Some(Key {
                 id: answer.key_id,
                 equipment_ids: answer.equipment_ids.into(),
-                expires_at: expires_at.transpose()?,
+                expires_at: Timestamp::parse_optional("expires_at", expires_at)?,
             }))
         })
     }

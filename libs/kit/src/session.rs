@@ -1,7 +1,7 @@
 //! Which credentials are good no longer: ended sessions, changed roles, deleted keys.
 //!
-//! Auth tells every service of them and beats twice a second. While the beat is heard, what was not told of is good; when it
-//! is missed, auth is asked about each credential, and when auth can't be asked, nobody is let in.
+//! Auth tells every service of them and beats at least twice a second. While the beat is heard, what was not told of is good;
+//! when it is missed, auth is asked about each credential, and when auth can't be asked, nobody is let in.
 
 use std::{
     collections::HashMap,
@@ -16,12 +16,12 @@ use tokio::sync::Semaphore;
 use crate::{Error, Result, Timestamp, access::Role, token::Claims};
 
 /// For how long a beat lets silence mean that nothing ended. Less than a second, in which an ended session must be dead
-/// everywhere; more than the half second between beats.
+/// everywhere; more than the half second that lies between beats at most.
 const BEAT: Duration = Duration::from_millis(900);
 /// For how long news is kept: longer than any access token lives.
 const KEPT: Duration = Duration::from_mins(10);
 /// What every machine's key begins with; no signed token does.
-pub(crate) const KEY_PREFIX: &str = "fl_";
+pub const KEY_PREFIX: &str = "fl_";
 /// What follows: 256 random bits in base64url.
 const KEY_LENGTH: usize = 43;
 /// Keys of machines that are remembered at once.

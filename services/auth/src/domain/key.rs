@@ -1,6 +1,6 @@
 //! Keys that machines hold.
 
-use kit::{Result, Timestamp};
+use kit::{Result, Timestamp, session::KEY_PREFIX};
 
 use super::{equipment::EquipmentId, secret::Secret};
 
@@ -8,9 +8,6 @@ kit::id!(
     /// Names one key, for ever.
     KeyId
 );
-
-/// What every secret begins with, so that people and scanners know one when they see it.
-const PREFIX: &str = "fl_";
 
 /// A machine's key.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -49,9 +46,9 @@ impl KeyHash {
     }
 }
 
-/// A new key's secret: `fl_` and 256 random bits.
+/// A new key's secret: `fl_`, by which people and scanners know one when they see it, and 256 random bits.
 pub fn new_secret() -> Result<Secret> {
-    Ok(format!("{PREFIX}{}", Secret::random()?.reveal()).into())
+    Ok(format!("{KEY_PREFIX}{}", Secret::random()?.reveal()).into())
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-pub fn sha256(bytes: &[u8]) -> digest::Digest {
+fn sha256(bytes: &[u8]) -> digest::Digest {
     digest::digest(&digest::SHA256, bytes)
 }
 

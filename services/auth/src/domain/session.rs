@@ -10,7 +10,7 @@ use aws_lc_rs::hmac;
 use kit::{Result, Timestamp};
 
 use super::{
-    secret::{Secret, decode, encode, sha256},
+    secret::{Secret, decode, encode},
     user::UserId,
 };
 
@@ -112,9 +112,9 @@ impl RefreshToken {
         Self(encode(hmac::sign(&key.0, self.0.reveal().as_bytes()).as_ref()).into())
     }
 
-    /// What is kept of it. It is random: a plain hash can't be guessed back.
+    /// What is kept of it.
     pub fn hash(&self) -> TokenHash {
-        TokenHash(encode(sha256(self.0.reveal().as_bytes()).as_ref()))
+        TokenHash(self.0.hash())
     }
 
     /// For its holder.

@@ -128,11 +128,6 @@ impl Account {
     }
 }
 
-/// The form in which usernames and e-mail addresses are compared.
-pub fn fold(name: &str) -> String {
-    name.to_lowercase()
-}
-
 /// Refuses text that no name is written in, which came in as `field`. One of the engines can't even look for NUL.
 pub fn check_name(field: &str, name: &str) -> Result<()> {
     if name.chars().any(char::is_control) {
@@ -193,6 +188,8 @@ mod tests {
         user.delete(NOW);
         assert_eq!((user.username.as_str(), user.email.as_str()), ("ana", ""));
         assert_eq!((user.deleted_at, user.revision), (Some(NOW), 2));
+    }
+
     #[test]
     fn of_two_changes_the_later_has_the_later_time_whatever_the_clocks_say() {
         let (mut user, later) = (ana(), NOW.plus(Duration::from_secs(1)));
@@ -204,8 +201,6 @@ mod tests {
             assert!(before < user.updated_at, "{behind}");
         }
         assert_eq!(user.revision, 4);
-    }
-
     }
 
     #[test]

@@ -13,14 +13,12 @@ pub async fn list(
 ) -> Result<pb::ListAuditEventsResponse> {
     let mut request = call.message;
     let page = kit::page!(service.db, request)?;
-    let from = request.from.map(|at| Timestamp::parse("from", &at)).transpose()?;
-    let to = request.to.map(|at| Timestamp::parse("to", &at)).transpose()?;
     let filter = store::audit::Filter {
         actor: Some(request.actor).filter(|actor| !actor.is_empty()),
         kind: Some(request.kind.as_str()).filter(|kind| !kind.is_empty()).map(kind).transpose()?,
         resource: Some(request.resource).filter(|resource| !resource.is_empty()),
-        from,
-        to,
+        from: Timestamp::parse_optional("from", request.from.as_ref())?,
+        to: Timestamp::parse_optional("to", request.to.as_ref())?,
     };
 
     let rows = store::audit::list(&mut service.db.read().await?, &filter, &page).await?;

@@ -3,6 +3,7 @@
 use kit::{
     Caller, Result, Timestamp,
     db::{Conn, Tx},
+    search::fold,
 };
 
 use super::{Service, user};
@@ -10,7 +11,7 @@ use crate::{
     domain::{
         audit::{Event, Kind},
         guess::Guesses,
-        user::{User, UserId, fold},
+        user::{User, UserId},
     },
     hashing::Place,
     store,

@@ -92,8 +92,7 @@ fn read(wire: pb::Key, secret: &Secret, created_by: String, now: Timestamp) -> R
         }
         equipment_ids.push(id);
     }
-    let expires_at = wire.expires_at.as_ref();
-    let expires_at = expires_at.map(|at| Timestamp::parse("key.expires_at", at)).transpose()?;
+    let expires_at = Timestamp::parse_optional("key.expires_at", wire.expires_at.as_ref())?;
     if expires_at.is_some_and(|at| at <= now) {
         return Err(Error::invalid("key.expires_at", "must lie ahead"));
     }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use kit::{Call, Error, Result, Timestamp};
+use kit::{Call, Error, Result};
 use proto::auth::v1 as pb;
 
 use super::{
@@ -92,7 +92,8 @@ pub async fn reset(service: &Service, call: Call<pb::ResetPasswordRequest>) -> R
     let event = Event::new(&call.caller, Kind::PasswordReset, user::resource(id), now).by(id);
 
     let mut tx = service.db.begin("reset password").await?;
-    spend(&mut tx, &token, now).await?;
+    // Of many who use it at once, one does.
+    kit::db::changed(store::password_reset::spend(&mut tx, &token, now).await?, void)?;
     store::user::set_password(&mut tx, id, account.password_revision, &hash).await?;
     guess::forget(service, &mut tx, &account.user).await?;
     session::end_all(&mut tx, id, None, now).await?;
@@ -100,12 +101,6 @@ pub async fn reset(service: &Service, call: Call<pb::ResetPasswordRequest>) -> R
     tx.commit().await?;
 
     Ok(account.user.into())
-}
-
-/// Uses a token up; of many at once one does.
-async fn spend(tx: &mut kit::db::Tx, token: &str, now: Timestamp) -> Result<()> {
-    let spent = store::password_reset::spend(tx, token, now).await?;
-    kit::db::changed(spent, void)
 }
 
 fn void() -> Error {

@@ -1,7 +1,7 @@
 use kit::{Call, Error, Result, Timestamp, db::Tx};
 use proto::auth::v1 as pb;
 
-use super::{Service, watch};
+use super::{Service, user::wire_role, watch};
 use crate::{
     domain::{
         audit::{Event, Kind},
@@ -71,10 +71,7 @@ pub async fn check(
     let is_theirs = session.is_some_and(|session| session.lives(now) && session.user_id == user_id);
     Ok(match user.filter(|user| is_theirs && user.deleted_at.is_none()) {
         None => pb::CheckSessionResponse::default(),
-        Some(user) => {
-            let role = pb::user::Role::from_str_name(user.role.name()).unwrap_or_default();
-            pb::CheckSessionResponse { active: true, role: role.into() }
-        }
+        Some(user) => pb::CheckSessionResponse { active: true, role: wire_role(user.role).into() },
     })
 }
 
@@ -94,6 +91,9 @@ pub async fn end_all(
     for id in store::session::end_all(tx, user_id, spared, now).await? {
         watch::tell_ended(tx, id, now).await?;
     }
+    Ok(())
+}
+
 /// Ends at most `limit` of the sessions that are too old, or were idle for too long, at every service: no token of theirs is
 /// given any more, but a stream may still go on. Then drops those that are long over; says how many it ended and dropped.
 pub async fn sweep(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<u64> {
@@ -103,9 +103,6 @@ pub async fn sweep(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<u64> {
         ended += 1;
     }
     Ok(ended + store::session::forget(tx, now.minus(KEPT), limit).await?)
-}
-
-    Ok(())
 }
 
 /// As the audit trail calls it.

@@ -1,18 +1,18 @@
-use kit::{Call, Error, Result, Timestamp};
+use kit::{Call, Caller, Error, Result, Timestamp};
 use proto::auth::v1 as pb;
 
 use super::{
     Service,
-    guess::{self, Whose},
+    guess::{self, Guess, Whose},
     session, user,
 };
 use crate::{
     domain::{
         audit::{Event, Kind},
-        password::Password,
+        password::{Password, PasswordHash},
         session::{KeptToken, Refresh, RefreshToken, Session},
         token,
-        user::{User, check_name},
+        user::{Account, User, check_name},
     },
     store,
 };
@@ -32,32 +32,46 @@ pub async fn create(
     let guess = guess::count(service, &call.caller, whose, now).await?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let kept = guess.place.check(password, hash).await?;
+    if let (Some(account), Some(kept)) = (&account, kept)
+        && let Some(pair) = begin(service, &call.caller, account, &kept, &guess, now).await?
+    {
+        return Ok(pair);
+    }
+
     // One answer, whichever of the two it is: nobody learns who has an account.
-    let (Some(account), Some(kept)) = (&account, kept) else {
-        guess.was_wrong().await?;
-        return Err(wrong());
-    };
-    let session = Session::new(account.user.id, call.caller.address.clone(), now);
+    guess.was_wrong().await?;
+    Err(Error::Unauthenticated("username or password is wrong"))
+}
+
+/// Begins a session for whoever guessed right, and keeps their password as `kept`. None if it was changed while it was
+/// checked: then it lets nobody in any more.
+async fn begin(
+    service: &Service,
+    caller: &Caller,
+    account: &Account,
+    kept: &PasswordHash,
+    guess: &Guess<'_>,
+    now: Timestamp,
+) -> Result<Option<pb::TokenPair>> {
+    let Account { user, password_hash, password_revision } = account;
+    let session = Session::new(user.id, caller.address.clone(), now);
     let refresh = RefreshToken::random()?;
-    let event = Event::new(&call.caller, Kind::SessionCreated, session::resource(session.id), now);
+    let event = Event::new(caller, Kind::SessionCreated, session::resource(session.id), now);
 
     let mut tx = service.db.begin("log in").await?;
-    // A password that was changed while it was checked lets nobody in any more.
-    if !store::user::hold_password(&mut tx, account.user.id, account.password_revision).await? {
-        drop(tx);
-        guess.was_wrong().await?;
-        return Err(wrong());
+    if !store::user::hold_password(&mut tx, user.id, *password_revision).await? {
+        return Ok(None);
     }
     guess.was_right(&mut tx).await?;
-    if kept != account.password_hash {
-        store::user::rehash(&mut tx, account.user.id, &account.password_hash, &kept).await?;
+    if kept != password_hash {
+        store::user::rehash(&mut tx, user.id, password_hash, kept).await?;
     }
     store::session::insert(&mut tx, &session).await?;
     store::refresh_token::insert(&mut tx, &KeptToken::new(&refresh, session.id, now)).await?;
-    store::audit::insert(&mut tx, &event.by(account.user.id)).await?;
+    store::audit::insert(&mut tx, &event.by(user.id)).await?;
     tx.commit().await?;
 
-    pair(service, &account.user, &session, &refresh, now).await
+    pair(service, user, &session, &refresh, now).await.map(Some)
 }
 
 pub async fn refresh(
@@ -101,10 +115,6 @@ pub async fn refresh(
     tx.commit().await?;
 
     pair(service, &user, &session, &successor, now).await
-}
-
-fn wrong() -> Error {
-    Error::Unauthenticated("username or password is wrong")
 }
 
 /// One wording for every defect: a thief learns nothing from the difference.

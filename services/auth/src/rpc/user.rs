@@ -1,5 +1,6 @@
 use kit::{
     Call, Caller, Error, Result, Timestamp, access::Role, changes, db::Tx, mask::Mask, once::Once,
+    search::fold,
 };
 use proto::auth::v1 as pb;
 use tonic::Response;
@@ -10,7 +11,7 @@ use crate::{
     domain::{
         audit::{Event, Kind},
         password::Password,
-        user::{Account, Change, User, UserId, check_email, check_name, check_username, fold},
+        user::{Account, Change, User, UserId, check_email, check_name, check_username},
     },
     store,
 };
@@ -92,7 +93,7 @@ pub async fn list(
     let page = kit::page!(service.db, request)?;
     let filter = store::user::Filter {
         role: Role::from_name(request.role().as_str_name()),
-        text: Some(fold(&request.q)).filter(|text| !text.is_empty()),
+        text: Some(request.q).filter(|text| !text.is_empty()),
         show_deleted: request.show_deleted,
     };
 
@@ -238,15 +239,19 @@ pub async fn tell(tx: &mut Tx, user: User, now: Timestamp) -> Result<pb::User> {
     Ok(wire)
 }
 
+/// A role as the wire has it: of a person, so there is one.
+pub fn wire_role(role: Role) -> pb::user::Role {
+    pb::user::Role::from_str_name(role.name()).unwrap_or_default()
+}
+
 impl From<User> for pb::User {
     fn from(user: User) -> Self {
-        let role = pb::user::Role::from_str_name(user.role.name());
         Self {
             id: user.id.to_string(),
             username: user.username,
             email: user.email,
             full_name: user.full_name,
-            role: role.unwrap_or_default().into(),
+            role: wire_role(user.role).into(),
             created_at: Some(user.created_at.into()),
             updated_at: Some(user.updated_at.into()),
             etag: user.revision.to_string(),

@@ -1,6 +1,9 @@
 //! Tells other services which credentials are good no longer.
 
-use std::time::{Duration, Instant};
+use std::{
+    iter,
+    time::{Duration, Instant},
+};
 
 use kit::{
     Call, Clock, Db, Result, Timestamp,
@@ -16,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::Service;
+use super::{Service, user::wire_role};
 use crate::{
     domain::{key::KeyId, session::SessionId, user::User},
     store,
@@ -153,10 +156,9 @@ fn ended_session(id: SessionId, at: Timestamp) -> pb::EndedSession {
 }
 
 fn changed_user(user: &User) -> pb::ChangedUser {
-    let role = pb::user::Role::from_str_name(user.role.name());
     pb::ChangedUser {
         user_id: user.id.to_string(),
-        role: role.unwrap_or_default().into(),
+        role: wire_role(user.role).into(),
         exists: user.deleted_at.is_none(),
         changed_at: Some(user.updated_at.into()),
     }

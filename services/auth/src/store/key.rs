@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use kit::{
     Page, Result, Timestamp,
     db::{Conn, Engine, Tx},
@@ -90,8 +92,9 @@ pub async fn list(db: &mut Conn, page: &Page<KeyId>) -> Result<Vec<Key>> {
         query.push(" order by id limit ").push_bind(page.limit());
         query.build_query_as().fetch_all(c).await
     })?;
+    let mut equipment = equipment_of(db, &keys).await?;
     for key in &mut keys {
-        key.equipment_ids = equipment(db, key.id).await?;
+        key.equipment_ids = equipment.remove(&key.id).unwrap_or_default();
     }
     Ok(keys)
 }
@@ -101,6 +104,27 @@ pub async fn deleted(db: &mut Conn, since: Timestamp) -> Result<Vec<KeyId>> {
     Ok(on!(db, c => sqlx::query_scalar("select id from keys where deleted_at >= $1")
         .bind(since)
         .fetch_all(c).await)?)
+}
+
+async fn equipment_of(db: &mut Conn, keys: &[Key]) -> Result<HashMap<KeyId, Vec<EquipmentId>>> {
+    let mut equipment: HashMap<_, Vec<_>> = HashMap::new();
+    if keys.is_empty() {
+        return Ok(equipment);
+    }
+    let rows: Vec<(KeyId, EquipmentId)> = on!(db, c => {
+        let mut query =
+            QueryBuilder::new("select key_id, equipment_id from key_equipment where key_id in (");
+        let mut ids = query.separated(", ");
+        for key in keys {
+            ids.push_bind(key.id);
+        }
+        query.push(") order by equipment_id");
+        query.build_query_as().fetch_all(c).await
+    })?;
+    for (key_id, equipment_id) in rows {
+        equipment.entry(key_id).or_default().push(equipment_id);
+    }
+    Ok(equipment)
 }
 
 async fn equipment(db: &mut Conn, id: KeyId) -> Result<Vec<EquipmentId>> {

@@ -4,19 +4,20 @@ use kit::{
     db::{Conn, Engine, Tx, changed as affected},
     error::OnConstraint,
     on,
+    search::{contains, fold},
 };
 use sqlx::QueryBuilder;
 
 use crate::domain::{
     password::PasswordHash,
-    user::{Account, User, UserId, fold},
+    user::{Account, User, UserId},
 };
 
 /// Whom to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub role: Option<Role>,
-    /// Lower-cased; in the username, the e-mail address or the name.
+    /// In the username, the e-mail address or the name, in whatever case.
     pub text: Option<String>,
     pub show_deleted: bool,
 }
@@ -232,11 +233,6 @@ pub async fn list(db: &mut Conn, filter: &Filter, page: &Page<String>) -> Result
         query.push(" order by username_lower limit ").push_bind(page.limit());
         query.build_query_as().fetch_all(c).await
     })?)
-}
-
-/// The pattern of what contains `text`.
-fn contains(text: &str) -> String {
-    format!("%{}%", text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"))
 }
 
 /// Those who changed since `since`, and are not new.
