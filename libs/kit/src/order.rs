@@ -1,13 +1,14 @@
 //! Lists in the order that the caller asks for (AIP-132 `order_by`), paged by (value, id).
 //!
 //! A list has a table of the fields that it can be ordered by; an index on (`sql`, id) serves a field in both directions, since
-//! ids follow the direction of the values. What is absent is ordered like any other value: `sql` says which one stands for
-//! it. Without `order_by` a list is ordered by id alone, which is by age.
+//! ids follow the direction of the values. It is a column, never an expression: SQLite finds no place in an index of those, and
+//! reads all that lies before a page. What is absent is ordered like any other value: the column says which one stands for it.
+//! Without `order_by` a list is ordered by id alone, which is by age.
 //!
 //! ```text
 //! pub const ORDERS: &[Field<Pump>] = &[
 //!     Field { name: "name", sql: "name", value: By::Text(|pump| pump.name.clone()) },
-//!     Field { name: "due_date", sql: "coalesce(due_date, '')", value: By::Text(|pump| …) },
+//!     Field { name: "due_date", sql: "due_day", value: By::Text(|pump| …) },
 //! ];
 //!
 //! let page = kit::ordered_page!(service.db, request, store::pump::ORDERS)?;
@@ -25,9 +26,9 @@ use crate::{Error, Page, Result, seal::Seal};
 pub struct Field<T: 'static> {
     /// As `order_by` has it.
     pub name: &'static str,
-    /// The same in SQL, an expression that is never null.
+    /// The column that has it, which is never null.
     pub sql: &'static str,
-    /// What that expression is of a row.
+    /// What that column holds in a row.
     pub value: By<T>,
 }
 

@@ -101,6 +101,18 @@ impl Plan {
         let words = |step: &String| step.split(' ').any(|word| word == name);
         self.steps.iter().any(words)
     }
+
+    /// Whether some step begins where `place` says in the index `name`: `id>?`, `(name,id)<(?,?)`. Of SQLite alone, which names
+    /// an index also where it walks through all of it.
+    #[must_use]
+    pub fn seeks(&self, name: &str, place: &str) -> bool {
+        let seeks = |step: &String| {
+            let (verb, found) = step.split_once(&format!(" {name} (")).unwrap_or_default();
+            let found = found.strip_suffix(')').unwrap_or_default();
+            verb.starts_with("SEARCH") && found.split(" AND ").any(|found| found == place)
+        };
+        self.steps.iter().any(seeks)
+    }
 }
 
 /// Has every new connection to the database tell how each statement was executed.

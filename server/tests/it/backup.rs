@@ -224,6 +224,7 @@ testkit::both! {
         };
         // The history of states came later, and begins with what there was.
         assert_eq!((rows("equipment"), rows("status_intervals")), (1.into(), 1.into()));
+        assert_eq!(order(&elsewhere).await, (3, "2020-01-02".into()));
     }
 
     async fn a_backup_of_a_newer_version_is_refused(world: World) {
@@ -259,10 +260,12 @@ testkit::both! {
 /// Makes a register as the first version had it, with one piece of equipment.
 async fn old_register(world: &World, schema: &Schema) {
     let insert = "insert into equipment (
-                      id, name, type, model, manufacturer, location, status, criticality, notes,
-                      attributes, search, created_at, updated_at, revision
+                      id, name, type, model, manufacturer, location, status, criticality,
+                      installation_date, notes, attributes, search, created_at, updated_at, revision
                   )
-                  values ($1, 'Pump', '', '', '', '', 'DOWN', 'HIGH', '', '{}', 'pump', 5, 7, 2)";
+                  values (
+                      $1, 'Pump', '', '', '', '', 'DOWN', 'HIGH', '2020-01-02', '', '{}', 'pump', 5, 7, 2
+                  )";
     let id = kit::uuid::Uuid::now_v7();
     let old = |step| step <= 2 || step == 100;
     if let Some(url) = world.db.server() {
@@ -279,6 +282,15 @@ async fn old_register(world: &World, schema: &Schema) {
         sqlx::query(insert).bind(id).execute(&mut file).await.unwrap();
         file.close().await.unwrap();
     }
+}
+
+/// What lists have their order by, of the one piece of equipment: columns that came later.
+async fn order(world: &World) -> (i64, String) {
+    let db = equipment::SCHEMA.open(&world.db).await.unwrap();
+    let mut conn = db.read().await.unwrap();
+    kit::on!(&mut conn, c => sqlx::query_as("select criticality_rank, installation_day from equipment")
+        .fetch_one(c).await)
+    .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

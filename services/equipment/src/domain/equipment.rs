@@ -39,6 +39,17 @@ kit::names! {
     }
 }
 
+impl Criticality {
+    /// Its place among the others, the least first.
+    pub fn rank(self) -> i64 {
+        match self {
+            Self::Low => 1,
+            Self::Medium => 2,
+            Self::High => 3,
+        }
+    }
+}
+
 /// An individually described thing that is maintained.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Equipment {
@@ -113,6 +124,11 @@ impl Equipment {
     pub fn touch(&mut self, now: Timestamp) {
         self.updated_at = now;
         self.revision += 1;
+    }
+
+    /// What it has in the order of installation dates: without one, what comes before all of them.
+    pub fn installation_day(&self) -> &str {
+        self.installation_date.as_deref().unwrap_or_default()
     }
 
     /// What people look for it by, a line each, so that nothing is found across two of them.

@@ -8,7 +8,7 @@ use kit::{
 };
 use sqlx::QueryBuilder;
 
-use crate::domain::equipment::{Criticality, Equipment, EquipmentId, Status};
+use crate::domain::equipment::{Equipment, EquipmentId, Status};
 
 /// Which equipment to list: by default, all there ever was.
 #[derive(Clone, Debug, Default)]
@@ -41,17 +41,13 @@ pub const ORDERS: &[Field<Equipment>] = &[
     },
     Field {
         name: "criticality",
-        sql: "(case criticality when 'LOW' then 1 when 'MEDIUM' then 2 else 3 end)",
-        value: By::Number(|equipment| match equipment.criticality {
-            Criticality::Low => 1,
-            Criticality::Medium => 2,
-            Criticality::High => 3,
-        }),
+        sql: "criticality_rank",
+        value: By::Number(|equipment| equipment.criticality.rank()),
     },
     Field {
         name: "installation_date",
-        sql: "coalesce(installation_date, '')",
-        value: By::Text(|equipment| equipment.installation_date.clone().unwrap_or_default()),
+        sql: "installation_day",
+        value: By::Text(|equipment| equipment.installation_day().to_owned()),
     },
     Field {
         name: "created_at",
@@ -82,9 +78,11 @@ pub async fn insert(tx: &mut Tx, equipment: &Equipment) -> Result<()> {
             "insert into equipment (
                  id, name, type, model, manufacturer, serial_number, location, parent_id,
                  status, criticality, installation_date, notes, attributes, search,
-                 created_at, updated_at, revision
+                 criticality_rank, installation_day, created_at, updated_at, revision
              )
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+             values (
+                 $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
+             )",
         )
         .bind(equipment.id)
         .bind(&equipment.name)
@@ -100,6 +98,8 @@ pub async fn insert(tx: &mut Tx, equipment: &Equipment) -> Result<()> {
         .bind(&equipment.notes)
         .bind(equipment.attributes.to_json())
         .bind(search::fold(&equipment.searched()))
+        .bind(equipment.criticality.rank())
+        .bind(equipment.installation_day())
         .bind(equipment.created_at)
         .bind(equipment.updated_at)
         .bind(equipment.revision)
@@ -168,8 +168,10 @@ pub async fn update(tx: &mut Tx, equipment: &Equipment) -> Result<()> {
                  notes = $12,
                  attributes = $13,
                  search = $14,
-                 updated_at = $15,
-                 revision = $16
+                 criticality_rank = $15,
+                 installation_day = $16,
+                 updated_at = $17,
+                 revision = $18
              where id = $1",
         )
         .bind(equipment.id)
@@ -186,6 +188,8 @@ pub async fn update(tx: &mut Tx, equipment: &Equipment) -> Result<()> {
         .bind(&equipment.notes)
         .bind(equipment.attributes.to_json())
         .bind(search::fold(&equipment.searched()))
+        .bind(equipment.criticality.rank())
+        .bind(equipment.installation_day())
         .bind(equipment.updated_at)
         .bind(equipment.revision)
         .execute(c).await.map(drop))

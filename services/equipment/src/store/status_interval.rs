@@ -71,12 +71,16 @@ pub async fn list(
         if let Some(from) = filter.from {
             query.push(" and since >= ").push_bind(from);
         }
-        if let Some(to) = filter.to {
-            query.push(" and since < ").push_bind(to);
-        }
-        if let Some((since, id)) = page.after {
-            query.push(" and (since, id) < (").push_bind(since);
-            query.push(", ").push_bind(id).push(")");
+        // What comes after a page lies before `to`; told of both, SQLite would begin each page at `to`.
+        match (page.after, filter.to) {
+            (Some((since, id)), _) => {
+                query.push(" and (since, id) < (").push_bind(since);
+                query.push(", ").push_bind(id).push(")");
+            }
+            (None, Some(to)) => {
+                query.push(" and since < ").push_bind(to);
+            }
+            (None, None) => {}
         }
         query.push(" order by since desc, id desc limit ").push_bind(page.limit());
         query.build_query_as().fetch_all(c).await

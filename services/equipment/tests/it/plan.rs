@@ -1,33 +1,67 @@
 //! How the lists do what they are asked, with many rows: each filter, the usual pairs and each order, the first page and
 //! one far behind.
 
+use std::fmt::Debug;
+
 use kit::access::Role;
 use proto::equipment::v1::{ListEquipmentRequest, ListStatusIntervalsRequest, equipment::Status};
-use sqlx::{Connection, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, sqlite::SqliteConnectOptions};
 use testkit::{Engine, Plan, Plans, World};
 
-use crate::{by, create, pump, start, update};
+use crate::{by, start};
 
 const PARENT: &str = "018e0000-0000-7000-8000-000000000007";
 
 /// Rows that may be looked at for a page of two. A filter without an index looks at all 20,000.
 const MOST: u64 = 1000;
 
-/// Enough rows that PostgreSQL plans as it would with more. SQLite plans alike with none.
+/// Enough rows that PostgreSQL plans as it would with more, and some for SQLite, which plans alike with any.
 async fn fill(world: &World) {
-    let Some(url) = &world.db.database_url else { return };
-    let mut db = PgConnection::connect(url).await.unwrap();
-    sqlx::raw_sql(include_str!("plan.sql")).execute(&mut db).await.unwrap();
-    db.close().await.unwrap();
+    match &world.db.database_url {
+        Some(url) => {
+            let mut db = PgConnection::connect(url).await.unwrap();
+            sqlx::raw_sql(include_str!("plan/postgres.sql")).execute(&mut db).await.unwrap();
+            db.close().await.unwrap();
+        }
+        None => {
+            let options = SqliteConnectOptions::new().filename(world.db.file("equipment"));
+            let mut db = options.connect().await.unwrap();
+            sqlx::raw_sql(include_str!("plan/sqlite.sql")).execute(&mut db).await.unwrap();
+            db.close().await.unwrap();
+        }
+    }
 }
 
-/// `index`: what SQLite must use.
-fn check(engine: Engine, index: &str, plan: &Plan, asked: &impl std::fmt::Debug) {
+/// `index`: what SQLite must use. `place`: where in it a later page must begin.
+fn check(engine: Engine, index: &str, place: Option<&str>, plan: &Plan, asked: &impl Debug) {
     let sorts = plan.steps.iter().any(|step| step.contains("TEMP B-TREE"));
+    let is_served = place.map_or_else(|| plan.uses(index), |place| plan.seeks(index, place));
     match engine {
-        Engine::Sqlite => assert!(plan.uses(index) && !sorts, "{asked:?}: {plan:?}"),
+        Engine::Sqlite => assert!(is_served && !sorts, "{asked:?}: {plan:?}"),
         Engine::Postgres => assert!(plan.visited < Some(MOST), "{asked:?}: {plan:?}"),
     }
+}
+
+/// Asks for the first page of two and for one far behind, and checks the plan of each.
+macro_rules! check {
+    ($world:ident, $plans:ident, $client:ident.$list:ident, $table:literal, $index:expr, $place:expr, $request:expr) => {{
+        let mut request = $request;
+        let mut token = String::new();
+        for page_size in [1000, 1] {
+            if token.is_empty() {
+                request.page_size = page_size;
+                token = $client.$list(request.clone()).await.unwrap().into_inner().next_page_token;
+            }
+        }
+        assert_ne!(token, "", "{request:?} has a later page");
+        for (page_token, place) in [(String::new(), None), (token, Some($place))] {
+            (request.page_size, request.page_token) = (2, page_token);
+            $plans.clear();
+            $client.$list(request.clone()).await.unwrap();
+            let plan = $plans.of(concat!("from ", $table)).await;
+            check($world.engine, $index, place, &plan, &request);
+        }
+    }};
 }
 
 testkit::both! {
@@ -43,7 +77,7 @@ testkit::both! {
         let gone = ListEquipmentRequest { status: Status::Decommissioned.into(), ..all() };
         let here = ListEquipmentRequest { location: "Hall 3".into(), ..all() };
         let parts = ListEquipmentRequest { parent_id: Some(PARENT.into()), ..all() };
-        let mut cases = vec![
+        let cases = [
             ("equipment_in_service_idx", all()),
             ("sqlite_autoindex_equipment_1", ListEquipmentRequest { show_deleted: true, ..all() }),
             ("equipment_type_idx", of_type.clone()),
@@ -53,34 +87,29 @@ testkit::both! {
             ("equipment_location_idx", here.clone()),
             ("equipment_parent_id_idx", parts.clone()),
             ("equipment_type_status_idx", ListEquipmentRequest { r#type: of_type.r#type.clone(), ..down.clone() }),
-            ("equipment_location_idx", ListEquipmentRequest { r#type: of_type.r#type.clone(), ..here.clone() }),
+            ("equipment_type_location_idx", ListEquipmentRequest { r#type: of_type.r#type.clone(), ..here.clone() }),
             ("equipment_location_status_idx", ListEquipmentRequest { status: down.status, ..here.clone() }),
             ("equipment_parent_id_idx", ListEquipmentRequest { r#type: of_type.r#type, ..parts.clone() }),
             ("equipment_parent_id_idx", ListEquipmentRequest { status: down.status, ..parts.clone() }),
             ("equipment_parent_id_idx", ListEquipmentRequest { location: here.location, ..parts }),
         ];
-        for (index, order) in [
-            ("equipment_name_idx", "name"),
-            ("equipment_type_idx", "type"),
-            ("equipment_location_idx", "location"),
-            ("equipment_in_service_status_idx", "status"),
-            ("equipment_criticality_idx", "criticality"),
-            ("equipment_installation_date_idx", "installation_date"),
-            ("equipment_created_at_idx", "created_at"),
-            ("equipment_updated_at_idx", "updated_at"),
-        ] {
-            for order_by in [order.to_owned(), format!("{order} desc")] {
-                cases.push((index, ListEquipmentRequest { order_by, ..all() }));
-            }
+        for (index, request) in cases {
+            check!(world, plans, client.list_equipment, "equipment", index, "id>?", request);
         }
-        for (index, mut request) in cases {
-            request.page_size = 1000;
-            let page = client.list_equipment(request.clone()).await.unwrap().into_inner();
-            for page_token in [String::new(), page.next_page_token] {
-                (request.page_size, request.page_token) = (2, page_token);
-                plans.clear();
-                client.list_equipment(request.clone()).await.unwrap();
-                check(world.engine, index, &plans.of("from equipment").await, &request);
+        for (index, order, column) in [
+            ("equipment_name_idx", "name", "name"),
+            ("equipment_type_idx", "type", "type"),
+            ("equipment_location_idx", "location", "location"),
+            ("equipment_in_service_status_idx", "status", "status"),
+            ("equipment_criticality_rank_idx", "criticality", "criticality_rank"),
+            ("equipment_installation_day_idx", "installation_date", "installation_day"),
+            ("equipment_created_at_idx", "created_at", "created_at"),
+            ("equipment_updated_at_idx", "updated_at", "updated_at"),
+        ] {
+            for (direction, comparison) in [("", '>'), (" desc", '<')] {
+                let request = ListEquipmentRequest { order_by: format!("{order}{direction}"), ..all() };
+                let place = format!("({column},id){comparison}(?,?)");
+                check!(world, plans, client.list_equipment, "equipment", index, place.as_str(), request);
             }
         }
     }
@@ -88,22 +117,19 @@ testkit::both! {
     async fn the_history_of_one_piece_of_equipment_is_served_by_an_index(world: World) {
         let plans = Plans::listen(&world, "equipment").await;
         let server = start(&world).await;
-        let mut admin = by(&server, &world.user(Role::Admin));
-        let mut pump = create(&mut admin, pump("Pump")).await.unwrap();
-        for status in [Status::Down, Status::Operational] {
-            pump.status = status.into();
-            pump = update(&mut admin, pump, &["status"]).await.unwrap();
-        }
+        fill(&world).await;
+        let mut client = by(&server, &world.user(Role::Viewer));
 
-        let mut request =
-            ListStatusIntervalsRequest { equipment_id: pump.id, page_size: 2, ..Default::default() };
-        let page = admin.list_status_intervals(request.clone()).await.unwrap().into_inner();
-        for page_token in [String::new(), page.next_page_token] {
-            request.page_token = page_token;
-            plans.clear();
-            admin.list_status_intervals(request.clone()).await.unwrap();
-            let plan = plans.of("from status_intervals").await;
-            check(world.engine, "status_intervals_equipment_id_idx", &plan, &request);
+        let time = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+        let all = || ListStatusIntervalsRequest { equipment_id: PARENT.into(), ..Default::default() };
+        for request in [
+            all(),
+            ListStatusIntervalsRequest { from: time(1), ..all() },
+            ListStatusIntervalsRequest { to: time(19_000), ..all() },
+            ListStatusIntervalsRequest { from: time(1), to: time(19_000), ..all() },
+        ] {
+            let (index, place) = ("status_intervals_equipment_id_idx", "(since,id)<(?,?)");
+            check!(world, plans, client.list_status_intervals, "status_intervals", index, place, request);
         }
     }
 }

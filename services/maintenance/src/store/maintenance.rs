@@ -193,12 +193,17 @@ pub async fn list_of_equipment(
         if let Some(from) = filter.from {
             query.push(" and coalesce(finished_at, started_at, created_at) >= ").push_bind(from);
         }
-        if let Some(to) = filter.to {
-            query.push(" and coalesce(finished_at, started_at, created_at) < ").push_bind(to);
-        }
-        if let Some((at, id)) = filter.after {
-            query.push(" and (coalesce(finished_at, started_at, created_at), id) < (").push_bind(at);
-            query.push(", ").push_bind(id).push(")");
+        // What comes after a page lies before `to`. SQLite finds the time of an expression in an index, and no pair with one.
+        match (filter.after, filter.to) {
+            (Some((at, id)), _) => {
+                query.push(" and coalesce(finished_at, started_at, created_at) <= ").push_bind(at);
+                query.push(" and (coalesce(finished_at, started_at, created_at), id) < (");
+                query.push_bind(at).push(", ").push_bind(id).push(")");
+            }
+            (None, Some(to)) => {
+                query.push(" and coalesce(finished_at, started_at, created_at) < ").push_bind(to);
+            }
+            (None, None) => {}
         }
         query.push(" order by coalesce(finished_at, started_at, created_at) desc, id desc limit ");
         query.push_bind(filter.limit);

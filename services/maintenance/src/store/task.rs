@@ -289,12 +289,16 @@ pub async fn list_completed(
         if let Some(from) = filter.from {
             query.push(" and completed_at >= ").push_bind(from);
         }
-        if let Some(to) = filter.to {
-            query.push(" and completed_at < ").push_bind(to);
-        }
-        if let Some((completed_at, id)) = page.after {
-            query.push(" and (completed_at, id) < (").push_bind(completed_at);
-            query.push(", ").push_bind(id).push(")");
+        // What comes after a page lies before `to`; told of both, SQLite would begin each page at `to`.
+        match (page.after, filter.to) {
+            (Some((completed_at, id)), _) => {
+                query.push(" and (completed_at, id) < (").push_bind(completed_at);
+                query.push(", ").push_bind(id).push(")");
+            }
+            (None, Some(to)) => {
+                query.push(" and completed_at < ").push_bind(to);
+            }
+            (None, None) => {}
         }
         query.push(" order by completed_at desc, id desc limit ").push_bind(page.limit());
         query.build_query_as().fetch_all(c).await

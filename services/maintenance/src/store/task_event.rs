@@ -92,12 +92,16 @@ pub async fn list_of_equipment(db: &mut Conn, filter: &Filter) -> Result<Vec<Tit
         if let Some(from) = filter.from {
             query.push(" and event.at >= ").push_bind(from);
         }
-        if let Some(to) = filter.to {
-            query.push(" and event.at < ").push_bind(to);
-        }
-        if let Some((at, id)) = filter.after {
-            query.push(" and (event.at, event.id) < (").push_bind(at);
-            query.push(", ").push_bind(id).push(")");
+        // What comes after a page lies before `to`; told of both, SQLite would begin each page at `to`.
+        match (filter.after, filter.to) {
+            (Some((at, id)), _) => {
+                query.push(" and (event.at, event.id) < (").push_bind(at);
+                query.push(", ").push_bind(id).push(")");
+            }
+            (None, Some(to)) => {
+                query.push(" and event.at < ").push_bind(to);
+            }
+            (None, None) => {}
         }
         query.push(" order by event.at desc, event.id desc limit ").push_bind(filter.limit);
         query.build_query_as().fetch_all(c).await

@@ -1,14 +1,18 @@
 //! How the lists do what they are asked, with many rows: each filter and the usual pairs, the first page and one far behind.
 
-use kit::access::Role;
+use std::fmt::Debug;
+
+use kit::{access::Role, on, uuid};
 use proto::maintenance::v1::{
-    ListCompletedTasksRequest, ListMaintenanceRequest, ListTasksRequest,
+    GetServiceLifeRequest, ListCommentsRequest, ListCompletedTasksRequest, ListMaintenanceRequest,
+    ListTaskEventsRequest, ListTasksRequest, ListTimelineRequest,
     task::{Priority, Status},
+    timeline_entry::Kind,
 };
 use sqlx::{ConnectOptions, Connection, PgConnection, sqlite::SqliteConnectOptions};
 use testkit::{Engine, Plan, Plans, World};
 
-use crate::{create, records, start, tasks, titled};
+use crate::{create, pump, records, start, tasks, titled};
 
 const EQUIPMENT: &str = "018e0000-0000-7000-8000-000000000007";
 const PERSON: &str = "018d0000-0000-7000-8000-000000000003";
@@ -17,12 +21,40 @@ const TASK: &str = "018f0000-0000-7000-8000-00000000012c";
 /// Rows that may be looked at for a page of two. A filter without an index looks at all 20,000.
 const MOST: u64 = 1000;
 
-/// Enough rows that PostgreSQL plans as it would with a million. SQLite plans alike with none.
+/// Enough rows that PostgreSQL plans as it would with a million, and some for SQLite, which plans alike with any.
 async fn fill(world: &World) {
-    let Some(url) = &world.db.database_url else { return };
-    let mut db = PgConnection::connect(url).await.unwrap();
-    sqlx::raw_sql(include_str!("plan.sql")).execute(&mut db).await.unwrap();
-    db.close().await.unwrap();
+    match &world.db.database_url {
+        Some(url) => {
+            let mut db = PgConnection::connect(url).await.unwrap();
+            sqlx::raw_sql(include_str!("plan/postgres.sql")).execute(&mut db).await.unwrap();
+            db.close().await.unwrap();
+        }
+        None => {
+            let options = SqliteConnectOptions::new().filename(world.db.file("maintenance"));
+            let mut db = options.connect().await.unwrap();
+            sqlx::raw_sql(include_str!("plan/sqlite.sql")).execute(&mut db).await.unwrap();
+            db.close().await.unwrap();
+        }
+    }
+}
+
+/// Makes all that there is of `EQUIPMENT` that of equipment in the register.
+async fn give_all_to(world: &World, equipment_id: &str) {
+    let db = maintenance::SCHEMA.open(&world.db).await.unwrap();
+    let of = |id: &str| id.parse::<uuid::Uuid>().unwrap();
+    let mut tx = db.begin("give").await.unwrap();
+    for update in [
+        "update tasks set equipment_id = $1 where equipment_id = $2",
+        "update task_events set equipment_id = $1 where equipment_id = $2",
+        "update maintenance_records set equipment_id = $1 where equipment_id = $2",
+    ] {
+        on!(&mut tx, c => sqlx::query(update)
+            .bind(of(equipment_id))
+            .bind(of(EQUIPMENT))
+            .execute(c).await.map(drop))
+        .unwrap();
+    }
+    tx.commit().await.unwrap();
 }
 
 /// Takes the database back to where it had no index of titles.
@@ -36,27 +68,34 @@ async fn forget_the_index(world: &World) {
     db.close().await.unwrap();
 }
 
-/// `index`: what SQLite must use.
-fn check(engine: Engine, index: &str, plan: &Plan, asked: &impl std::fmt::Debug) {
+/// `index`: what SQLite must use. `place`: where in it a later page must begin.
+fn check(engine: Engine, index: &str, place: Option<&str>, plan: &Plan, asked: &impl Debug) {
     let sorts = plan.steps.iter().any(|step| step.contains("TEMP B-TREE"));
+    let is_served = place.map_or_else(|| plan.uses(index), |place| plan.seeks(index, place));
     match engine {
-        Engine::Sqlite => assert!(plan.uses(index) && !sorts, "{asked:?}: {plan:?}"),
+        Engine::Sqlite => assert!(is_served && !sorts, "{asked:?}: {plan:?}"),
         Engine::Postgres => assert!(plan.visited < Some(MOST), "{asked:?}: {plan:?}"),
     }
 }
 
 /// Asks for the first page of two and for one far behind, and checks the plan of each.
 macro_rules! check {
-    ($world:ident, $plans:ident, $client:ident.$list:ident, $table:literal, $index:expr, $request:expr) => {{
+    ($world:ident, $plans:ident, $client:ident.$list:ident, $table:literal, $index:expr, $place:expr, $request:expr) => {{
         let mut request = $request;
-        request.page_size = 1000;
-        let page = $client.$list(request.clone()).await.unwrap().into_inner();
-        let token = page.next_page_token;
-        for page_token in [String::new(), token] {
+        let mut token = String::new();
+        for page_size in [1000, 1] {
+            if token.is_empty() {
+                request.page_size = page_size;
+                token = $client.$list(request.clone()).await.unwrap().into_inner().next_page_token;
+            }
+        }
+        assert_ne!(token, "", "{request:?} has a later page");
+        for (page_token, place) in [(String::new(), None), (token, Some($place))] {
             (request.page_size, request.page_token) = (2, page_token);
             $plans.clear();
             $client.$list(request.clone()).await.unwrap();
-            check($world.engine, $index, &$plans.of(concat!("from ", $table)).await, &request);
+            let plan = $plans.of(concat!("from ", $table)).await;
+            check($world.engine, $index, place, &plan, &request);
         }
     }};
 }
@@ -114,7 +153,9 @@ testkit::both! {
             ("tasks_open_assignee_id_due_date_idx", and_of_person(&overdue)),
             ("tasks_assignee_id_due_date_idx", and_pending(&and_of_person(&due))),
         ] {
-            check!(world, plans, client.list_tasks, "tasks", index, request);
+            let is_due = request.overdue || request.due_before.is_some();
+            let place = if is_due { "(due_date,id)>(?,?)" } else { "id>?" };
+            check!(world, plans, client.list_tasks, "tasks", index, place, request);
         }
     }
 
@@ -156,13 +197,15 @@ testkit::both! {
         for (index, request) in [
             ("tasks_completed_at_idx", all()),
             ("tasks_completed_at_idx", span.clone()),
+            ("tasks_completed_at_idx", ListCompletedTasksRequest { from: span.from, ..all() }),
+            ("tasks_completed_at_idx", ListCompletedTasksRequest { to: span.to, ..all() }),
             ("tasks_completed_by_idx", ListCompletedTasksRequest { completed_by: by.clone(), ..all() }),
             ("tasks_completed_by_idx", ListCompletedTasksRequest { completed_by: by.clone(), ..span.clone() }),
             ("tasks_equipment_id_completed_at_idx", ListCompletedTasksRequest { equipment_id: of.clone(), ..all() }),
             ("tasks_equipment_id_completed_at_idx", ListCompletedTasksRequest { equipment_id: of.clone(), ..span }),
             ("tasks_equipment_id_completed_at_idx", ListCompletedTasksRequest { equipment_id: of, completed_by: by, ..all() }),
         ] {
-            check!(world, plans, client.list_completed_tasks, "tasks", index, request);
+            check!(world, plans, client.list_completed_tasks, "tasks", index, "(completed_at,id)<(?,?)", request);
         }
     }
 
@@ -187,7 +230,64 @@ testkit::both! {
                 ListMaintenanceRequest { equipment_id: of, technician_id: by, ..all() },
             ),
         ] {
-            check!(world, plans, client.list_maintenance, "maintenance_records", index, request);
+            check!(world, plans, client.list_maintenance, "maintenance_records", index, "id>?", request);
+        }
+    }
+
+    async fn what_happened_to_one_task_or_machine_is_served_by_an_index(world: World) {
+        let plans = Plans::listen(&world, "maintenance").await;
+        let suite = start(&world).await;
+        fill(&world).await;
+        let pump = pump(&world, &suite).await;
+        give_all_to(&world, &pump).await;
+        let (mut client, mut records) =
+            (tasks(&suite, &world.user(Role::Viewer)), records(&suite, &world.user(Role::Viewer)));
+
+        let of_task = ListCommentsRequest { task_id: TASK.into(), ..Default::default() };
+        check!(world, plans, client.list_comments, "comments", "comments_task_id_idx", "id>?", of_task);
+        let of_task = ListTaskEventsRequest { task_id: TASK.into(), ..Default::default() };
+        check!(world, plans, client.list_task_events, "task_events", "task_events_task_id_idx", "id>?", of_task);
+
+        let time = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+        let (from, to) = (time(-1), time(1_700_010_000));
+        let of = |kind: Kind| ListTimelineRequest {
+            equipment_id: pump.clone(),
+            kinds: vec![kind.into()],
+            ..Default::default()
+        };
+        let within = |from, to| move |request| ListTimelineRequest { from, to, ..request };
+        for span in [within(None, None), within(from, None), within(None, to), within(from, to)] {
+            let (index, place) = ("task_events_equipment_id_idx", "(at,id)<(?,?)");
+            check!(world, plans, records.list_timeline, "task_events", index, place, span(of(Kind::Task)));
+            let (index, place) = ("maintenance_records_equipment_id_done_at_idx", "<expr><?");
+            check!(world, plans, records.list_timeline, "maintenance_records", index, place, span(of(Kind::Maintenance)));
+        }
+    }
+
+    async fn service_life_is_served_by_an_index(world: World) {
+        let plans = Plans::listen(&world, "maintenance").await;
+        let suite = start(&world).await;
+        fill(&world).await;
+        let pump = pump(&world, &suite).await;
+        give_all_to(&world, &pump).await;
+        let mut client = records(&suite, &world.user(Role::Viewer));
+
+        plans.clear();
+        let request = GetServiceLifeRequest { equipment_id: pump, ..Default::default() };
+        client.get_service_life(request).await.unwrap();
+
+        let done_at = "maintenance_records_equipment_id_done_at_idx";
+        for (statement, index, place) in [
+            ("count(started_at + finished_at) as timed", done_at, "<expr>>?"),
+            ("created_at) as done_at", done_at, "<expr>>?"),
+            ("select started_at as", done_at, "<expr>>?"),
+            ("status in ('PENDING', 'IN_PROGRESS', 'ON_HOLD')", "tasks_open_idx", "equipment_id=?"),
+        ] {
+            let plan = plans.of(statement).await;
+            match world.engine {
+                Engine::Sqlite => assert!(plan.seeks(index, place), "{statement}: {plan:?}"),
+                Engine::Postgres => assert!(plan.visited < Some(MOST), "{statement}: {plan:?}"),
+            }
         }
     }
 }

@@ -148,6 +148,23 @@ testkit::both! {
         }
     }
 
+    async fn equipment_moves_to_where_a_change_puts_it(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        for name in ["a", "b", "c"] {
+            create(&mut admin, pump(name)).await.unwrap();
+        }
+        let request = |order_by: &str| ListEquipmentRequest { order_by: order_by.into(), ..Default::default() };
+        let rows = admin.list_equipment(request("name")).await.unwrap().into_inner().equipment;
+        let first = Equipment { criticality: Criticality::High.into(), ..rows[0].clone() };
+        update(&mut admin, first, &["criticality"]).await.unwrap();
+        let second = Equipment { installation_date: Some("2024-01-01".into()), ..rows[1].clone() };
+        update(&mut admin, second, &["installation_date"]).await.unwrap();
+
+        assert_eq!(names(&mut admin, request("criticality")).await.0, ["b", "c", "a"]);
+        assert_eq!(names(&mut admin, request("installation_date")).await.0, ["a", "c", "b"]);
+    }
+
     async fn an_order_that_no_list_has_is_refused_by_name(world: World) {
         let server = start(&world).await;
         let mut viewer = by(&server, &world.user(Role::Viewer));
