@@ -180,7 +180,7 @@ fn count(outages: &[Outage], window: Span, life: &mut ServiceLife) {
     life.mtbf = mean(life.operating, life.failures);
     let lasting = outages.iter().filter(|outage| outage.start < window.end);
     life.down_since = lasting
-        .filter(|outage| outage.end.is_none_or(|end| window.end < end))
+        .filter(|outage| outage.reach.is_none_or(|reach| window.end < reach))
         .map(|outage| outage.start)
         .next_back();
 }

@@ -71,14 +71,16 @@ impl Asked {
         Ok(Self { start, end })
     }
 
-    /// From the beginning that was asked for or else the first use, to the end.
+    /// From the beginning that was asked for or else the first use, to the end; not from before it was installed.
     fn window(&self, age: &Age, intervals: &[Interval]) -> Span {
         let first_known = intervals.first().map_or(age.since, |first| first.since);
-        let first_use = match age.basis {
-            AgeBasis::InstallationDate => age.since,
-            _ => first_known,
+        let start = match age.basis {
+            AgeBasis::InstallationDate => {
+                self.start.map_or(age.since, |start| start.max(age.since))
+            }
+            _ => self.start.unwrap_or(first_known),
         };
-        Span { start: self.start.unwrap_or(first_use).min(self.end), end: self.end }
+        Span { start: start.min(self.end), end: self.end }
     }
 
     /// Of which time work counts. That it was done before the first use, as far as anybody knows, makes it no less.

@@ -195,6 +195,25 @@ testkit::both! {
         assert_eq!(answer.age, hours(240.0), "whatever is asked for");
     }
 
+    async fn before_it_was_installed_it_served_nobody(world: World) {
+        let suite = start(&world).await;
+        wait_until(&world, january(4, 0.0));
+        let pump = installed(&world, &suite, Some("2026-01-03")).await;
+        wait_until(&world, january(5, 0.0));
+        let request = |start_time: Timestamp, end_time: Timestamp| GetServiceLifeRequest {
+            start_time: Some(start_time.into()),
+            end_time: Some(end_time.into()),
+            ..of(&pump)
+        };
+
+        let answer = life(&world, &suite, request(january(1, 0.0), january(5, 0.0))).await.unwrap();
+        assert_eq!(answer.start_time, Some(january(3, 0.0).into()));
+        assert_eq!((answer.operating_time, answer.assumed_time), (hours(48.0), hours(24.0)));
+        let before = life(&world, &suite, request(january(1, 0.0), january(2, 0.0))).await.unwrap();
+        assert_eq!((before.start_time, before.operating_time), (Some(january(2, 0.0).into()), hours(0.0)));
+        assert_eq!(before.availability.unwrap().ratio, None);
+    }
+
     async fn what_is_new_has_no_figures_and_says_why(world: World) {
         let suite = start(&world).await;
         let pump = installed(&world, &suite, None).await;

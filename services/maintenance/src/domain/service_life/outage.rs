@@ -9,13 +9,14 @@ use super::{History, Interval, Span, State};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
     pub start: Timestamp,
-    /// Absent while it lasts.
+    /// When the down state after the failure ended; absent while it lasts. Planned work may follow.
     pub end: Option<Timestamp>,
     pub failures: u32,
     /// From the beginning of the first recorded work to the end of the last.
     pub work: Option<Span>,
-    /// Work that begins up to here belongs to it: it was not up in between, so nothing can have failed anew.
-    reach: Option<Timestamp>,
+    /// When it was not down any more, neither after the failure nor for planned work that followed at once; absent while that
+    /// lasts. Work that begins up to here belongs to it: it was not up in between, so nothing can have failed anew.
+    pub reach: Option<Timestamp>,
     /// It ended because the equipment was given up.
     is_abandoned: bool,
 }
@@ -23,7 +24,7 @@ pub struct Outage {
 impl Outage {
     /// When it was up again, if it was.
     pub fn restored(&self) -> Option<Timestamp> {
-        self.end.filter(|_| !self.is_abandoned)
+        self.reach.filter(|_| !self.is_abandoned)
     }
 
     /// The outage of the interval, which `following` ones come after.

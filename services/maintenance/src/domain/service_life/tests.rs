@@ -185,11 +185,34 @@ fn every_interval_of_down_is_a_failure_also_where_work_connects_two() {
 #[test]
 fn planned_work_after_a_failure_is_planned_and_no_other_failure() {
     let states = [(0.0, Up), (2.0, Down), (3.0, Planned), (7.0, Up)];
-    assert_eq!(figures(&states, &[]), (1, 1.0, Some(1.0)));
-    // It was not up before this work ended.
-    assert_eq!(figures(&states, &[(5.0, 6.0)]), (1, 1.0, Some(4.0)));
+    // It was not up before that ended.
+    assert_eq!(figures(&states, &[]), (1, 1.0, Some(5.0)));
+    assert_eq!(figures(&states, &[(5.0, 6.0)]), (1, 1.0, Some(5.0)));
     let again = [(0.0, Up), (2.0, Down), (3.0, Planned), (4.0, Down), (5.0, Up)];
-    assert_eq!(figures(&again, &[]), (2, 2.0, Some(1.0)));
+    assert_eq!(figures(&again, &[]), (2, 2.0, Some(1.5)));
+}
+
+#[test]
+fn a_failure_lasts_while_planned_work_after_it_does() {
+    let states = [(0.0, Up), (2.0, Down), (3.0, Planned), (7.0, Up)];
+    for (end, down_since) in [(2.5, Some(2.0)), (3.0, Some(2.0)), (5.0, Some(2.0)), (7.0, None)] {
+        let life = history(&states, &[]).reckon(span(0.0, end));
+        assert_eq!(life.down_since, down_since.map(hour), "{end}");
+        assert_eq!(life.restorations, u32::from(down_since.is_none()), "{end}");
+    }
+    let life = history(&states[..3], &[]).reckon(span(0.0, 10.0));
+    assert_eq!((life.down_since, life.restorations, life.mttr), (Some(hour(2.0)), 0, None));
+}
+
+#[test]
+fn planned_work_after_the_repair_is_part_of_the_return_to_service() {
+    let states = [(0.0, Up), (2.0, Down), (4.0, Planned), (7.0, Up)];
+    let life = history(&states, &[(2.5, 4.0)]).reckon(span(0.0, 10.0));
+
+    let parts = life.parts.unwrap();
+    assert_eq!((parts.waiting, parts.repair), (hours(0.5), hours(1.5)));
+    assert_eq!((parts.return_to_service, life.mttr), (hours(3.0), Some(hours(5.0))));
+    assert_eq!((life.unplanned, life.planned), (hours(2.0), hours(3.0)));
 }
 
 #[test]
