@@ -25,7 +25,7 @@ use crate::domain::task_event::{Kind, TaskEvent};
 impl Task {
     /// Gives the task to `worker`; answers what happened, if anything did: its holder may claim it again.
     pub fn claim(&mut self, worker: &Worker, now: Timestamp) -> Result<Option<TaskEvent>> {
-        self.check_open(Status::InProgress)?;
+        self.check_open(Status::InProgress).map_err(|refusal| self.naming_holder(refusal))?;
         match &self.assignee_id {
             Some(holder) if *holder != worker.id => return Err(held(holder)),
             Some(_) if self.status != Status::Pending => return Ok(None),
@@ -174,6 +174,14 @@ impl Task {
             Status::Pending | Status::InProgress | Status::OnHold => return Ok(()),
         };
         Err(self.between(refusal, to))
+    }
+
+    /// A refusal of a claim that comes too late, naming who held the task to its end, or who completed it without.
+    fn naming_holder(&self, refusal: Error) -> Error {
+        match self.assignee_id.as_ref().or(self.completed_by.as_ref()) {
+            Some(holder) => refusal.with("holder_id", holder),
+            None => refusal,
+        }
     }
 
     /// A refusal that names the two states.

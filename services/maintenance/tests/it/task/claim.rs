@@ -57,13 +57,23 @@ testkit::both! {
 
     async fn a_completed_task_is_not_claimed(world: World) {
         let suite = start(&world).await;
-        let mut client = tasks(&suite, &world.user(Role::Technician));
-        let task = create(&mut client, titled("Task")).await.unwrap();
-        let complete = CompleteTaskRequest { id: task.id.clone(), ..Default::default() };
-        client.complete_task(complete).await.unwrap();
+        let ana = world.user(Role::Technician);
+        let mut client = tasks(&suite, &ana);
+        for is_claimed in [false, true] {
+            let task = create(&mut client, titled("Task")).await.unwrap();
+            if is_claimed {
+                claim(&mut client, &task.id).await.unwrap();
+            }
+            // By whom it was held, not by whom it was completed, if that was somebody else.
+            let by = if is_claimed { world.user(Role::Admin) } else { ana.clone() };
+            let complete = CompleteTaskRequest { id: task.id.clone(), ..Default::default() };
+            tasks(&suite, &by).complete_task(complete).await.unwrap();
 
-        let error = claim(&mut client, &task.id).await.unwrap_err();
-        assert_eq!(refusal(&error), ("TASK_COMPLETED".into(), None));
+            for user in [&ana, &world.user(Role::Technician)] {
+                let error = claim(&mut tasks(&suite, user), &task.id).await.unwrap_err();
+                assert_eq!(refusal(&error), ("TASK_COMPLETED".into(), Some(ana.id.clone())));
+            }
+        }
     }
 
     async fn what_is_not_there_is_not_claimed(world: World) {

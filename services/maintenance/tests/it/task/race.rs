@@ -101,11 +101,12 @@ impl Racer {
 }
 
 /// Whom a refused racer is told has it, or has done it.
-fn winner(error: &tonic::Status) -> String {
+fn winner(attempt: Attempt, error: &tonic::Status) -> String {
     assert_eq!(error.code(), Code::FailedPrecondition, "{error:?}");
     let mut info = error.get_details_error_info().unwrap();
     let key = match info.reason.as_str() {
         "TASK_HELD" => "holder_id",
+        "TASK_COMPLETED" if attempt == Attempt::Claim => "holder_id",
         "TASK_COMPLETED" => "completed_by",
         reason => panic!("{reason}"),
     };
@@ -149,12 +150,15 @@ testkit::both! {
         let won: Vec<_> = outcomes.iter().filter(|it| it.done.is_ok()).collect();
         let winners: HashMap<_, _> = won.iter().map(|it| (it.task, &it.by)).collect();
         assert_eq!((outcomes.len(), won.len(), winners.len()), (RACERS * TASKS, TASKS, TASKS));
-        for Outcome { task, done, completions, .. } in &outcomes {
+        for Outcome { task, attempt, done, completions, .. } in &outcomes {
             let completions = completions.as_ref().map_or(&[][..], |both| both);
             let counted = completions.iter().filter(|done| done.is_ok()).count();
             assert_eq!(counted, completions.len() / 2, "one of two completions");
-            for refusal in completions.iter().chain([done]).filter_map(|done| done.as_ref().err()) {
-                assert_eq!(&winner(refusal), winners[task], "task {task}");
+            let completions = completions.iter().map(|done| (Attempt::Complete, done));
+            for (attempt, done) in completions.chain([(*attempt, done)]) {
+                if let Err(refusal) = done {
+                    assert_eq!(&winner(attempt, refusal), winners[task], "task {task}");
+                }
             }
         }
         for attempt in ATTEMPTS {

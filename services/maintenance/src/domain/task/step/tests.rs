@@ -155,6 +155,24 @@ fn the_holders_repeated_claim_changes_nothing() {
 }
 
 #[test]
+fn a_claim_that_comes_too_late_is_told_who_had_the_task() {
+    let holder_id = |mut task: Task| {
+        let error = task.claim(&worker("other"), NOW).unwrap_err();
+        let Error::Refused { metadata, .. } = error else { panic!("{error:?}") };
+        metadata.get("holder_id").cloned()
+    };
+    for (status, holder, expected) in [
+        (Status::Completed, Some("holder"), Some("holder")),
+        (Status::Completed, None, Some("completer")),
+        (Status::Cancelled, Some("holder"), Some("holder")),
+        // Nobody had it.
+        (Status::Cancelled, None, None),
+    ] {
+        assert_eq!(holder_id(task(status, holder)).as_deref(), expected, "{status:?} {holder:?}");
+    }
+}
+
+#[test]
 fn what_is_over_takes_no_step_but_those_that_take_it_up() {
     let over = [(Status::Completed, "TASK_COMPLETED"), (Status::Cancelled, "TASK_CANCELLED")];
     for (status, why) in over {
