@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use kit::access::Role;
 use proto::maintenance::v1::{
@@ -199,5 +199,47 @@ testkit::both! {
 
         assert_eq!(seen, [vec!["0", "1"], vec!["2", "3"], vec!["4", "late"], vec!["late", "late"]]);
         assert_eq!(field(&refused), "page_token");
+    }
+
+    async fn what_is_due_is_paged_by_its_day_whatever_comes_meanwhile(world: World) {
+        let suite = start(&world).await;
+        let mut client = tasks(&suite, &world.user(Role::Technician));
+        let due = |title: &str, day: u32| Task {
+            due_date: Some(format!("2025-12-{day:02}")),
+            ..titled(title)
+        };
+        for (title, day) in [("d", 20), ("a", 10), ("e", 20), ("b", 10), ("c", 10), ("f", 30)] {
+            create(&mut client, due(title, day)).await.unwrap();
+        }
+        for overdue in [false, true] {
+            let due_before = (!overdue).then(|| "2026-01-01".to_owned());
+            let (mut seen, mut request) =
+                (Vec::new(), ListTasksRequest { page_size: 2, overdue, due_before, ..Default::default() });
+
+            let mut pages = 0;
+            loop {
+                let page = client.list_tasks(request.clone()).await.unwrap().into_inner();
+                seen.extend(page.tasks);
+                if page.next_page_token.is_empty() {
+                    break;
+                }
+                request.page_token = page.next_page_token;
+                // Before, at and after where the list is.
+                for day in [9, 10, 20, 31] {
+                    if pages < 3 {
+                        create(&mut client, due("late", day)).await.unwrap();
+                    }
+                }
+                pages += 1;
+                assert!(pages < 100, "pages without end");
+            }
+
+            let ids: HashSet<_> = seen.iter().map(|task| &task.id).collect();
+            assert_eq!(ids.len(), seen.len(), "shown twice");
+            assert!(seen.is_sorted_by_key(|task| task.due_date.clone()), "{seen:?}");
+            seen.retain(|task| task.title != "late");
+            let titles: Vec<_> = seen.iter().map(|task| task.title.as_str()).collect();
+            assert_eq!(titles, ["a", "b", "c", "d", "e", "f"], "overdue: {overdue}");
+        }
     }
 }
