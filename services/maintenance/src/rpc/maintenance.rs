@@ -78,7 +78,7 @@ pub async fn update(
 ) -> Result<pb::MaintenanceRecord> {
     let now = service.suite.clock.now();
     let mask = Mask::parse("record", call.message.update_mask, &MUTABLE, &GIVEN)?;
-    let wire = call.message.record.unwrap_or_default();
+    let wire = only_named(call.message.record.unwrap_or_default(), &mask);
     let (id, etag) = (MaintenanceId::parse("record.id", &wire.id)?, wire.etag.clone());
     let (equipment_id, task_id) = subject(&wire)?;
     let work = read("record.", wire)?;
@@ -140,6 +140,17 @@ async fn lock(tx: &mut Tx, id: MaintenanceId, caller: &Caller, etag: &str) -> Re
 
 fn no_record(id: MaintenanceId) -> Error {
     Error::not_found("maintenance record", id)
+}
+
+/// `wire` without what an update does not name, and so does not read either.
+fn only_named(mut wire: pb::MaintenanceRecord, mask: &Mask) -> pb::MaintenanceRecord {
+    if !mask.names("equipment_id") {
+        wire.equipment_id.clear();
+    }
+    wire.task_id.take_if(|_| !mask.names("task_id"));
+    wire.started_at.take_if(|_| !mask.names("started_at"));
+    wire.finished_at.take_if(|_| !mask.names("finished_at"));
+    wire
 }
 
 /// The equipment and the task that a record names.

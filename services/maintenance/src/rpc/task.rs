@@ -120,7 +120,7 @@ pub async fn update(service: &Service, call: Call<pb::UpdateTaskRequest>) -> Res
     let mask = Mask::parse("task", call.message.update_mask, &wire::MUTABLE, &wire::GIVEN)?;
     let wire = call.message.task.unwrap_or_default();
     let (id, etag) = (TaskId::parse("task.id", &wire.id)?, wire.etag.clone());
-    let wish = wire::wish(wire)?;
+    let wish = wire::wish(wire::only_named(wire, &mask))?;
     let (field, equipment_id) = ("task.equipment_id", wish.equipment_id);
     let in_service = equipment::check_in_service(service, &call.caller, field, equipment_id).await;
 

@@ -1,6 +1,6 @@
 //! Tasks as the wire has them.
 
-use kit::{Caller, Result, Timestamp, time::parse_date};
+use kit::{Caller, Result, Timestamp, mask::Mask, time::parse_date};
 use proto::maintenance::v1 as pb;
 
 use crate::domain::{
@@ -53,6 +53,13 @@ pub fn read(wire: pb::Task, caller: &Caller, now: Timestamp) -> Result<Task> {
         updated_at: now,
         revision: 1,
     })
+}
+
+/// `wire` without what an update does not name, and so does not read either.
+pub fn only_named(mut wire: pb::Task, mask: &Mask) -> pb::Task {
+    wire.equipment_id.take_if(|_| !mask.names("equipment_id"));
+    wire.due_date.take_if(|_| !mask.names("due_date"));
+    wire
 }
 
 /// What the caller wants a task to be.

@@ -34,6 +34,29 @@ async fn get(client: &mut Records, id: &str) -> Result<MaintenanceRecord, tonic:
 }
 
 testkit::both! {
+    async fn what_the_mask_leaves_out_is_not_looked_at(world: World) {
+        let suite = start(&world).await;
+        let pump = pump(&world, &suite).await;
+        let mut client = records(&suite, &world.user(Role::Technician));
+        let created = record(&mut client, on(&pump)).await.unwrap();
+
+        let never = Some(prost_types::Timestamp { seconds: 0, nanos: -1 });
+        let sent = MaintenanceRecord {
+            id: created.id.clone(),
+            equipment_id: "no id".into(),
+            task_id: Some("no id".into()),
+            started_at: never,
+            finished_at: never,
+            work_done: "Looked".into(),
+            ..Default::default()
+        };
+        let updated = update(&mut client, sent, &["work_done"]).await.unwrap();
+
+        let expected =
+            MaintenanceRecord { work_done: "Looked".into(), etag: updated.etag.clone(), ..created };
+        assert_eq!(updated, expected);
+    }
+
     async fn what_was_done_is_replaced_and_nothing_else(world: World) {
         let suite = start(&world).await;
         let pump = pump(&world, &suite).await;

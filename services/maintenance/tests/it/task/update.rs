@@ -87,6 +87,22 @@ testkit::both! {
         assert_eq!(events(&world, &suite, &created.id).await.len(), 4);
     }
 
+    async fn what_the_mask_leaves_out_is_not_looked_at(world: World) {
+        let suite = start(&world).await;
+        let mut client = tasks(&suite, &world.user(Role::Technician));
+        let created = create(&mut client, titled("Leaks")).await.unwrap();
+
+        let sent = Task {
+            id: created.id.clone(),
+            equipment_id: Some("no id".into()),
+            due_date: Some("2026-02-29".into()),
+            ..titled("Drips")
+        };
+        let updated = update(&mut client, sent, &["title"]).await.unwrap();
+
+        assert_eq!(updated, Task { title: "Drips".into(), etag: updated.etag.clone(), ..created });
+    }
+
     async fn bad_input_is_named_by_field_and_changes_nothing(world: World) {
         let suite = start(&world).await;
         let gone = equipment(&world, &suite.equipment, EquipmentStatus::Decommissioned).await;
