@@ -3,7 +3,7 @@
 //! | module | what it gives |
 //! | --- | --- |
 //! | [`error`] | the one error type, mapped to a gRPC status in one place |
-//! | [`id!`], [`names!`], [`time`], [`mod@page`], [`order`], [`mask`] | values: ids, enums, times, pages, in which order, what an update changes |
+//! | [`id!`], [`names!`], [`time`], [`mod@page`], [`order`], [`mask`], [`etag`] | values: ids, enums, times, pages, in which order, what an update changes, and of which state |
 //! | [`call`], [`access`], [`token`], [`session`] | who calls, what they may call, how they prove it, and until when |
 //! | [`db`], [`changes`], [`once`], [`search`], [`seal`] | storage on both engines, the change log, idempotency keys, search in text, what only the service can read |
 //! | [`databases`], [`health`] | whether the databases of the process answer, and who is told |
@@ -16,6 +16,7 @@ pub mod changes;
 pub mod databases;
 pub mod db;
 pub mod error;
+pub mod etag;
 pub mod health;
 pub mod id;
 pub mod mask;

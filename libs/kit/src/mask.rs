@@ -42,11 +42,13 @@ impl Mask {
         self.0.iter().any(|path| path == field)
     }
 
-    /// Puts `value` in its place, if `field` is to change.
-    pub fn put<T>(&self, field: &str, place: &mut T, value: T) {
-        if self.names(field) {
+    /// Puts `value` in its place, if `field` is to change; answers whether that made a difference.
+    pub fn put<T: PartialEq>(&self, field: &str, place: &mut T, value: T) -> bool {
+        let differs = self.names(field) && *place != value;
+        if differs {
             *place = value;
         }
+        differs
     }
 
     /// `value`, if `field` is to change.
@@ -77,8 +79,9 @@ mod tests {
         assert!(mask.lists("title") && !mask.lists("priority"));
 
         let (mut title, mut priority) = ("old", "old");
-        mask.put("title", &mut title, "new");
-        mask.put("priority", &mut priority, "new");
+        assert!(mask.put("title", &mut title, "new"));
+        assert!(!mask.put("title", &mut title, "new"), "as it was");
+        assert!(!mask.put("priority", &mut priority, "new"));
         assert_eq!((title, priority), ("new", "old"));
     }
 

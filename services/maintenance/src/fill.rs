@@ -47,9 +47,9 @@ pub struct Life {
 pub enum End {
     /// The work is done, by whoever took the task.
     Done {
-        /// When it was begun and finished.
+        /// When it was begun.
         from: Timestamp,
-        /// See above.
+        /// When it was finished.
         to: Timestamp,
         /// What was done.
         work_done: String,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kit::{Error, Result, Timestamp, mask::Mask};
+use kit::{Error, Result, Timestamp, etag, mask::Mask};
 
 use super::{
     equipment::EquipmentId,
@@ -67,22 +67,17 @@ pub struct Maintenance {
 }
 
 impl Work {
-    /// Becomes what `other` is in the fields that `mask` names.
-    fn take(&mut self, other: Self, mask: &Mask) {
+    /// Becomes what `other` is in the fields that `mask` names; answers whether that made a difference.
+    fn take(&mut self, other: Self, mask: &Mask) -> bool {
         let Self { kind, work_done, started_at, finished_at, parts_used } = other;
-        self.kind = mask.take("kind", kind).unwrap_or(self.kind);
-        if mask.names("work_done") {
-            self.work_done = work_done;
-        }
-        if mask.names("started_at") {
-            self.started_at = started_at;
-        }
-        if mask.names("finished_at") {
-            self.finished_at = finished_at;
-        }
-        if mask.names("parts_used") {
-            self.parts_used = parts_used;
-        }
+        [
+            mask.put("kind", &mut self.kind, kind),
+            mask.put("work_done", &mut self.work_done, work_done),
+            mask.put("started_at", &mut self.started_at, started_at),
+            mask.put("finished_at", &mut self.finished_at, finished_at),
+            mask.put("parts_used", &mut self.parts_used, parts_used),
+        ]
+        .contains(&true)
     }
 
     /// How long the equipment was down for it, as far as it says.
@@ -136,10 +131,7 @@ impl Maintenance {
 
     /// Refuses a write that was made for an older state of the record; no `etag` is for any.
     pub fn check_etag(&self, etag: &str) -> Result<()> {
-        if etag.is_empty() || etag == self.revision.to_string() {
-            return Ok(());
-        }
-        Err(Error::Stale("the record was changed meanwhile"))
+        etag::check(etag, self.revision, "the record was changed meanwhile")
     }
 
     /// Refuses whoever did not do the work, admins, too: a record is the word of who did it.
@@ -152,10 +144,9 @@ impl Maintenance {
 
     /// Changes what `mask` names to what the `work` has; answers whether that made a difference.
     pub fn edit(&mut self, work: Work, mask: &Mask, now: Timestamp) -> Result<bool> {
-        let before = self.work.clone();
-        self.work.take(work, mask);
+        let differs = self.work.take(work, mask);
         self.work.check_times("record.", now)?;
-        if self.work == before {
+        if !differs {
             return Ok(false);
         }
         self.updated_at = now;

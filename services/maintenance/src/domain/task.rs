@@ -2,7 +2,7 @@
 
 mod step;
 
-use kit::{Error, Result, Timestamp, access::Role, mask::Mask};
+use kit::{Error, Result, Timestamp, access::Role, etag, mask::Mask};
 
 use super::{
     equipment::EquipmentId,
@@ -114,10 +114,7 @@ pub struct Wish {
 impl Task {
     /// Refuses a write that was made for an older state of the task; no `etag` is for any.
     pub fn check_etag(&self, etag: &str) -> Result<()> {
-        if etag.is_empty() || etag == self.revision.to_string() {
-            return Ok(());
-        }
-        Err(Error::Stale("the task was changed meanwhile"))
+        etag::check(etag, self.revision, "the task was changed meanwhile")
     }
 
     /// Changes what `mask` names to what the `wish` has, for an admin or who created the task; answers what happened, if
@@ -205,8 +202,7 @@ fn set<T: PartialEq>(
     mask: &Mask,
     changed: &mut Vec<&'static str>,
 ) {
-    if mask.names(name) && *field != value {
-        *field = value;
+    if mask.put(name, field, value) {
         changed.push(name);
     }
 }

@@ -105,18 +105,12 @@ pub async fn insert(tx: &mut Tx, task: &Task) -> Result<Task> {
 pub async fn insert_all(tx: &mut Tx, tasks: &[Task]) -> Result<()> {
     for some in tasks.chunks(TOGETHER) {
         on!(tx, c => {
-            let mut query = QueryBuilder::new(
-                "insert into tasks (
-                     id, title, title_lower, description, equipment_id, status, priority,
-                     due_date, assignee_id, created_by, source, alert_id, completions,
-                     completed_at, completed_by, created_at, updated_at, revision
-                 ) ",
-            );
+            let mut query =
+                QueryBuilder::new(concat!("insert into tasks (", columns!(), ", title_lower) "));
             query.push_values(some, |mut row, one| {
                 row
                     .push_bind(one.id)
                     .push_bind(&one.title)
-                    .push_bind(search::fold(&one.title))
                     .push_bind(&one.description)
                     .push_bind(one.equipment_id)
                     .push_bind(one.status)
@@ -131,7 +125,8 @@ pub async fn insert_all(tx: &mut Tx, tasks: &[Task]) -> Result<()> {
                     .push_bind(&one.completed_by)
                     .push_bind(one.created_at)
                     .push_bind(one.updated_at)
-                    .push_bind(one.revision);
+                    .push_bind(one.revision)
+                    .push_bind(search::fold(&one.title));
             });
             query.build().persistent(false).execute(c).await.map(drop)
         })?;
