@@ -38,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
     let mut site = Site::start().await?;
     let (machine, values) = (site.machine("Pump").await?, send(&mut site, values).await?);
     let task = Task { title: "Look at it".into(), equipment_id: Some(machine), ..Task::default() };
-    let request = CreateTaskRequest { task: Some(task), request_id: String::new() };
+    let request = CreateTaskRequest { task: Some(task), ..Default::default() };
     let mut client = TaskServiceClient::new(site.peers().maintenance.clone());
     client.create_task(site.request(request)?).await?;
     let folder = site.stop().await?;

@@ -46,10 +46,15 @@ pub async fn build(
     Ok(response)
 }
 
-/// A retry created nothing.
+/// A retry created nothing, nor did what was only tried.
 fn status(route: &Route, answer: &tonic::Response<Bytes>) -> StatusCode {
-    let is_replayed = answer.metadata().get(once::REPLAYED).is_some_and(|value| value == "true");
-    if is_replayed && route.success == StatusCode::CREATED { StatusCode::OK } else { route.success }
+    let is = |mark: &str| answer.metadata().get(mark).is_some_and(|value| value == "true");
+    let created_nothing = is(once::REPLAYED) || is(once::TRIED);
+    if created_nothing && route.success == StatusCode::CREATED {
+        StatusCode::OK
+    } else {
+        route.success
+    }
 }
 
 fn etag(route: &Route, message: &[u8]) -> Option<HeaderValue> {

@@ -173,8 +173,7 @@ impl Child {
     pub async fn machine(&self, name: &str) -> anyhow::Result<String> {
         let equipment =
             Equipment { name: name.into(), r#type: "pump".into(), ..Equipment::default() };
-        let request =
-            CreateEquipmentRequest { equipment: Some(equipment), request_id: String::new() };
+        let request = CreateEquipmentRequest { equipment: Some(equipment), ..Default::default() };
         let mut client = EquipmentServiceClient::new(self.channel.clone());
         Ok(client.create_equipment(self.request(request)?).await?.into_inner().id)
     }

@@ -56,14 +56,16 @@ async fn a_creation_says_where_the_resource_is() {
 }
 
 #[tokio::test]
-async fn a_repeated_creation_is_200() {
-    let world = World::trial(|_| Reply::With("flightline-replayed", "true", json!({"id": "7"})));
+async fn a_creation_that_is_repeated_or_only_tried_is_200() {
+    for mark in ["flightline-replayed", "flightline-tried"] {
+        let world = World::trial(move |_| Reply::With(mark, "true", json!({"id": "7"})));
 
-    let answer = world.post("/trial/things", "{}").await;
+        let answer = world.post("/trial/things", "{}").await;
 
-    assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(answer.header("location"), None);
-    assert_eq!(answer.json()["id"], "7");
+        assert_eq!(answer.status, StatusCode::OK, "{mark}");
+        assert_eq!(answer.header("location"), None, "{mark}");
+        assert_eq!(answer.json()["id"], "7", "{mark}");
+    }
 }
 
 #[tokio::test]

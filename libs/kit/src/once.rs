@@ -18,6 +18,9 @@ pub const KEPT: Duration = Duration::from_hours(24);
 /// Metadata that marks an answer as a repeated one; the gateway answers `200` instead of `201`.
 pub const REPLAYED: &str = "flightline-replayed";
 
+/// Metadata that marks the answer of a call that was only tried (`validate_only`, AIP-163); the gateway answers `200`.
+pub const TRIED: &str = "flightline-tried";
+
 /// One call that carries an idempotency key, or carries none.
 #[derive(Clone, Debug)]
 pub struct Once {
@@ -35,7 +38,8 @@ impl Once {
         is_keyed.then_some((self.caller.as_str(), self.method, self.request_id.as_str()))
     }
 
-    /// The call, by its key `request_id`.
+    /// The call, by its key `request_id`. A call that is only tried takes out its `validate_only` before: what was done already is
+    /// answered to it, too.
     pub fn new<T: Message>(call: &Call<T>, request_id: &str) -> Self {
         Self {
             caller: call.caller.id.clone(),
@@ -129,6 +133,13 @@ impl Once {
 pub fn replayed<A>(answer: A) -> Response<A> {
     let mut response = Response::new(answer);
     response.metadata_mut().insert(REPLAYED, MetadataValue::from_static("true"));
+    response
+}
+
+/// Marks `answer` as one that was not kept.
+pub fn tried<A>(answer: A) -> Response<A> {
+    let mut response = Response::new(answer);
+    response.metadata_mut().insert(TRIED, MetadataValue::from_static("true"));
     response
 }
 

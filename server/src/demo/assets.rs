@@ -98,7 +98,7 @@ async fn register(
         attributes: [(MARK.0.to_owned(), MARK.1.to_owned())].into(),
         ..Default::default()
     };
-    let request = CreateEquipmentRequest { equipment: Some(equipment), request_id: String::new() };
+    let request = CreateEquipmentRequest { equipment: Some(equipment), ..Default::default() };
     let request = chief.request(request).await?;
     match EquipmentServiceClient::new(peers.equipment.clone()).create_equipment(request).await {
         Err(status) if status.code() == Code::AlreadyExists => Ok(None),
@@ -192,7 +192,7 @@ mod tests {
             serial_number: MODELS[0].serial_number.into(),
             ..Default::default()
         };
-        let message = CreateEquipmentRequest { equipment: Some(real), request_id: String::new() };
+        let message = CreateEquipmentRequest { equipment: Some(real), ..Default::default() };
         let request = chief.request(message).await.unwrap();
         let mut client = EquipmentServiceClient::new(peers.equipment.clone());
         let real = client.create_equipment(request).await.unwrap().into_inner();

@@ -105,7 +105,7 @@ mod tests {
     async fn sender(suite: &crate::Running, telemetry: Peer) -> Sender {
         let mut session = testing::admin(suite.peers().auth.clone()).await;
         let pump = Some(Equipment { name: "Pump".into(), ..Default::default() });
-        let message = CreateEquipmentRequest { equipment: pump, request_id: String::new() };
+        let message = CreateEquipmentRequest { equipment: pump, ..Default::default() };
         let request = session.request(message).await.unwrap();
         let mut client = EquipmentServiceClient::new(suite.peers().equipment.clone());
         let equipment_id = client.create_equipment(request).await.unwrap().into_inner().id;

@@ -250,7 +250,7 @@ impl Load {
                         equipment_id: Some(machine.clone()),
                         ..Task::default()
                     };
-                    let request = CreateTaskRequest { task: Some(task), request_id: String::new() };
+                    let request = CreateTaskRequest { task: Some(task), ..Default::default() };
                     let mut tasks = TaskServiceClient::new(peers.maintenance.clone());
                     let task = tasks.create_task(as_user(&admin, request)).await.unwrap();
                     acknowledged.lock().unwrap().tasks.push(task.into_inner().id);

@@ -79,8 +79,7 @@ async fn token(auth: Peer, username: &str, password: &str) -> Result<String, Sta
 async fn register(equipment: Peer, token: &str) -> Result<Equipment, Status> {
     let equipment_given =
         Equipment { name: "Pump".into(), r#type: "pump".into(), ..Default::default() };
-    let message =
-        CreateEquipmentRequest { equipment: Some(equipment_given), request_id: String::new() };
+    let message = CreateEquipmentRequest { equipment: Some(equipment_given), ..Default::default() };
     let mut client = EquipmentServiceClient::new(equipment);
     Ok(client.create_equipment(as_user(token, message)).await?.into_inner())
 }

@@ -198,7 +198,8 @@ async fn register(
 ) -> Result<String, Status> {
     // A filling that was broken off goes on where it was.
     let request_id = format!("workshop-{}", equipment.serial_number);
-    let message = CreateEquipmentRequest { equipment: Some(equipment), request_id };
+    let message =
+        CreateEquipmentRequest { equipment: Some(equipment), request_id, ..Default::default() };
     Ok(client.create_equipment(pass.request(message)).await?.into_inner().id)
 }
 

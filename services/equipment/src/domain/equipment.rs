@@ -150,13 +150,14 @@ impl Attributes {
     }
 }
 
-/// Checks what equipment is to be part of, as far as there is such equipment: it must be in service. `is_below` says that it
-/// is the equipment itself or a part of it.
-pub fn check_parent(parent: Option<&Equipment>, is_below: bool) -> Result<()> {
+/// Checks what equipment with a `status` is to be part of, as far as there is such equipment: what is in service is part of what is
+/// in service. `is_below` says that it is the equipment itself or a part of it.
+pub fn check_parent(parent: Option<&Equipment>, is_below: bool, status: Status) -> Result<()> {
+    let is_gone = |status: Status| status == Status::Decommissioned;
     let refuse = |problem: &str| Err(Error::invalid("equipment.parent_id", problem));
     match parent {
         Some(_) if is_below => refuse("is the equipment itself, or a part of it"),
-        Some(parent) if parent.status == Status::Decommissioned => refuse("is decommissioned"),
+        Some(parent) if is_gone(parent.status) && !is_gone(status) => refuse("is decommissioned"),
         Some(_) => Ok(()),
         None => refuse("there is no such equipment"),
     }
@@ -207,13 +208,21 @@ mod tests {
     }
 
     #[test]
-    fn a_parent_is_in_service() {
-        for status in Status::ALL {
-            let may = *status != Status::Decommissioned;
-            assert_eq!(check_parent(Some(&equipment(*status)), false).is_ok(), may, "{status:?}");
-            assert!(check_parent(Some(&equipment(*status)), true).is_err(), "{status:?}");
+    fn a_parent_of_what_is_in_service_is_so_too() {
+        let gone = Status::Decommissioned;
+        let pairs =
+            Status::ALL.iter().flat_map(|it| Status::ALL.iter().map(move |own| (*it, *own)));
+        for (status, own) in pairs {
+            let parent = equipment(status);
+            let may = status != gone || own == gone;
+            assert_eq!(
+                check_parent(Some(&parent), false, own).is_ok(),
+                may,
+                "{own:?} of {status:?}"
+            );
+            assert!(check_parent(Some(&parent), true, own).is_err(), "{own:?} of {status:?}");
         }
-        assert!(check_parent(None, false).is_err());
+        assert!(check_parent(None, false, Status::Operational).is_err());
     }
 
     #[test]

@@ -1,5 +1,9 @@
 use kit::{
-    Call, Caller, Error, Result, Timestamp, changes, db::Tx, mask::Mask, once::Once,
+    Call, Caller, Error, Result, Timestamp, changes,
+    db::Tx,
+    etag,
+    mask::Mask,
+    once::{Once, tried},
     time::parse_date,
 };
 use proto::equipment::v1 as pb;
@@ -25,9 +29,10 @@ const GIVEN: [&str; 4] = ["id", "created_at", "updated_at", "etag"];
 
 pub async fn create(
     service: &Service,
-    call: Call<pb::CreateEquipmentRequest>,
+    mut call: Call<pb::CreateEquipmentRequest>,
 ) -> Result<Response<pb::Equipment>> {
     let now = service.suite.clock.now();
+    let is_trial = std::mem::take(&mut call.message.validate_only);
     let once = Once::new(&call, &call.message.request_id);
     let equipment = read(call.message.equipment.unwrap_or_default(), now)?;
 
@@ -43,6 +48,10 @@ pub async fn create(
     let interval = StatusInterval::first(&equipment, call.caller.id);
     store::status_interval::insert(&mut tx, &interval).await?;
     let answer = tell(&mut tx, &equipment, now).await?;
+    if is_trial {
+        // The transaction is dropped, and the equipment with it.
+        return Ok(tried(answer));
+    }
     once.remember(&mut tx, &answer).await?;
     tx.commit().await?;
 
@@ -128,10 +137,7 @@ async fn lock(tx: &mut Tx, id: EquipmentId) -> Result<Equipment> {
 }
 
 fn check_etag(equipment: &Equipment, etag: &str) -> Result<()> {
-    if etag.is_empty() || etag == equipment.revision.to_string() {
-        return Ok(());
-    }
-    Err(Error::Stale("the equipment was changed meanwhile"))
+    etag::check(etag, equipment.revision, "the equipment was changed meanwhile")
 }
 
 /// Checks what `equipment` is to be part of.
@@ -139,7 +145,7 @@ async fn check_place(tx: &mut Tx, equipment: &Equipment) -> Result<()> {
     let Some(parent_id) = equipment.parent_id else { return Ok(()) };
     let parent = store::equipment::find(tx, parent_id).await?;
     let is_below = store::equipment::is_at_or_above(tx, equipment.id, parent_id).await?;
-    check_parent(parent.as_ref(), is_below)
+    check_parent(parent.as_ref(), is_below, equipment.status)
 }
 
 /// Keeps `equipment`, which `before` has become, as far as its place allows; answers what it told.

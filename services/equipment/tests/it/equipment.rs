@@ -107,6 +107,7 @@ testkit::both! {
         let request = |name| CreateEquipmentRequest {
             equipment: Some(Equipment { attributes: [("a".into(), "b".into())].into(), ..pump(name) }),
             request_id: "key".into(),
+            ..Default::default()
         };
 
         let first = admin.create_equipment(request("Pump")).await.unwrap();
@@ -117,6 +118,30 @@ testkit::both! {
         assert_eq!(first.into_inner(), again.into_inner());
         assert_eq!(other.code(), Code::FailedPrecondition);
         assert_eq!(names(&mut admin, ListEquipmentRequest::default()).await.0, ["Pump"]);
+    }
+
+    async fn what_is_only_tried_is_answered_and_not_kept(world: World) {
+        let server = start(&world).await;
+        let mut admin = by(&server, &world.user(Role::Admin));
+        let request = |key: &str, validate_only| CreateEquipmentRequest {
+            equipment: Some(Equipment { serial_number: "SN-1".into(), ..pump("Pump") }),
+            request_id: key.into(),
+            validate_only,
+        };
+
+        let tried = admin.create_equipment(request("key", true)).await.unwrap();
+        assert!(tried.metadata().contains_key("flightline-tried"));
+        assert_eq!(tried.get_ref().name, "Pump");
+        let gone = get(&mut admin, &tried.get_ref().id).await.unwrap_err();
+        assert_eq!(gone.code(), Code::NotFound);
+        assert!(names(&mut admin, ListEquipmentRequest::default()).await.0.is_empty());
+
+        let made = admin.create_equipment(request("key", false)).await.unwrap();
+        assert!(!made.metadata().contains_key("flightline-replayed"));
+        let again = admin.create_equipment(request("key", true)).await.unwrap();
+        assert_eq!(again.into_inner(), made.into_inner(), "done already");
+        let other = admin.create_equipment(request("", true)).await.unwrap_err();
+        assert_eq!(other.code(), Code::AlreadyExists);
     }
 
     async fn a_method_is_closed_to_roles_that_it_does_not_name(world: World) {

@@ -1,4 +1,9 @@
-use kit::{Call, Caller, Error, Result, Timestamp, changes, db::Tx, mask::Mask, once::Once};
+use kit::{
+    Call, Caller, Error, Result, Timestamp, changes,
+    db::Tx,
+    mask::Mask,
+    once::{Once, tried},
+};
 use proto::maintenance::v1 as pb;
 use tonic::Response;
 
@@ -31,9 +36,10 @@ const GIVEN: [&str; 8] = [
 
 pub async fn record(
     service: &Service,
-    call: Call<pb::RecordMaintenanceRequest>,
+    mut call: Call<pb::RecordMaintenanceRequest>,
 ) -> Result<Response<pb::MaintenanceRecord>> {
     let now = service.suite.clock.now();
+    let is_trial = std::mem::take(&mut call.message.validate_only);
     let once = Once::new(&call, &call.message.request_id);
     let worker = Worker::from(&call.caller);
     let wire = call.message.record.unwrap_or_default();
@@ -56,6 +62,10 @@ pub async fn record(
     let record = Maintenance::new(work, worker.id, equipment_id, task.as_ref(), now);
     store::maintenance::insert(&mut tx, &record).await?;
     let answer = tell(&mut tx, &record, now).await?;
+    if is_trial {
+        // The transaction is dropped, and with it the record and the task's completion.
+        return Ok(tried(answer));
+    }
     once.remember(&mut tx, &answer).await?;
     tx.commit().await?;
 

@@ -5,7 +5,7 @@ use kit::{
     Call, Error, Result, Timestamp, changes,
     db::Tx,
     mask::Mask,
-    once::{Once, replayed},
+    once::{Once, replayed, tried},
     time::parse_date,
 };
 use proto::maintenance::v1 as pb;
@@ -27,9 +27,10 @@ const DELETION: &str = "task_deleted";
 
 pub async fn create(
     service: &Service,
-    call: Call<pb::CreateTaskRequest>,
+    mut call: Call<pb::CreateTaskRequest>,
 ) -> Result<Response<pb::Task>> {
     let now = service.suite.clock.now();
+    let is_trial = std::mem::take(&mut call.message.validate_only);
     let once = Once::new(&call, &call.message.request_id);
     let task = wire::read(call.message.task.unwrap_or_default(), &call.caller, now)?;
     check_assignee(task.assignee_id.as_deref(), call.caller.role, &call.caller.id)?;
@@ -46,13 +47,16 @@ pub async fn create(
     if kept.id != task.id {
         return Ok(replayed(kept.into()));
     }
-    // Refused, the transaction is dropped, and the task with it.
+    // Refused or only tried, the transaction is dropped, and the task with it.
     in_service?;
     may_work?;
     for event in TaskEvent::of_new(&task) {
         store::task_event::insert(&mut tx, &event).await?;
     }
     let answer = tell(&mut tx, &task, now).await?;
+    if is_trial {
+        return Ok(tried(answer));
+    }
     once.remember(&mut tx, &answer).await?;
     tx.commit().await?;
 

@@ -42,6 +42,8 @@ testkit::both! {
         by_ana.complete_task(complete).await.unwrap_err();
         let record = Some(MaintenanceRecord { equipment_id: pump, ..Default::default() });
         let request = RecordMaintenanceRequest { record, ..Default::default() };
+        let tried = RecordMaintenanceRequest { validate_only: true, ..request.clone() };
+        records(&suite, &ana).record_maintenance(tried).await.unwrap();
         records(&suite, &ana).record_maintenance(request).await.unwrap();
         let comment = Some(Comment { text: "Done".into(), ..Default::default() });
         let request = CreateCommentRequest { task_id: task.id, comment, ..Default::default() };

@@ -82,10 +82,12 @@ testkit::both! {
                 ..titled("Leaks")
             }),
             request_id: if alert_id.is_some() { String::new() } else { "key".into() },
+            ..Default::default()
         };
         let record = RecordMaintenanceRequest {
             record: Some(MaintenanceRecord { equipment_id: pump.clone(), ..Default::default() }),
             request_id: "key".into(),
+            ..Default::default()
         };
         let first = tasks(&suite, &ana).create_task(task(None)).await.unwrap();
         let alerted = tasks(&suite, &service).create_task(task(Some(NO_ID))).await.unwrap();
@@ -105,7 +107,7 @@ testkit::both! {
         let pump = pump(&world, &suite).await;
         let mut client = tasks(&suite, &world.user(Role::Technician));
         let task = Some(Task { equipment_id: Some(pump), ..titled("Leaks") });
-        let request = CreateTaskRequest { task, request_id: "key".into() };
+        let request = CreateTaskRequest { task, request_id: "key".into(), ..Default::default() };
 
         away.store(true, Ordering::SeqCst);
         client.create_task(request.clone()).await.unwrap_err();

@@ -200,6 +200,7 @@ testkit::both! {
             let request = RecordMaintenanceRequest {
                 request_id: format!("key {before}"),
                 record: Some(work),
+                ..Default::default()
             };
             let first = client.record_maintenance(request.clone()).await.unwrap();
             let again = client.record_maintenance(request).await.unwrap();
@@ -208,6 +209,31 @@ testkit::both! {
             assert_eq!(first.into_inner(), again.into_inner());
             assert_eq!(all_records(&world, &suite).await.len(), before + 1);
         }
+    }
+
+    async fn what_is_only_tried_is_answered_and_not_kept(world: World) {
+        let suite = start(&world).await;
+        let pump = pump(&world, &suite).await;
+        let task = task_for(&world, &suite, &pump).await;
+        let mut client = records(&suite, &world.user(Role::Technician));
+        let request = |validate_only| RecordMaintenanceRequest {
+            record: Some(of(&task.id)),
+            request_id: "key".into(),
+            validate_only,
+        };
+
+        let tried = client.record_maintenance(request(true)).await.unwrap();
+
+        assert!(tried.metadata().contains_key("flightline-tried"));
+        assert_eq!(tried.into_inner().equipment_id, pump);
+        assert!(all_records(&world, &suite).await.is_empty());
+        let mut viewer = tasks(&suite, &world.user(Role::Viewer));
+        let kept = viewer.get_task(GetTaskRequest { id: task.id.clone() }).await.unwrap();
+        assert_eq!(kept.into_inner(), task);
+        let made = client.record_maintenance(request(false)).await.unwrap();
+        assert!(!made.metadata().contains_key("flightline-replayed"));
+        let again = client.record_maintenance(request(true)).await.unwrap();
+        assert_eq!(again.into_inner(), made.into_inner(), "done already");
     }
 
     async fn what_is_not_there_is_not_found(world: World) {

@@ -117,8 +117,11 @@ testkit::both! {
     async fn a_repeated_request_creates_once(world: World) {
         let suite = start(&world).await;
         let mut client = tasks(&suite, &world.user(Role::Technician));
-        let request =
-            |title| CreateTaskRequest { task: Some(titled(title)), request_id: "key".into() };
+        let request = |title| CreateTaskRequest {
+            task: Some(titled(title)),
+            request_id: "key".into(),
+            ..Default::default()
+        };
 
         let first = client.create_task(request("Task")).await.unwrap();
         let again = client.create_task(request("Task")).await.unwrap();
@@ -129,6 +132,29 @@ testkit::both! {
         assert_eq!(first.into_inner(), again.into_inner());
         assert_eq!(other.code(), Code::FailedPrecondition);
         assert_eq!(count(&mut client).await, 1);
+    }
+
+    async fn what_is_only_tried_is_answered_and_not_kept(world: World) {
+        let suite = start(&world).await;
+        let mut client = tasks(&suite, &world.user(Role::Technician));
+        let request = |task: Task, validate_only| CreateTaskRequest {
+            task: Some(task),
+            request_id: "key".into(),
+            validate_only,
+        };
+        let nowhere = Task { equipment_id: Some(NO_ID.into()), ..titled("Task") };
+
+        let refused = client.create_task(request(nowhere, true)).await.unwrap_err();
+        let tried = client.create_task(request(titled("Task"), true)).await.unwrap();
+
+        assert_eq!(field(&refused), "task.equipment_id");
+        assert!(tried.metadata().contains_key("flightline-tried"));
+        assert_eq!(tried.into_inner().title, "Task");
+        assert_eq!(count(&mut client).await, 0);
+        let made = client.create_task(request(titled("Task"), false)).await.unwrap();
+        assert!(!made.metadata().contains_key("flightline-replayed"));
+        let again = client.create_task(request(titled("Task"), true)).await.unwrap();
+        assert_eq!(again.into_inner(), made.into_inner(), "done already");
     }
 
     async fn an_alert_has_one_task_for_ever(world: World) {
@@ -142,6 +168,7 @@ testkit::both! {
                 ..titled(key)
             }),
             request_id: key.into(),
+            ..Default::default()
         };
 
         let first = client.create_task(request("first", NO_ID)).await.unwrap();

@@ -93,5 +93,9 @@ testkit::both! {
         let moved = move_to(&mut admin, &here, &gone).await.unwrap_err();
         assert_eq!(field(&moved), "equipment.parent_id");
         assert_eq!(get(&mut admin, &gone.id).await.unwrap().status(), Status::Decommissioned);
+        // As it was with them, which is history.
+        let status = Status::Decommissioned.into();
+        let buried = Equipment { parent_id: Some(gone.id.clone()), status, ..pump("Old part") };
+        assert_eq!(create(&mut admin, buried).await.unwrap().parent_id, Some(gone.id));
     }
 }

@@ -93,5 +93,5 @@ fn task(rule: &Rule, alert: &Alert) -> CreateTaskRequest {
         alert_id: Some(alert.id.to_string()),
         ..Task::default()
     };
-    CreateTaskRequest { task: Some(task), request_id: alert.id.to_string() }
+    CreateTaskRequest { task: Some(task), request_id: alert.id.to_string(), ..Default::default() }
 }
