@@ -34,7 +34,7 @@ const PAGE: i32 = 1000;
 /// What to write.
 #[derive(clap::Subcommand)]
 pub enum Export {
-    /// Write the equipment in service
+    /// Write all equipment, also what is decommissioned
     Equipment(Target),
     /// Write all tasks
     Tasks(Target),
@@ -186,7 +186,12 @@ impl Pages {
         let (page_size, peer) = (PAGE, self.server.clone());
         Ok(match self.noun {
             Noun::Equipment => {
-                let message = ListEquipmentRequest { page_size, page_token, ..Default::default() };
+                let message = ListEquipmentRequest {
+                    page_size,
+                    page_token,
+                    show_deleted: true,
+                    ..Default::default()
+                };
                 let request = self.session.request(message).await?;
                 let page = EquipmentServiceClient::new(peer).list_equipment(request).await?;
                 let page = page.into_inner();

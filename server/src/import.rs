@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 pub use self::login::Client;
-use self::{nouns::Rows, readings::Readings};
+use self::{nouns::Lines, readings::Readings};
 
 /// What the process answers when it sent the file but some lines stayed behind.
 const SOME_REFUSED: u8 = 2;
@@ -35,17 +35,17 @@ pub enum Noun {
     ///
     /// A column a field of the API (`name`, `serial_number`, `attributes.oil`, …). `parent_id` is the id or the serial number
     /// of other equipment, which may stand on another line.
-    Equipment(Rows),
+    Equipment(Lines),
     /// Create tasks
     ///
     /// A column a field of the API (`title`, `due_date`, `status`, …). `equipment_id` is an id or a serial number,
     /// `assignee_id` an id or a username.
-    Tasks(Rows),
+    Tasks(Lines),
     /// Record maintenance, in the name of whoever imports
     ///
     /// A column a field of the API (`work_done`, `started_at`, …). `equipment_id` is an id or a serial number; `task_id`
     /// completes that task.
-    Maintenance(Rows),
+    Maintenance(Lines),
 }
 
 impl Import {
@@ -62,9 +62,9 @@ impl Import {
         };
         match *noun {
             Noun::Readings(readings) => readings.run().await,
-            Noun::Equipment(rows) => rows.run(Equipment).await,
-            Noun::Tasks(rows) => rows.run(Tasks).await,
-            Noun::Maintenance(rows) => rows.run(Maintenance).await,
+            Noun::Equipment(lines) => lines.run(Equipment).await,
+            Noun::Tasks(lines) => lines.run(Tasks).await,
+            Noun::Maintenance(lines) => lines.run(Maintenance).await,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashSet, io::Read};
 
 use anyhow::{Context, bail};
 use csv::{ByteRecord, ReaderBuilder};
-use prost::DecodeError;
+use prost::{DecodeError, Message};
 use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage, Value};
 use proto::{
     equipment::v1::{CreateEquipmentRequest, Equipment, equipment::Status},
@@ -35,23 +35,52 @@ pub enum Request {
     Record(Box<RecordMaintenanceRequest>),
 }
 
+impl Request {
+    /// As bytes that are the same whenever the line is: those of a message whose type is known at run time alone aren't, where
+    /// it has a map.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Equipment(request) => request.encode_to_vec(),
+            Self::Task(request) => request.encode_to_vec(),
+            Self::Record(request) => request.encode_to_vec(),
+        }
+    }
+
+    /// With that idempotency key, and only tried if `is_trial`.
+    pub fn keyed(mut self, key: String, is_trial: bool) -> Self {
+        let (request_id, validate_only) = match &mut self {
+            Self::Equipment(request) => (&mut request.request_id, &mut request.validate_only),
+            Self::Task(request) => (&mut request.request_id, &mut request.validate_only),
+            Self::Record(request) => (&mut request.request_id, &mut request.validate_only),
+        };
+        (*request_id, *validate_only) = (key, is_trial);
+        self
+    }
+}
+
 impl Draft {
-    /// The request for it, with that idempotency key.
-    pub fn request(&self, noun: Noun, request_id: String) -> Result<Request, DecodeError> {
+    /// The request for it, without an idempotency key.
+    pub fn request(&self, noun: Noun) -> Result<Request, DecodeError> {
         Ok(match noun {
             Noun::Equipment => Request::Equipment(Box::new(CreateEquipmentRequest {
                 equipment: Some(self.message.transcode_to::<Equipment>()?),
-                request_id,
+                ..Default::default()
             })),
             Noun::Tasks => Request::Task(Box::new(CreateTaskRequest {
                 task: Some(self.message.transcode_to::<Task>()?),
-                request_id,
+                ..Default::default()
             })),
             Noun::Maintenance => Request::Record(Box::new(RecordMaintenanceRequest {
                 record: Some(self.message.transcode_to::<MaintenanceRecord>()?),
-                request_id,
+                ..Default::default()
             })),
         })
+    }
+
+    /// Makes it a part of the equipment `id`.
+    pub fn set_parent(&mut self, id: &str) {
+        self.message.set_field_by_name("parent_id", Value::String(id.to_owned()));
+        self.parent = None;
     }
 
     /// The text of a field.
@@ -66,7 +95,7 @@ impl Draft {
 
     /// What is wrong with it, as far as the contract's rules say.
     fn check(&self, noun: Noun) -> Vec<Problem> {
-        let checked = match self.request(noun, String::new()) {
+        let checked = match self.request(noun) {
             Ok(Request::Equipment(request)) => validate(&*request),
             Ok(Request::Task(request)) => validate(&*request),
             Ok(Request::Record(request)) => validate(&*request),
@@ -231,9 +260,7 @@ fn put(
             names.person(text).map(str::to_owned).ok_or("there is no such user")?
         }
         _ => match names.equipment(text) {
-            Some(known)
-                if known.status() == Status::Decommissioned && noun != Noun::Maintenance =>
-            {
+            Some(known) if known.status() == Status::Decommissioned && noun == Noun::Tasks => {
                 return Err("is decommissioned".to_owned());
             }
             Some(known) => known.id.clone(),

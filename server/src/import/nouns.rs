@@ -8,20 +8,20 @@ use super::{
     SOME_REFUSED,
     file::{is_standard_input, open},
     login::Client,
-    plan::Plan,
-    rows::Problem,
+    plan::{Plan, without},
+    rows::{Problem, tell},
     write::Writer,
 };
 use crate::sheet::{Noun, names::Names};
 
 /// How a file of equipment, tasks or maintenance records is imported
 ///
-/// Every line is checked before the first is written; if one is bad, nothing is written. Columns that are the service's to
-/// give (`id`, `etag`, times) are read over, so what was exported can be imported. To send a file again doubles nothing for a
-/// day, and equipment with a serial number never. Answers 0 if every line went in, 2 if some were refused, 1 if it had to
-/// stop.
+/// Every line is checked before the first is written, by the suite, too; if one is bad, nothing is written. Columns that are
+/// the service's to give (`id`, `etag`, times) are read over, so what was exported can be imported. To send a file again doubles
+/// nothing for a day, and equipment with a serial number never. Answers 0 if every line went in, 2 if some were refused, 1 if
+/// it had to stop.
 #[derive(clap::Args)]
-pub struct Rows {
+pub struct Lines {
     /// CSV file with a header line, in UTF-8; `-` reads standard input
     file: PathBuf,
 
@@ -37,7 +37,7 @@ pub struct Rows {
     client: Client,
 }
 
-impl Rows {
+impl Lines {
     /// Sends the file.
     ///
     /// # Errors
@@ -48,19 +48,22 @@ impl Rows {
         let names = Names::load(&mut session, &server).await;
         let names =
             names.map_err(|status| anyhow!("can't read the register: {}", status.message()))?;
-        let Plan { steps, problems, there } = Plan::of(noun, open(&self.file)?.0, &names)?;
+        let Plan { mut steps, mut problems, there } = Plan::of(noun, open(&self.file)?.0, &names)?;
+        let mut writer = Writer::new(noun, session, &server);
+        problems.extend(writer.check(&mut steps).await?);
+        problems.sort_by_key(|problem| problem.line);
         tell(&problems);
-        let mut refused = lines(&problems);
-        let (mut written, left) = (0, steps.len());
+        let mut steps = without(steps, &problems);
+        let (mut count, mut refused) = (steps.len(), lines(&problems));
         let is_writing = !self.dry_run && (problems.is_empty() || self.keep_good);
         if is_writing {
-            let found = Writer::new(noun, session, &server).write(steps).await?;
+            // Since they were checked, somebody may have done something.
+            let found = writer.write(&mut steps).await?;
             tell(&found);
-            written = left - lines(&found);
+            count -= lines(&found);
             refused += lines(&found);
         }
         let verb = if is_writing { "written" } else { "could be written, and none was" };
-        let count = if is_writing { written } else { left };
         conclude(&format!("{count} lines {verb}, {there} there already, {refused} refused"));
         Ok(if refused == 0 { ExitCode::SUCCESS } else { SOME_REFUSED.into() })
     }
@@ -72,13 +75,6 @@ fn lines(problems: &[Problem]) -> usize {
     lines.sort_unstable();
     lines.dedup();
     lines.len()
-}
-
-#[expect(clippy::print_stderr, reason = "for the person who runs the import")]
-fn tell(problems: &[Problem]) {
-    for problem in problems {
-        eprintln!("{problem}");
-    }
 }
 
 #[expect(clippy::print_stdout, reason = "for the person who runs the import")]

@@ -1,8 +1,11 @@
 //! What is to be written of a file, in which order.
 
-use std::{collections::HashMap, io::Read};
+use std::{
+    collections::{HashMap, HashSet},
+    io::Read,
+};
 
-use prost_reflect::{DynamicMessage, Value};
+use prost_reflect::DynamicMessage;
 
 use super::{
     draft::{Column, Draft, Sheet, read},
@@ -36,15 +39,54 @@ impl Plan {
         let sheet = read(noun, input, names)?;
         let mut plan = match noun {
             Noun::Equipment => of_equipment(sheet, names),
-            Noun::Tasks | Noun::Maintenance => {
-                let steps = sheet.drafts.into_iter();
-                let steps = steps.map(|draft| Step { draft, parent: None, wave: 0 }).collect();
-                Self { steps, problems: sheet.problems, there: 0 }
-            }
+            Noun::Tasks => Self::side_by_side(sheet.drafts, sheet.problems),
+            Noun::Maintenance => of_records(sheet),
         };
         plan.problems.sort_by_key(|problem| problem.line);
         Ok(plan)
     }
+
+    /// Lines that don't wait for each other.
+    fn side_by_side(drafts: Vec<Draft>, problems: Vec<Problem>) -> Self {
+        let steps = drafts.into_iter().map(|draft| Step { draft, parent: None, wave: 0 });
+        Self { steps: steps.collect(), problems, there: 0 }
+    }
+}
+
+/// What is left of `steps` without the lines that have problems. What is part of such a line has one, too.
+pub fn without(steps: Vec<Step>, problems: &[Problem]) -> Vec<Step> {
+    let bad: HashSet<u64> = problems.iter().map(|problem| problem.line).collect();
+    let (mut left, mut places) = (Vec::new(), HashMap::new());
+    for (index, mut step) in steps.into_iter().enumerate() {
+        if !bad.contains(&step.draft.line) {
+            step.parent = step.parent.and_then(|parent| places.get(&parent).copied());
+            places.insert(index, left.len());
+            left.push(step);
+        }
+    }
+    left
+}
+
+/// A record completes its task, which is done once.
+fn of_records(sheet: Sheet) -> Plan {
+    let Sheet { drafts, mut problems, .. } = sheet;
+    let mut lines = HashMap::new();
+    let mut new = Vec::new();
+    for draft in drafts {
+        let task_id = draft.text("task_id").to_lowercase();
+        match lines.get(&task_id) {
+            Some(line) => {
+                problems.push(draft.problem("task_id", format!("is on line {line}, too")))
+            }
+            None => {
+                if !task_id.is_empty() {
+                    lines.insert(task_id, draft.line);
+                }
+                new.push(draft);
+            }
+        }
+    }
+    Plan::side_by_side(new, problems)
 }
 
 /// Equipment may be part of other equipment of the file, and is known by its serial number.
@@ -53,6 +95,8 @@ fn of_equipment(sheet: Sheet, names: &Names) -> Plan {
     let mut there = 0;
     let mut lines = HashMap::new();
     let mut new = Vec::new();
+    // The ids of what is there, by what the file calls it.
+    let mut ids = HashMap::new();
     for draft in drafts {
         let number = draft.text("serial_number");
         let registered = names.equipment_numbered(&number).filter(|_| !number.is_empty());
@@ -65,6 +109,7 @@ fn of_equipment(sheet: Sheet, names: &Names) -> Plan {
             let is_read = known.transcode_from(registered).is_ok();
             if is_read && is_alike(&columns, &draft, &known) {
                 there += 1;
+                ids.insert(draft.id, registered.id.clone());
             } else {
                 problems.push(
                     draft.problem("serial_number", "is taken by equipment that is not as here"),
@@ -74,6 +119,11 @@ fn of_equipment(sheet: Sheet, names: &Names) -> Plan {
             new.push(draft);
         }
     }
+    for draft in &mut new {
+        if let Some(id) = draft.parent.as_ref().and_then(|name| ids.get(name)) {
+            draft.set_parent(id);
+        }
+    }
     let mut tree = Tree::new(new);
     for index in 0..tree.drafts.len() {
         tree.place(index, &mut problems);
@@ -81,16 +131,20 @@ fn of_equipment(sheet: Sheet, names: &Names) -> Plan {
     Plan { steps: tree.steps(), problems, there }
 }
 
-/// Whether `known` is what a line asks for, as far as the file has columns for it.
+/// Whether `known` is what a line asks for, as far as the file has columns for it. What it is part of may be on a line, and is
+/// known there by a name of the file's own.
 fn is_alike(columns: &[Column], draft: &Draft, known: &DynamicMessage) -> bool {
     columns.iter().all(|column| match column {
+        Column::Field { name, .. } if name == "parent_id" && draft.parent.is_some() => {
+            known.has_field_by_name(name)
+        }
         Column::Field { field, key, .. } => {
             let asked = cell::write(&draft.message, field, key.as_deref());
             let is_left = asked.is_empty() && field.kind().as_enum().is_some();
             is_left || asked == cell::write(known, field, key.as_deref())
         }
         Column::Id | Column::Given => true,
-    }) && draft.parent.is_none()
+    })
 }
 
 /// New equipment, and what of it is part of what.
@@ -178,13 +232,6 @@ impl Tree {
     }
 }
 
-impl Step {
-    /// Makes it a part of the equipment `id`.
-    pub fn set_parent(&mut self, id: &str) {
-        self.draft.message.set_field_by_name("parent_id", Value::String(id.to_owned()));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,6 +301,27 @@ mod tests {
         );
         let twice = Plan::of(Noun::Tasks, "title,title\n".as_bytes(), &Names::default());
         assert!(twice.is_err());
+    }
+
+    #[test]
+    fn a_task_is_completed_by_one_record() {
+        let id = "0190b0a4-0000-7000-8000-00000000000a";
+        let file =
+            format!("work_done,task_id\nOne,{id}\nTwo,\nThree,{}\nFour,\n", id.to_uppercase());
+        let (steps, problems) = plan(Noun::Maintenance, &file);
+        assert_eq!(steps, [(2, 0), (3, 0), (5, 0)]);
+        assert_eq!(problems, ["line 4, task_id: is on line 2, too"]);
+    }
+
+    #[test]
+    fn what_is_left_keeps_what_it_is_part_of() {
+        let file = "id,name,parent_id\na,A,\nb,B,a\nc,C,\nd,D,c\n";
+        let plan = Plan::of(Noun::Equipment, file.as_bytes(), &Names::default()).unwrap();
+        let refused =
+            |line, column: &str| Problem { line, column: column.into(), reason: String::new() };
+        let left = without(plan.steps, &[refused(2, "name"), refused(3, "parent_id")]);
+        let parents: Vec<_> = left.iter().map(|step| (step.draft.line, step.parent)).collect();
+        assert_eq!(parents, [(4, None), (5, Some(0))]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::{
     SOME_REFUSED,
     file::{is_standard_input, open, progress},
     login::Client,
-    rows::{Columns, Problem, Row, Rows},
+    rows::{Columns, Problem, Row, Rows, tell},
     sender::Sender,
 };
 use crate::session::Session;
@@ -175,13 +175,6 @@ fn read_all(
     // As above.
     let _ = batches.blocking_send(batch);
     Ok(())
-}
-
-#[expect(clippy::print_stderr, reason = "for the person who runs the import")]
-fn tell(problems: &[Problem]) {
-    for problem in problems {
-        eprintln!("{problem}");
-    }
 }
 
 impl Tally {

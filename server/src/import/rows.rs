@@ -37,6 +37,13 @@ impl fmt::Display for Problem {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "for the person who runs the import")]
+pub fn tell(problems: &[Problem]) {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+}
+
 /// The names of the two columns that are read.
 #[derive(Clone, Debug)]
 pub struct Columns {

@@ -6,7 +6,6 @@ use anyhow::{Context, anyhow};
 use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 use kit::peer::Peer;
-use prost::Message;
 use proto::{
     equipment::v1::equipment_service_client::EquipmentServiceClient,
     maintenance::v1::{
@@ -58,12 +57,26 @@ impl Writer {
         Self { noun, session, clients, asked: HashMap::new() }
     }
 
+    /// Has the service look at every line, and write none; answers why it would refuse some.
+    ///
+    /// # Errors
+    ///
+    /// The service was away too long, or takes nothing from this person.
+    pub async fn check(&mut self, steps: &mut [Step]) -> anyhow::Result<Vec<Problem>> {
+        self.send(steps, true).await
+    }
+
     /// Writes what the service takes; answers why it refused the rest.
     ///
     /// # Errors
     ///
     /// The service was away too long, or takes nothing from this person.
-    pub async fn write(&mut self, mut steps: Vec<Step>) -> anyhow::Result<Vec<Problem>> {
+    pub async fn write(&mut self, steps: &mut [Step]) -> anyhow::Result<Vec<Problem>> {
+        self.send(steps, false).await
+    }
+
+    async fn send(&mut self, steps: &mut [Step], is_trial: bool) -> anyhow::Result<Vec<Problem>> {
+        self.asked.clear();
         let bar = progress(steps.len());
         let mut ids: Vec<Option<String>> = vec![None; steps.len()];
         let mut problems = Vec::new();
@@ -79,10 +92,11 @@ impl Writer {
                         problems.push(step.draft.problem("parent_id", "was refused itself"));
                         continue;
                     }
-                    Some(Some(id)) => step.set_parent(id),
-                    None => {}
+                    // What was only tried is there for nobody.
+                    Some(Some(id)) if !is_trial => step.draft.set_parent(id),
+                    Some(Some(_)) | None => {}
                 }
-                sent.push((index, self.request(step)?));
+                sent.push((index, self.request(step, is_trial)?));
             }
             let pass = self.session.pass().await;
             let pass =
@@ -94,9 +108,10 @@ impl Writer {
                     Ok(id) => ids[*index] = Some(id),
                     Err(status) if is_of_line(&status) => problems.extend(draft.problems(&status)),
                     Err(status) => {
-                        let written = ids.iter().flatten().count();
+                        let written = if is_trial { 0 } else { ids.iter().flatten().count() };
                         let (line, why) = (draft.line, status.message());
-                        return Err(anyhow!("stopped at line {line} after {written} lines: {why}"));
+                        let stopped = format!("stopped at line {line}, {written} lines written");
+                        return Err(anyhow!("{stopped}: {why}"));
                     }
                 }
             }
@@ -108,12 +123,12 @@ impl Writer {
     }
 
     /// The request for a step, with a key that follows from what it asks for: the same file has the same keys.
-    fn request(&mut self, step: &Step) -> anyhow::Result<Request> {
-        let digest = Uuid::from_slice(&Sha256::digest(step.draft.message.encode_to_vec())[..16])?;
+    fn request(&mut self, step: &Step, is_trial: bool) -> anyhow::Result<Request> {
+        let request = step.draft.request(self.noun).context("a line can't be sent")?;
+        let digest = Uuid::from_slice(&Sha256::digest(request.encode())[..16])?;
         let asked = self.asked.entry(digest).or_default();
         *asked += 1;
-        let key = format!("import-{}-{asked}", digest.simple());
-        step.draft.request(self.noun, key).context("a line can't be sent")
+        Ok(request.keyed(format!("import-{}-{asked}", digest.simple()), is_trial))
     }
 }
 
@@ -144,7 +159,8 @@ impl Clients {
                     clients.tasks.create_task(pass.request((**message).clone())).await
                 });
                 let id = answer.await?.into_inner().id;
-                for status in steps(status) {
+                let steps = if message.validate_only { &[] } else { steps(status) };
+                for status in steps {
                     clients.step(pass, &id, *status, &message.request_id).await?;
                 }
                 Ok(id)

@@ -107,6 +107,26 @@ async fn what_is_exported_is_imported_elsewhere_and_is_exported_alike() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_decommissioned_is_exported_and_imported_too() {
+    let (first, _folder) = suite().await;
+    let (second, _folder) = suite().await;
+    let file = "name,serial_number,parent_id,status\n\
+                Old pump,O-2,O-1,DECOMMISSIONED\nOld plant,O-1,,DECOMMISSIONED\n";
+    imported(&first, "equipment", file);
+
+    let exported = export(&first, &["equipment"]);
+    imported(&second, "equipment", &exported);
+
+    assert_eq!(rows(&exported).len(), 2);
+    assert_eq!(rows(&export(&second, &["equipment"])), rows(&exported));
+    // What was found there already is not written again.
+    assert_eq!(
+        imported(&second, "equipment", file),
+        "0 lines written, 2 there already, 0 refused\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_sent_again_doubles_nothing() {
     let (suite, _folder) = filled().await;
     let before: Vec<_> =
@@ -150,25 +170,94 @@ async fn one_bad_line_keeps_all_out_unless_the_good_ones_are_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_only_the_service_knows_is_told_by_line_and_column_too() {
+async fn what_only_the_service_knows_is_told_by_line_and_column_before_anything_is_written() {
     let (suite, _folder) = filled().await;
-    let (told, problems, code) = import(
-        &suite,
-        "maintenance",
-        &[],
-        "equipment_id,task_id,started_at,finished_at\n\
-         P-1,0190b0a4-0000-7000-8000-000000000000,,\n\
-         P-1,,2026-01-02T11:00:00Z,2026-01-02T10:00:00Z\n\
-         P-1,,2026-01-02T10:00:00Z,2026-01-02T11:00:00Z\n",
-    );
+    let file = "equipment_id,task_id,started_at,finished_at\n\
+                P-1,0190b0a4-0000-7000-8000-000000000000,,\n\
+                P-1,,2026-01-02T11:00:00Z,2026-01-02T10:00:00Z\n\
+                P-1,,2026-01-02T10:00:00Z,2026-01-02T11:00:00Z\n";
+    let before = rows(&export(&suite, &["maintenance"])).len();
 
-    assert_eq!(
-        (told.as_str(), code),
-        ("1 lines written, 0 there already, 2 refused\n", 2),
-        "{problems}"
-    );
-    assert!(problems.contains("line 2, task_id: there is no such task"), "{problems}");
-    assert!(problems.contains("line 3, finished_at: lies before started_at"), "{problems}");
+    for more in [[].as_slice(), &["--dry-run"]] {
+        let (told, problems, code) = import(&suite, "maintenance", more, file);
+        let none = "1 lines could be written, and none was, 0 there already, 2 refused\n";
+        assert_eq!((told.as_str(), code), (none, 2), "{problems}");
+        assert!(problems.contains("line 2, task_id: there is no such task"), "{problems}");
+        assert!(problems.contains("line 3, finished_at: lies before started_at"), "{problems}");
+        assert_eq!(rows(&export(&suite, &["maintenance"])).len(), before);
+    }
+    let (told, _, code) = import(&suite, "maintenance", &["--keep-good"], file);
+
+    assert_eq!((told.as_str(), code), ("1 lines written, 0 there already, 2 refused\n", 2));
+    assert_eq!(rows(&export(&suite, &["maintenance"])).len(), before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_writes_nothing_and_a_task_is_recorded_once() {
+    let (suite, _folder) = filled().await;
+    let tasks = export(&suite, &["tasks"]);
+    let mut reader = csv::Reader::from_reader(tasks.as_bytes());
+    let open: Vec<BTreeMap<String, String>> = reader
+        .deserialize()
+        .map(|row: csv::Result<BTreeMap<String, String>>| row.unwrap())
+        .filter(|row| row["title"] == "Look at it")
+        .collect();
+    let id = &open[0]["id"];
+    let twice = format!("task_id,work_done\n{id},Looked.\n{id},Looked again.\n");
+    let once = format!("task_id,work_done\n{id},Looked.\n");
+
+    let (told, problems, _) = import(&suite, "maintenance", &[], &twice);
+    assert_eq!(told, "1 lines could be written, and none was, 0 there already, 1 refused\n");
+    assert_eq!(problems, "line 3, task_id: is on line 2, too\n");
+    let (told, _, code) = import(&suite, "maintenance", &["--dry-run"], &once);
+    let all_good = "1 lines could be written, and none was, 0 there already, 0 refused\n";
+    assert_eq!((told.as_str(), code), (all_good, 0));
+    assert_eq!(export(&suite, &["tasks"]), tasks);
+
+    // What was written already is no obstacle to the same file.
+    for _ in 0..2 {
+        imported(&suite, "maintenance", &once);
+    }
+    assert_eq!(rows(&export(&suite, &["maintenance"])).len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equipment_with_many_attributes_is_doubled_by_no_second_sending() {
+    let (suite, _folder) = suite().await;
+    let keys = ["oil", "bay", "colour", "fuel", "line", "voltage", "crew"];
+    let header: Vec<_> = keys.map(|key| format!("attributes.{key}")).into();
+    let mut file = format!("name,{}\n", header.join(","));
+    for number in 0..8 {
+        let cells: Vec<_> = keys.map(|key| format!("{key} {number}")).into();
+        file.push_str(&format!("Pump {number},{}\n", cells.join(",")));
+    }
+
+    for _ in 0..2 {
+        imported(&suite, "equipment", &file);
+    }
+    assert_eq!(rows(&export(&suite, &["equipment"])).len(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_is_resumed_also_below_what_has_no_serial_number() {
+    let (suite, _folder) = suite().await;
+    let begun = "id,name,serial_number,parent_id\nhall,Hall,,\np,Pump,P-1,hall\n";
+    let whole = format!("{begun},Bolt,,p\nfan,Fan,F-1,hall\n,Blade,,fan\n");
+
+    imported(&suite, "equipment", begun);
+    let told = imported(&suite, "equipment", &whole);
+    let again = imported(&suite, "equipment", &whole);
+
+    assert_eq!(told, "4 lines written, 1 there already, 0 refused\n");
+    assert_eq!(again, "3 lines written, 2 there already, 0 refused\n");
+    let exported = export(&suite, &["equipment"]);
+    let parts: Vec<_> = rows(&exported)
+        .iter()
+        .map(|row| (row["name"].clone(), row["parent_id"].clone()))
+        .filter(|(name, _)| name != "Pump" && name != "Fan")
+        .collect();
+    let parts: Vec<_> = parts.iter().map(|(name, of)| (name.as_str(), of.as_str())).collect();
+    assert_eq!(parts, [("Blade", "F-1"), ("Bolt", "P-1"), ("Hall", "")]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
