@@ -79,15 +79,14 @@ pub fn name(route: &Route, head: &Parts, path: &str) -> String {
 
 /// Names in `update_mask`, where the request has one, the fields that the body of a PATCH gives: all others stay.
 fn name_changes(route: &Route, given: Vec<String>, message: &mut DynamicMessage) {
-    if !matches!(route.body, BodyRule::Field(..)) {
-        return;
-    }
+    let BodyRule::Field(_, resource) = &route.body else { return };
     let Some(mask) = message.descriptor().get_field_by_name(MASK) else { return };
     let Kind::Message(kind) = mask.kind() else { return };
     let mut paths: Vec<Value> = given.into_iter().map(Value::String).collect();
     if paths.is_empty() {
-        // No path at all would mean every field. The etag is a condition and never changed.
-        paths.push(Value::String("etag".to_owned()));
+        // No path at all would mean every field. The etag is a condition and never changed, nor is the id of what has none.
+        let has_etag = resource.get_field_by_name("etag").is_some();
+        paths.push(Value::String(if has_etag { "etag" } else { "id" }.to_owned()));
     }
     let mut value = DynamicMessage::new(kind);
     value.set_field_by_name("paths", Value::List(paths));

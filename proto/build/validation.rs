@@ -73,8 +73,8 @@ impl Generator<'_> {
         let rules = rules.as_ref().and_then(|rules| rules.as_message());
 
         let mut checks = match rules {
-            Some(rules) => scalar_checks(field, rules)?,
-            None => String::new(),
+            Some(rules) if !is_ignored(rules)? => scalar_checks(field, rules)?,
+            _ => String::new(),
         };
         if let Some(nested) = self.ruled_message(field)? {
             checks.push_str(nested);
@@ -133,6 +133,16 @@ fn is_required(rules: &DynamicMessage) -> bool {
     rules.get_field_by_name("required").and_then(|required| required.as_bool()).unwrap_or_default()
 }
 
+/// Whether the rules only tell a reader what the service itself looks at.
+fn is_ignored(rules: &DynamicMessage) -> Result<bool> {
+    let ignore = rules.get_field_by_name("ignore").and_then(|ignore| ignore.as_enum_number());
+    match ignore {
+        None | Some(0) => Ok(false),
+        Some(3) => Ok(true),
+        Some(other) => bail!("`ignore` {other} is not supported by this generator"),
+    }
+}
+
 /// One call of `Checker` for each rule that is set.
 fn scalar_checks(field: &FieldDescriptor, rules: &DynamicMessage) -> Result<String> {
     let mut checks = String::new();
@@ -157,6 +167,10 @@ fn check(field: &FieldDescriptor, kind: &str, rule: &str, value: &Value) -> Resu
         ("repeated", "min_items" | "max_items") => {
             let side = if rule == "min_items" { "at_least" } else { "at_most" };
             format!("checker.{side}(value.len(), {}, \"items\");", literal(value)?)
+        }
+        ("repeated", "unique") => {
+            anyhow::ensure!(value.as_bool() == Some(true), "`unique` is true or left out");
+            "checker.unique(value);".to_owned()
         }
         ("repeated", "items") => {
             let rules = value.as_message().context("rules of items are a message")?;

@@ -259,6 +259,34 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_there_once_is_named_where_it_is_again() {
+        let id = |last: char| format!("018f0000-0000-7000-8000-00000000000{last}");
+        let key = auth::Key {
+            name: "Hangar\n2".to_owned(),
+            equipment_ids: vec![id('1'), id('2'), id('1')],
+            ..Default::default()
+        };
+        let request = auth::CreateKeyRequest { key: Some(key) };
+        assert_eq!(
+            problems(&request),
+            ["key.name must have no control characters", "key.equipment_ids[2] is there twice"]
+        );
+    }
+
+    /// Each reading of a batch is the service's to look at: one that is wrong must not spoil its neighbours.
+    #[test]
+    fn a_rule_that_only_tells_is_not_checked() {
+        let reading = telemetry::Reading {
+            equipment_id: "0".to_owned(),
+            metrics: [("No Metric".to_owned(), 1.0)].into(),
+            ..Default::default()
+        };
+        let request =
+            telemetry::BatchCreateReadingsRequest { readings: vec![reading], ..Default::default() };
+        assert_eq!(problems(&request), [""; 0]);
+    }
+
+    #[test]
     fn an_answer_is_not_checked() {
         const { assert!(!equipment::Equipment::IS_REQUEST) };
         const { assert!(equipment::CreateEquipmentRequest::IS_REQUEST) };

@@ -4,6 +4,7 @@
 mod access;
 mod canary;
 mod clients;
+mod contract;
 mod data;
 mod earshot;
 mod errors;

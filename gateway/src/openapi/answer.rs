@@ -50,6 +50,8 @@ const PROBLEMS: [(StatusCode, &str, &str); 14] = [
     ),
 ];
 
+const PROBLEM: &str = "#/components/schemas/Problem";
+
 /// The responses of `route` by status, for a `verb`.
 pub fn responses(schemas: &mut Schemas, verb: &Method, route: &Route) -> Result<Value> {
     let mut responses = Map::new();
@@ -112,16 +114,48 @@ fn content(schemas: &mut Schemas, route: &Route) -> Result<Value> {
     if !route.method.is_server_streaming() {
         return Ok(json!({ "application/json": { "schema": message } }));
     }
-    let events = json!({
-        "type": "string",
-        "description": "Server-sent events: each `data` is such a record, each `id` resumes after it.",
-    });
+    let events = event(&message);
     let mut lines = message;
-    lines["description"] = "One such record a line.".into();
+    lines["description"] = "One such record a line; an empty line says nothing.".into();
     Ok(json!({
         "application/x-ndjson": { "schema": lines },
         "text/event-stream": { "schema": events },
     }))
+}
+
+/// One server-sent event, in the form that OpenAPI gives it: a field a property.
+fn event(record: &Value) -> Value {
+    let data = |schema: &Value| {
+        json!({
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": schema,
+        })
+    };
+    json!({
+        "description": "One such event after another.",
+        "anyOf": [
+            {
+                "type": "object",
+                "description": "A record.",
+                "properties": {
+                    "event": { "type": "string", "const": "message", "default": "message" },
+                    "id": { "type": "string", "description": "Resumes after this record." },
+                    "data": data(record),
+                },
+                "required": ["data"],
+            },
+            {
+                "type": "object",
+                "description": "Why the stream ends.",
+                "properties": {
+                    "event": { "type": "string", "const": "error" },
+                    "data": data(&json!({ "$ref": PROBLEM })),
+                },
+                "required": ["event", "data"],
+            },
+        ],
+    })
 }
 
 /// Whether an answer of this kind says which version it shows.
@@ -151,7 +185,7 @@ fn is_possible(status: StatusCode, verb: &Method, route: &Route) -> bool {
 /// The responses that operations refer to.
 pub fn problems() -> Value {
     let responses = PROBLEMS.into_iter().map(|(status, name, description)| {
-        let schema = json!({ "$ref": "#/components/schemas/Problem" });
+        let schema = json!({ "$ref": PROBLEM });
         let mut response = json!({
             "description": description,
             "content": { "application/problem+json": { "schema": schema } },

@@ -226,9 +226,7 @@ impl<'a> Schemas<'a> {
     fn well_known(&mut self, message: &MessageDescriptor, form: Form) -> Result<Option<Value>> {
         Ok(Some(match message.full_name() {
             "google.protobuf.Timestamp" => json!({ "type": "string", "format": "date-time" }),
-            "google.protobuf.Duration" => {
-                json!({ "type": "string", "pattern": constraint::DURATION })
-            }
+            "google.protobuf.Duration" => constraint::any_duration(),
             "google.protobuf.FieldMask" => json!({ "type": "string" }),
             "google.protobuf.Empty" | "google.protobuf.Struct" | "google.protobuf.Any" => {
                 json!({ "type": "object" })

@@ -272,6 +272,35 @@ async fn a_stream_comes_as_lines_or_as_events() {
     assert_eq!(media.keys().collect::<Vec<_>>(), ["application/x-ndjson", "text/event-stream"]);
     assert_eq!(parameter(watch, "Last-Event-ID").unwrap()["in"], "header");
     assert_eq!(parameter(watch, "resume_token").unwrap()["in"], "query");
+    let events = &media["text/event-stream"]["schema"]["anyOf"];
+    let data = |at: usize| &events[at]["properties"]["data"]["contentSchema"]["$ref"];
+    assert_eq!(data(0), &media["application/x-ndjson"]["schema"]["$ref"]);
+    assert_eq!(data(1), "#/components/schemas/Problem");
+}
+
+#[tokio::test]
+async fn a_ticket_is_for_any_stream_there_is_and_for_nothing_else() {
+    let document = public().await;
+    let path =
+        &document["components"]["schemas"]["CreateStreamTicketRequest"]["properties"]["path"];
+    let path = regex::Regex::new(path["pattern"].as_str().unwrap()).unwrap();
+
+    for (at, verb, operation) in operations(&document) {
+        let media = &operation["responses"]["200"]["content"];
+        let is_stream = verb == "get" && media.get("text/event-stream").is_some();
+        assert_eq!(path.is_match(&at), is_stream, "{verb} {at}");
+        assert_eq!(path.is_match(&format!("{at}/")), is_stream, "{verb} {at}/");
+    }
+}
+
+#[tokio::test]
+async fn what_a_service_looks_at_itself_is_told_all_the_same() {
+    let document = public().await;
+    let reading = &document["components"]["schemas"]["ReadingInput"]["properties"];
+
+    assert!(reading["equipment_id"]["pattern"].as_str().unwrap().contains("[0-9A-Fa-f]"));
+    assert_eq!(reading["metrics"]["maxProperties"], 100);
+    assert_eq!(reading["metrics"]["propertyNames"]["pattern"], "^[a-z][a-z0-9_]{0,63}$");
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
 //! What the generated checks call: one method a rule.
 
-use std::{collections::BTreeMap, fmt::Write, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    sync::OnceLock,
+};
 
 use regex::Regex;
 use tonic_types::FieldViolation;
@@ -44,6 +48,15 @@ impl Checker {
     pub(super) fn each<T>(&mut self, items: &[T], check: impl Fn(&mut Self, &T)) {
         for (index, item) in items.iter().enumerate() {
             self.at(index, |checker| check(checker, item));
+        }
+    }
+
+    pub(super) fn unique<T: Ord>(&mut self, items: &[T]) {
+        let mut known = BTreeSet::new();
+        for (index, item) in items.iter().enumerate() {
+            if !known.insert(item) {
+                self.at(index, |checker| checker.refuse("is there twice"));
+            }
         }
     }
 
@@ -111,6 +124,9 @@ impl Checker {
             NOT_BLANK => self.refuse("must not be blank"),
             ME_OR_ID => self.refuse("must be an id (a UUID) or `me`"),
             ID_OR_NONE => self.refuse("must be an id (a UUID)"),
+            // That one is said of all text.
+            NO_CONTROL if value.contains('\0') => {}
+            NO_CONTROL => self.refuse("must have no control characters"),
             text => self.refuse(format!("must match {text}")),
         }
     }
@@ -195,8 +211,10 @@ impl Checker {
 const NOT_BLANK: &str = r"\S";
 /// whom a path names,
 const ME_OR_ID: &str = "^(me|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$";
-/// and an id that may be left out of some requests.
+/// an id that may be left out of some requests,
 const ID_OR_NONE: &str = "^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?$";
+/// and what people are called.
+const NO_CONTROL: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 
 /// A regular expression that is compiled at its first use.
 pub(super) struct Pattern {

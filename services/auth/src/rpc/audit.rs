@@ -50,3 +50,17 @@ impl From<Event> for pb::AuditEvent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contract_names_every_kind_of_event() {
+        for kind in Kind::ALL {
+            let kind = kind.name().to_owned();
+            let request = pb::ListAuditEventsRequest { kind, ..Default::default() };
+            assert!(proto::validate::validate(&request).is_ok(), "{}", request.kind);
+        }
+    }
+}
