@@ -74,6 +74,15 @@ contract: $(TOOLS)/installed ## Try the contract with 20,000 requests that are m
 	cargo build --locked -p flightline
 	e2e/contract/run
 
+# Bodies, queries, answers and page tokens that nobody thought of: `make fuzz CASES=1000 SEED=7` tries fewer, and the same again.
+.PHONY: fuzz
+fuzz: CASES := 1000000
+fuzz: SEED := $(shell echo $$RANDOM)
+fuzz: nextest ## Try what reads strangers' bytes with a million inputs of each kind
+	@echo "SEED=$(SEED)"
+	PROPTEST_CASES=$(CASES) PROPTEST_RNG_SEED=$(SEED) \
+		cargo nextest run --locked --cargo-profile fuzz --profile fuzz -p kit -p gateway --lib fuzz::
+
 .PHONY: bench
 bench: ## Measure what the suite costs, as ratios
 	cargo bench --locked -p benches

@@ -14,12 +14,16 @@ mod accept;
 mod address;
 mod asset;
 mod body;
+#[cfg(test)]
+mod chance;
 mod codec;
 mod condition;
 mod config;
 mod cors;
 mod encoding;
 mod field;
+#[cfg(test)]
+mod fuzz;
 mod gateway;
 mod grpc;
 mod impatient;

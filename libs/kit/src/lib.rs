@@ -17,6 +17,8 @@ pub mod databases;
 pub mod db;
 pub mod error;
 pub mod etag;
+#[cfg(test)]
+mod fuzz;
 pub mod health;
 pub mod id;
 pub mod mask;
