@@ -2,6 +2,8 @@
 
     pip install grpcio grpcio-reflection
     GRPC=127.0.0.1:50051 PASSWORD=… python3 grpc_loop.py
+
+Where every part of the suite runs on its own, `GRPC` names all of them: `GRPC=auth:50051,equipment:50051,…`.
 """
 
 import os
@@ -13,14 +15,20 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-channel = grpc.insecure_channel(os.environ.get("GRPC", "127.0.0.1:50051"))
-pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+# Each service, with the channel and the types of the server that has it.
+services = {}
+for address in os.environ.get("GRPC", "127.0.0.1:50051").split(","):
+    channel = grpc.insecure_channel(address)
+    database = ProtoReflectionDescriptorDatabase(channel)
+    pool = DescriptorPool(database)
+    services.update({name: (channel, pool) for name in database.get_services()})
 metadata = []
 
 
 def call(method, **request):
     """Calls `flightline.auth.v1.AuthService/CreateToken` with a message given as JSON would have it."""
     service, name = method.split("/")
+    channel, pool = services[service]
     descriptor = pool.FindServiceByName(service).methods_by_name[name]
     request = ParseDict(request, GetMessageClass(descriptor.input_type)())
     rpc = channel.unary_unary(

@@ -7,10 +7,6 @@ use testkit::{Engine, World};
 
 use crate::site::{PASSWORD, Site};
 
-async fn site() -> Site {
-    Site::whole(World::new(Engine::Sqlite).await).await
-}
-
 /// A file or folder of the repository.
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
@@ -18,11 +14,7 @@ fn path(name: &str) -> PathBuf {
 
 fn command(program: impl Into<PathBuf>, arguments: &[&str], site: &Site) -> Command {
     let mut command = Command::new(program.into());
-    command
-        .args(arguments)
-        .env("URL", &site.http)
-        .env("GRPC", site.grpc[0].trim_start_matches("http://"))
-        .env("PASSWORD", PASSWORD);
+    command.args(arguments).env("URL", &site.http).env("PASSWORD", PASSWORD);
     command
 }
 
@@ -48,51 +40,98 @@ fn example(file: &str) -> String {
     path("docs/api/examples").join(file).display().to_string()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn python_does_it_over_rest() {
-    let site = site().await;
-    does_the_first_loop(command("python3", &[&example("rest_loop.py")], &site)).await;
+/// A caller of the shell's example at `url`, which has no reflection if it is the REST port.
+fn shell(caller: &str, url: &str, site: &Site) -> Command {
+    let mut shell = command(example("grpc-loop.sh"), &[caller], site);
+    shell.env("ADDRESS", address(url));
+    if url == site.http {
+        shell.env("PROTOS", path("proto"));
+    }
+    shell
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn python_does_it_over_grpc_with_reflection() {
-    let site = site().await;
-    let python = path("target/tools/python/bin/python");
-    does_the_first_loop(command(python, &[&example("grpc_loop.py")], &site)).await;
+fn address(url: &str) -> &str {
+    url.trim_start_matches("http://")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn node_does_it_over_grpc() {
-    let site = site().await;
-    does_the_first_loop(command("node", &[&example("node/grpc-loop.js")], &site)).await;
+/// Defines tests that run with the gateway in the process of the services, and with every part in one of its own.
+macro_rules! wherever_the_gateway_runs {
+    ($(async fn $name:ident($site:ident: Site) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            async fn run($site: Site) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn in_one_process() {
+                run(Site::whole(World::new(Engine::Sqlite).await).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn in_parts() {
+                run(Site::parts(World::new(Engine::Sqlite).await).await).await;
+            }
+        }
+    )+};
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn grpcurl_does_it() {
-    let site = site().await;
-    does_the_first_loop(command(example("grpcurl-loop.sh"), &[], &site)).await;
-}
+wherever_the_gateway_runs! {
+    async fn python_does_it_over_rest(site: Site) {
+        does_the_first_loop(command("python3", &[&example("rest_loop.py")], &site)).await;
+    }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn buf_curl_does_it_over_grpc() {
-    let site = site().await;
-    let mut buf = command(example("buf-curl-loop.sh"), &[], &site);
-    buf.env("URL", &site.grpc[0]).env("PROTOCOL", "grpc");
-    does_the_first_loop(buf).await;
+    async fn python_does_it_over_grpc_with_reflection(site: Site) {
+        let python = path("target/tools/python/bin/python");
+        let addresses: Vec<_> = site.grpc.iter().map(|url| address(url)).collect();
+        let mut python = command(python, &[&example("grpc_loop.py")], &site);
+        python.env("GRPC", addresses.join(","));
+        does_the_first_loop(python).await;
+    }
+
+    async fn node_does_it_over_grpc(site: Site) {
+        let mut node = command("node", &[&example("node/grpc-loop.js")], &site);
+        node.env("GRPC", address(&site.http));
+        does_the_first_loop(node).await;
+    }
+
+    async fn grpcurl_does_it(site: Site) {
+        does_the_first_loop(shell("grpcurl", &site.http, &site)).await;
+    }
+
+    async fn buf_curl_does_it_over_grpc(site: Site) {
+        does_the_first_loop(shell("grpc", &site.http, &site)).await;
+    }
+
+    async fn buf_curl_does_it_over_grpc_web(site: Site) {
+        does_the_first_loop(shell("grpcweb", &site.http, &site)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_typed_client_is_made_from_the_document_and_keeps_its_word() {
-    let site = site().await;
-    let npm = |arguments: &[&str]| {
-        let mut npm = command("npm", arguments, &site);
-        npm.current_dir(path("clients/typescript"));
-        npm
-    };
-    let document = format!("{}/openapi.json", site.http);
-    printed(npm(&["run", "--silent", "generate", "--", &document])).await;
+    for site in [
+        Site::whole(World::new(Engine::Sqlite).await).await,
+        Site::parts(World::new(Engine::Sqlite).await).await,
+    ] {
+        let npm = |arguments: &[&str]| {
+            let mut npm = command("npm", arguments, &site);
+            npm.current_dir(path("clients/typescript"));
+            npm
+        };
+        let document = format!("{}/openapi.json", site.http);
+        printed(npm(&["run", "--silent", "generate", "--", &document])).await;
 
-    let out = printed(npm(&["test", "--silent"])).await;
+        let out = printed(npm(&["test", "--silent"])).await;
 
-    assert!(out.contains("# fail 0") && !out.contains("# pass 0"), "{out}");
+        assert!(out.contains("# fail 0") && !out.contains("# pass 0"), "{out}");
+    }
+}
+
+/// The port of all services says by reflection what there is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shell_does_it_with_reflection() {
+    let site = Site::whole(World::new(Engine::Sqlite).await).await;
+    for caller in ["grpcurl", "grpc"] {
+        does_the_first_loop(shell(caller, &site.grpc[0], &site)).await;
+    }
 }
