@@ -56,7 +56,7 @@ pub struct Config {
     #[arg(long, env = "FLIGHTLINE_HTTP_DEADLINE_SECONDS", default_value = "10", value_parser = seconds)]
     pub http_deadline_seconds: Duration,
 
-    /// Seconds between the comments that keep a quiet event stream open.
+    /// Seconds between the comments or empty lines that keep a quiet stream open.
     #[arg(long, env = "FLIGHTLINE_HTTP_KEEP_ALIVE_SECONDS", default_value = "15", value_parser = seconds)]
     pub http_keep_alive_seconds: Duration,
 

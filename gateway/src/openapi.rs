@@ -116,7 +116,8 @@ const ABOUT: &str = "Equipment, the work on it, the readings of its machines and
 - Times are RFC 3339 and answered in UTC. What is zero or empty is answered, what is absent is left out.
 - Lists come in pages: send `next_page_token` as `page_token` with the same filter until it is empty.
 - `If-Match` makes a write conditional on the `ETag` that was read; `Idempotency-Key` makes a creation safe to send again.
-- Streams are a line of JSON for each record, or server-sent events on `Accept: text/event-stream`. A browser's `EventSource`
+- Streams are a line of JSON for each record, or server-sent events on `Accept: text/event-stream`. An empty line, or a comment,
+  only says that a quiet stream is alive. A browser's `EventSource`
   can't send `Authorization`: it gets a ticket by `POST /api/stream/ticket` and sends it as `ticket` in the query. When one
   closes with an error, get another ticket and go on with the last event's id as `resume_token`.
 - Whatever goes wrong is answered as `application/problem+json` (RFC 9457): programs decide by `reason`, and every wrong

@@ -19,7 +19,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 /// How the records of a stream are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// A line each; an error is the last, as `{"error": …}`.
+    /// A line each; an error is the last, as `{"error": …}`. An empty line says nothing.
     Lines,
     /// An event each; an error is the last, as an event called `error`.
     Events,
@@ -64,9 +64,7 @@ impl Records {
         }
         tokio::select! {
             () = self.shutdown.cancelled() => None,
-            _ = self.keep_alive.tick(), if self.form == Form::Events => {
-                Some(Bytes::from_static(b": keep-alive\n\n"))
-            }
+            _ = self.keep_alive.tick() => Some(self.form.sign_of_life()),
             message = self.messages.message() => {
                 self.keep_alive.reset();
                 self.record(message).transpose().map(|record| record.unwrap_or_else(|problem| {
@@ -110,6 +108,14 @@ impl Form {
             Self::Events => [b"id: ", resume_token.as_bytes(), b"\ndata: ", json, b"\n\n"].concat(),
         }
         .into()
+    }
+
+    /// What says nothing, so that nobody on the way takes a quiet stream for a dead one.
+    fn sign_of_life(self) -> Bytes {
+        Bytes::from_static(match self {
+            Self::Lines => b"\n",
+            Self::Events => b": keep-alive\n\n",
+        })
     }
 
     fn error(self, problem: &[u8]) -> Bytes {

@@ -24,3 +24,4 @@ mod site;
 mod storm;
 mod stream;
 mod ticket;
+mod walk;

@@ -6,6 +6,7 @@ mod body;
 mod condition;
 mod conventions;
 mod cors;
+mod design;
 mod edge;
 mod encoding;
 mod garbage;

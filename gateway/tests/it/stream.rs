@@ -137,15 +137,19 @@ async fn who_says_in_the_header_who_they_are_needs_no_ticket() {
 }
 
 #[tokio::test]
-async fn a_quiet_event_stream_is_kept_alive_beyond_the_deadline_of_calls() {
-    let world = World::trial(|_| Reply::Open(vec![]));
-    let response = world.gateway.clone().oneshot(watch("text/event-stream")).await.unwrap();
-    let mut body = response.into_body();
+async fn a_quiet_stream_is_kept_alive_beyond_the_deadline_of_calls() {
+    for (form, sign_of_life) in
+        [("text/event-stream", ": keep-alive\n\n"), ("application/x-ndjson", "\n")]
+    {
+        let world = World::trial(|_| Reply::Open(vec![]));
+        let response = world.gateway.clone().oneshot(watch(form)).await.unwrap();
+        let mut body = response.into_body();
 
-    // A comment each 50 ms outlives the 300 ms that a call may take.
-    for _ in 0..8 {
-        let frame = body.frame().await.unwrap().unwrap();
-        assert_eq!(frame.into_data().unwrap(), ": keep-alive\n\n");
+        // One each 50 ms outlives the 300 ms that a call may take.
+        for _ in 0..8 {
+            let frame = body.frame().await.unwrap().unwrap();
+            assert_eq!(frame.into_data().unwrap(), sign_of_life);
+        }
     }
 }
 

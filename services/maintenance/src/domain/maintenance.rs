@@ -154,8 +154,7 @@ impl Maintenance {
         Ok(true)
     }
 
-    /// Refuses a wish for other equipment or another task. It counts where `mask` names it: in an update of everything
-    /// they may be left out.
+    /// Refuses a wish for other equipment or another task. They may be left out, but where `mask` names them.
     pub fn check_subject(
         &self,
         equipment_id: Option<EquipmentId>,
@@ -163,10 +162,11 @@ impl Maintenance {
         mask: &Mask,
     ) -> Result<()> {
         let refuse = |field: &str| Err(Error::invalid(format!("record.{field}"), "can't change"));
-        if mask.lists("equipment_id") && equipment_id != Some(self.equipment_id) {
+        let own = Some(self.equipment_id);
+        if equipment_id != own && (equipment_id.is_some() || mask.lists("equipment_id")) {
             return refuse("equipment_id");
         }
-        if mask.lists("task_id") && task_id != self.task_id {
+        if task_id != self.task_id && (task_id.is_some() || mask.lists("task_id")) {
             return refuse("task_id");
         }
         Ok(())

@@ -133,6 +133,7 @@ pub async fn update(service: &Service, call: Call<pb::UpdateAlertRequest>) -> Re
 
     let mut tx = service.db.begin("update alert").await?;
     let before = lock(&mut tx, id, &wire.etag).await?;
+    check_same(&before, &wire)?;
     let mut alert = before.clone();
     alert.severity = mask.take("severity", severity).unwrap_or(alert.severity);
     alert.message = mask.take("message", wire.message).unwrap_or(alert.message);
@@ -169,6 +170,26 @@ async fn lock(tx: &mut Tx, id: AlertId, etag: &str) -> Result<Alert> {
         return Err(Error::Stale("the alert was changed meanwhile"));
     }
     Ok(alert)
+}
+
+/// Refuses that an alert becomes another's, or tells of another value or time. What is left out stays.
+fn check_same(alert: &Alert, wire: &pb::Alert) -> Result<()> {
+    let equipment_id = Some(wire.equipment_id.as_str()).filter(|id| !id.is_empty());
+    let equipment_id = EquipmentId::parse_optional("alert.equipment_id", equipment_id)?;
+    let raised_at = Timestamp::parse_optional("alert.raised_at", wire.raised_at.as_ref())?;
+    let differs = |given: Option<f64>, own| given.is_some() && given != own;
+    for (field, is_another) in [
+        ("equipment_id", equipment_id.is_some_and(|id| id != alert.equipment_id)),
+        ("metric", !wire.metric.is_empty() && wire.metric != alert.metric),
+        ("value", differs(wire.value, alert.value)),
+        ("threshold", differs(wire.threshold, alert.threshold)),
+        ("raised_at", raised_at.is_some_and(|at| at != alert.raised_at)),
+    ] {
+        if is_another {
+            return Err(Error::invalid(format!("alert.{field}"), "can't change"));
+        }
+    }
+    Ok(())
 }
 
 /// Writes an alert to the change log.

@@ -1,0 +1,207 @@
+//! What api.md and API-DESIGN.md say of one resource, tried at every operation that the document has, with the services behind
+//! it.
+
+use prost_reflect::{DescriptorPool, Value as Proto};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::{
+    rest::{Rest, text},
+    site::{PASSWORD, Site},
+};
+
+/// An id that nothing has.
+const NOBODY: &str = "018f0000-0000-7000-8000-000000000000";
+
+/// One verb and path of the document.
+struct Operation {
+    method: Method,
+    template: String,
+    described: Value,
+}
+
+/// One thing of every kind, by the path of its kind.
+struct Things(Vec<(&'static str, String)>);
+
+impl Things {
+    async fn new(admin: &Rest) -> Self {
+        let make = async |path: &'static str, body: Value| {
+            (path, text(&admin.post(path, &body).await.created(), "id"))
+        };
+        let user = json!({ "username": "eve", "email": "eve@example.org", "password": PASSWORD });
+        let pump = make("/api/equipment", json!({ "name": "Pump" })).await;
+        let of_pump = |mut body: Value| {
+            body["equipment_id"] = pump.1.as_str().into();
+            body
+        };
+        let rule = json!({ "name": "Hot", "metric": "heat", "condition": "ABOVE", "threshold": 9 });
+        let alert = json!({ "message": "Smoke", "metric": "heat", "value": 0.30000000000000004 });
+        Self(vec![
+            make("/api/users", user).await,
+            make("/api/tasks", of_pump(json!({ "title": "Grease it" }))).await,
+            make("/api/maintenance", of_pump(json!({ "work_done": "Greased" }))).await,
+            make("/api/data", of_pump(json!({ "metrics": { "heat": 7 } }))).await,
+            make("/api/rules", of_pump(rule)).await,
+            make("/api/alerts", of_pump(alert)).await,
+            pump,
+        ])
+    }
+
+    /// The path of the thing that `template` leads to.
+    fn path(&self, template: &str) -> String {
+        // Other names of two kinds.
+        let template = template.replace("technicians", "users").replace("equipments", "equipment");
+        let kind = template.split("/{").next().unwrap();
+        let thing = self.0.iter().find(|(path, _)| *path == kind);
+        let (_, id) = thing.unwrap_or_else(|| panic!("make one for {template}"));
+        at(&template, id)
+    }
+}
+
+/// `template` with `id` in the place of its variable.
+fn at(template: &str, id: &str) -> String {
+    let segments = template.split('/');
+    let segments = segments.map(|segment| if segment.starts_with('{') { id } else { segment });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+async fn operations(rest: &Rest) -> Vec<Operation> {
+    let document = rest.get("/openapi.json").await.ok();
+    let mut operations = Vec::new();
+    for (template, verbs) in document["paths"].as_object().unwrap() {
+        for (verb, described) in verbs.as_object().unwrap() {
+            operations.push(Operation {
+                method: verb.to_uppercase().parse().unwrap(),
+                template: template.clone(),
+                described: described.clone(),
+            });
+        }
+    }
+    assert!(80 < operations.len());
+    operations
+}
+
+impl Operation {
+    /// A body that the operation takes, if it takes one.
+    fn body(&self) -> Option<Value> {
+        let media = &self.described["requestBody"]["content"]["application/json"];
+        let media = media.as_object()?;
+        Some(media.get("example").cloned().unwrap_or_else(|| json!({})))
+    }
+}
+
+crate::everywhere! {
+    async fn what_is_not_there_is_404_whatever_is_done_to_it(site: Site) {
+        let admin = site.admin().await;
+        let mut others = Vec::new();
+        for operation in operations(&admin).await {
+            if !operation.template.contains('{') {
+                continue;
+            }
+            let path = at(&operation.template, NOBODY);
+            let answer = admin.send(operation.method.clone(), &path, operation.body().as_ref(), &[]).await;
+            if answer.status != StatusCode::NOT_FOUND {
+                others.push(format!("{} {path}: {}", operation.method, answer.body));
+            }
+            assert_eq!(answer.headers["content-type"], "application/problem+json", "{path}");
+        }
+        assert!(others.is_empty(), "{others:#?}");
+    }
+
+    async fn what_the_client_has_already_is_not_sent_again(site: Site) {
+        let admin = site.admin().await;
+        let things = Things::new(&admin).await;
+        let mut count = 0;
+        for operation in operations(&admin).await {
+            if operation.method != Method::GET || operation.described["responses"].get("304").is_none() {
+                continue;
+            }
+            let path = if operation.template.contains('{') { things.path(&operation.template) } else { operation.template };
+            let get = async |known: &str| admin.send(Method::GET, &path, None, &[("if-none-match", known)]).await;
+            let first = get("\"another\"").await;
+            let etag = first.headers["etag"].to_str().unwrap().to_owned();
+            assert_eq!(first.body["etag"], etag.trim_matches('"'), "{path}");
+
+            for known in [&etag, &format!("W/{etag}"), &format!("\"another\", {etag}"), "*"] {
+                let again = get(known).await;
+                assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{path}");
+                assert_eq!((&again.body, &again.headers["etag"]), (&Value::Null, &first.headers["etag"]), "{path}");
+            }
+            count += 1;
+        }
+        assert!(8 <= count, "{count}");
+    }
+
+    async fn a_patch_that_says_nothing_changes_nothing(site: Site) {
+        let admin = site.admin().await;
+        let things = Things::new(&admin).await;
+        let is_update = |it: &Operation| it.method == Method::PATCH && it.template.ends_with('}');
+        for operation in operations(&admin).await.iter().filter(|it| is_update(it)) {
+            let path = things.path(&operation.template);
+            let before = admin.get(&path).await.ok();
+
+            let answered = admin.send(Method::PATCH, &path, Some(&json!({})), &[]).await.ok();
+
+            assert_eq!((&answered, &admin.get(&path).await.ok()), (&before, &before), "{path}");
+        }
+    }
+
+    async fn what_cannot_change_may_be_left_out_of_a_put_and_is_refused_if_it_differs(site: Site) {
+        let admin = site.admin().await;
+        let things = Things::new(&admin).await;
+        let mut tried = Vec::new();
+        for (path, field) in immutable() {
+            let path = things.path(&path);
+            let read = admin.get(&path).await.ok();
+            // What was read can be sent back as it is.
+            admin.send(Method::PUT, &path, Some(&read), &[]).await.ok();
+
+            let mut without = read.clone();
+            for name in ["etag", &field] {
+                without.as_object_mut().unwrap().remove(name);
+            }
+            let after = admin.send(Method::PUT, &path, Some(&without), &[]).await.ok();
+            assert_eq!(after[&field], read[&field], "{path} {field}");
+
+            let mut other = without;
+            other[&field] = match field.as_str() {
+                "equipment_id" | "task_id" => NOBODY.into(),
+                "metric" => "cold".into(),
+                "recorded_at" | "raised_at" => "2001-02-03T04:05:06Z".into(),
+                "password" => "another horse battery staple".into(),
+                _ => 5.into(),
+            };
+            for verb in [Method::PUT, Method::PATCH] {
+                let refused = admin.send(verb, &path, Some(&other), &[]).await.with(StatusCode::BAD_REQUEST);
+                assert_eq!(refused["errors"][0]["field"], field.as_str(), "{path}: {refused}");
+            }
+            assert_eq!(admin.get(&path).await.ok()[&field], read[&field], "{path} {field}");
+            tried.push(field);
+        }
+        assert!(10 <= tried.len(), "{tried:?}");
+    }
+}
+
+/// The `PUT` of every resource with fields that can't change, and such a field.
+fn immutable() -> Vec<(String, String)> {
+    let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();
+    let http = pool.get_extension_by_name("google.api.http").unwrap();
+    let behavior = pool.get_extension_by_name("google.api.field_behavior").unwrap();
+    let mut found = Vec::new();
+    let methods = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+    for method in methods.filter(|method| method.name().starts_with("Update")) {
+        let options = method.options();
+        let rule = options.get_extension(&http);
+        let rule = rule.as_message().unwrap();
+        let text = |name: &str| rule.get_field_by_name(name).unwrap().as_str().unwrap().to_owned();
+        let resource = method.input().get_field_by_name(&text("body")).unwrap();
+        for field in resource.kind().as_message().unwrap().fields() {
+            let options = field.options();
+            let is_fixed = options.get_extension(&behavior);
+            if is_fixed.as_list().unwrap().contains(&Proto::EnumNumber(5)) {
+                found.push((text("patch"), field.name().to_owned()));
+            }
+        }
+    }
+    found
+}
