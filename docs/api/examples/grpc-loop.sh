@@ -3,9 +3,10 @@
 #
 #     ADDRESS=127.0.0.1:50051 PASSWORD=… ./grpc-loop.sh grpcurl
 #     ADDRESS=127.0.0.1:50051 PASSWORD=… ./grpc-loop.sh grpc
-#     ADDRESS=127.0.0.1:8000 PROTOS=../../../proto PASSWORD=… ./grpc-loop.sh grpcweb
+#     ADDRESS=127.0.0.1:8000 PROTOS=flightline.binpb PASSWORD=… ./grpc-loop.sh grpcweb
 #
-# The gRPC port says by reflection what there is. The REST port speaks gRPC and gRPC-Web, too, and there the .proto files say it.
+# The gRPC port says by reflection what there is. The REST port speaks gRPC and gRPC-Web, too, and there the .proto files say it,
+# as `buf build ../../../proto --output flightline.binpb` packs them.
 set -euo pipefail
 ADDRESS=${ADDRESS:-127.0.0.1:50051}
 TOKEN=
@@ -13,11 +14,7 @@ TOKEN=
 # call package.Service/Method '{"field": "value"}': answers JSON, with names in lowerCamelCase.
 case ${1:-grpcurl} in
   grpcurl)
-    SCHEMA=()
-    if [ -n "${PROTOS:-}" ]; then
-      SCHEMA=(-import-path "$PROTOS")
-      for FILE in $(cd "$PROTOS" && echo flightline/*/v1/*.proto); do SCHEMA+=(-proto "$FILE"); done
-    fi
+    SCHEMA=(${PROTOS:+-protoset "$PROTOS"})
     call() {
       grpcurl -plaintext "${SCHEMA[@]}" -emit-defaults -H "authorization: Bearer $TOKEN" -d "$2" "$ADDRESS" "flightline.$1"
     }

@@ -40,14 +40,21 @@ fn example(file: &str) -> String {
     path("docs/api/examples").join(file).display().to_string()
 }
 
-/// A caller of the shell's example at `url`, which has no reflection if it is the REST port.
-fn shell(caller: &str, url: &str, site: &Site) -> Command {
+/// The shell's example does it at `url`, which has no reflection if it is the REST port.
+async fn the_shell_does_it(caller: &str, url: &str, site: &Site) {
     let mut shell = command(example("grpc-loop.sh"), &[caller], site);
     shell.env("ADDRESS", address(url));
+    let protos = std::env::temp_dir().join(format!("protos-{}.binpb", std::process::id()));
     if url == site.http {
-        shell.env("PROTOS", path("proto"));
+        std::fs::write(&protos, proto::DESCRIPTORS).unwrap();
+        shell.env("PROTOS", &protos);
     }
-    shell
+
+    does_the_first_loop(shell).await;
+
+    if url == site.http {
+        std::fs::remove_file(&protos).unwrap();
+    }
 }
 
 fn address(url: &str) -> &str {
@@ -95,15 +102,15 @@ wherever_the_gateway_runs! {
     }
 
     async fn grpcurl_does_it(site: Site) {
-        does_the_first_loop(shell("grpcurl", &site.http, &site)).await;
+        the_shell_does_it("grpcurl", &site.http, &site).await;
     }
 
     async fn buf_curl_does_it_over_grpc(site: Site) {
-        does_the_first_loop(shell("grpc", &site.http, &site)).await;
+        the_shell_does_it("grpc", &site.http, &site).await;
     }
 
     async fn buf_curl_does_it_over_grpc_web(site: Site) {
-        does_the_first_loop(shell("grpcweb", &site.http, &site)).await;
+        the_shell_does_it("grpcweb", &site.http, &site).await;
     }
 }
 
@@ -132,6 +139,6 @@ async fn the_typed_client_is_made_from_the_document_and_keeps_its_word() {
 async fn the_shell_does_it_with_reflection() {
     let site = Site::whole(World::new(Engine::Sqlite).await).await;
     for caller in ["grpcurl", "grpc"] {
-        does_the_first_loop(shell(caller, &site.grpc[0], &site)).await;
+        the_shell_does_it(caller, &site.grpc[0], &site).await;
     }
 }

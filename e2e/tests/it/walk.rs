@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     rest::{Rest, text},
-    site::{PASSWORD, Site},
+    site::PASSWORD,
 };
 
 /// An id that nothing has.
@@ -93,13 +93,19 @@ impl Operation {
 crate::everywhere! {
     async fn what_is_not_there_is_404_whatever_is_done_to_it(site: Site) {
         let admin = site.admin().await;
+        let me = text(&admin.get("/api/users/me").await.ok(), "id");
         let mut others = Vec::new();
         for operation in operations(&admin).await {
-            if !operation.template.contains('{') {
+            // Whoever changes a password is in the path: another is no business of theirs, there or not.
+            if !operation.template.contains('{') || operation.template.ends_with("/password") {
                 continue;
             }
             let path = at(&operation.template, NOBODY);
-            let answer = admin.send(operation.method.clone(), &path, operation.body().as_ref(), &[]).await;
+            let mut body = operation.body();
+            if operation.template.ends_with("/assign") {
+                body = Some(json!({ "assignee_id": me }));
+            }
+            let answer = admin.send(operation.method.clone(), &path, body.as_ref(), &[]).await;
             if answer.status != StatusCode::NOT_FOUND {
                 others.push(format!("{} {path}: {}", operation.method, answer.body));
             }

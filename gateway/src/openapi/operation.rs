@@ -113,7 +113,8 @@ impl<'a, 's> Operations<'a, 's> {
             BodyRule::Field(field, resource) => {
                 let schema = self.schemas.message(resource, form)?;
                 let is_required = self.schemas.is_required(field, Form::Input);
-                (schema, is_required, example(resource, &|_| true)?)
+                let is_shown = |field: &FieldDescriptor| !self.schemas.is_hidden(field, form);
+                (schema, is_required, example(resource, &is_shown)?)
             }
         };
         let mut media = json!({ "schema": schema });

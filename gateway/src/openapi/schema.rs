@@ -121,7 +121,7 @@ impl<'a> Schemas<'a> {
     }
 
     /// What comes in alone is in no answer; if it can't change either, in no update.
-    fn is_hidden(&self, field: &FieldDescriptor, form: Form) -> bool {
+    pub fn is_hidden(&self, field: &FieldDescriptor, form: Form) -> bool {
         let is = |behavior| self.options.is(field, behavior);
         match form {
             Form::Answer => is(Behavior::InputOnly),

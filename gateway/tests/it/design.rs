@@ -1,6 +1,6 @@
 //! docs/api/API-DESIGN.md, "A method", held against every method that there is.
 
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MethodDescriptor, Value};
 
 /// One verb and path of a method.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,5 +100,29 @@ fn a_method_is_one_of_the_five_or_a_verb_or_a_quirk_that_is_written_down() {
         });
         let is_quirk = quirks.contains(&format!("`{}`", method.name()));
         assert_eq!(fits, !is_quirk, "{}: {rules:?}", method.name());
+    }
+}
+
+/// Otherwise the document would ask its reader for what the service gives.
+#[test]
+fn a_resource_in_a_body_says_which_fields_are_the_services_to_give() {
+    let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();
+    let http = pool.get_extension_by_name("google.api.http").unwrap();
+    let behavior = pool.get_extension_by_name("google.api.field_behavior").unwrap();
+    for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
+        let options = method.options();
+        let rule = options.get_extension(&http);
+        let body = rule.as_message().unwrap().get_field_by_name("body").unwrap();
+        let Some(field) = method.input().get_field_by_name(body.as_str().unwrap()) else {
+            continue;
+        };
+        let Kind::Message(resource) = field.kind() else { continue };
+        for name in ["id", "created_at", "updated_at"] {
+            let Some(field) = resource.get_field_by_name(name) else { continue };
+            let options = field.options();
+            let behaviors = options.get_extension(&behavior);
+            let is_output_only = behaviors.as_list().unwrap().contains(&Value::EnumNumber(3));
+            assert!(is_output_only, "{} needs a field_behavior", field.full_name());
+        }
     }
 }
