@@ -37,7 +37,7 @@ testkit::both! {
     async fn a_changed_rule_clears_its_open_alerts_and_looks_anew(world: World) {
         let suite = Suite::start(world).await;
         let id = suite.machine("pump").await;
-        let rule = suite.rule(below(&id, 50.0, 0.0)).await;
+        let rule = suite.rule(Rule { open_task: false, ..below(&id, 50.0, 0.0) }).await;
         suite.send(temperature(&id, 1, 40.0)).await.unwrap();
 
         let changed = Rule { threshold: Some(30.0), ..rule.clone() };
