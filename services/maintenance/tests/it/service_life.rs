@@ -200,10 +200,9 @@ testkit::both! {
         wait_until(&world, january(4, 0.0));
         let pump = installed(&world, &suite, Some("2026-01-03")).await;
         wait_until(&world, january(5, 0.0));
-        let request = |start_time: Timestamp, end_time: Timestamp| GetServiceLifeRequest {
-            start_time: Some(start_time.into()),
-            end_time: Some(end_time.into()),
-            ..of(&pump)
+        let request = |start: Timestamp, end: Timestamp| {
+            let (start_time, end_time) = (Some(start.into()), Some(end.into()));
+            GetServiceLifeRequest { start_time, end_time, ..of(&pump) }
         };
 
         let answer = life(&world, &suite, request(january(1, 0.0), january(5, 0.0))).await.unwrap();
