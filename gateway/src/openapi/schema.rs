@@ -142,7 +142,7 @@ impl<'a> Schemas<'a> {
             schema["writeOnly"] = true.into();
         }
         // To leave a field out and to give it as null is the same, but to a field that must be given.
-        let as_given = if form == Form::Patch { Form::Input } else { form };
+        let as_given = if form == Form::Patch { Form::Put } else { form };
         if form != Form::Answer && !self.is_required(field, as_given) {
             schema = nullable(schema);
         }

@@ -194,9 +194,14 @@ testkit::both! {
             severity: Severity::Info.into(),
             message: "Steam.".into(),
             comment: "Only steam.".into(),
-            equipment_id: "018f0000-0000-7000-8000-000000000001".into(),
             ..old.clone()
         };
+        let nobody = "018f0000-0000-7000-8000-000000000001".to_owned();
+        let moved = Alert { equipment_id: nobody, ..sent.clone() };
+        for mask in [&["severity", "equipment_id"][..], &["severity"], &[]] {
+            let refused = suite.update(moved.clone(), mask).await.unwrap_err();
+            assert_eq!(refused.code(), Code::InvalidArgument, "{mask:?}");
+        }
         let one = suite.update(sent.clone(), &["severity", "equipment_id"]).await.unwrap();
         let expected = Alert {
             severity: Severity::Info.into(),
