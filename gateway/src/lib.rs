@@ -55,7 +55,7 @@ pub use config::Config;
 pub use cors::Origins;
 pub use gateway::Gateway;
 pub use proxies::Proxies;
-pub use server::run;
+pub use server::{PROTOCOLS, run};
 
 use anyhow::Context;
 use kit::peer::{Peers, Place};

@@ -9,7 +9,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
-use kit::peer::Peers;
+use kit::{peer::Peers, tls};
 use rand::RngExt;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -36,7 +36,11 @@ const PING_WITHIN: Duration = Duration::from_secs(20);
 /// How far ages are spread, so that clients that came together don't all come again together.
 const AGE_SPREAD: std::ops::Range<f64> = 0.9..1.1;
 
-/// Serves the public surface on `listener` until `shutdown` is cancelled, then lets requests under way finish.
+/// What is spoken on the public port in TLS.
+pub const PROTOCOLS: tls::Protocols = &[b"h2", b"http/1.1"];
+
+/// Serves the public surface on `listener` until `shutdown` is cancelled, then lets requests under way finish. Without
+/// `tls`, it speaks plaintext.
 ///
 /// # Errors
 ///
@@ -45,10 +49,11 @@ pub async fn run(
     config: Config,
     peers: Peers,
     listener: TcpListener,
+    tls: Option<tls::Port>,
     shutdown: CancellationToken,
 ) -> Result<()> {
     let gateway = Gateway::new(proto::DESCRIPTORS, &peers, config.clone(), shutdown.clone())?;
-    let server = Arc::new(Server::new(gateway, config.clone(), shutdown.clone()));
+    let server = Arc::new(Server::new(gateway, config.clone(), tls, shutdown.clone()));
     let places = Places::new(&config);
     let connections = TaskTracker::new();
 
@@ -125,12 +130,18 @@ struct Server {
     gateway: Gateway,
     protocol: Builder<TokioExecutor>,
     config: Config,
+    tls: Option<tls::Port>,
     shutdown: CancellationToken,
     force: CancellationToken,
 }
 
 impl Server {
-    fn new(gateway: Gateway, config: Config, shutdown: CancellationToken) -> Self {
+    fn new(
+        gateway: Gateway,
+        config: Config,
+        tls: Option<tls::Port>,
+        shutdown: CancellationToken,
+    ) -> Self {
         let mut protocol = Builder::new(TokioExecutor::new());
         protocol
             .http1()
@@ -143,7 +154,23 @@ impl Server {
             .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_WITHIN);
-        Self { gateway, protocol, config, shutdown, force: CancellationToken::new() }
+        Self { gateway, protocol, config, tls, shutdown, force: CancellationToken::new() }
+    }
+
+    /// The connection, once its client has greeted, if it does so in the time that a head may take.
+    async fn greeted(&self, stream: TcpStream) -> Option<tls::Stream> {
+        let Some(tls) = &self.tls else { return Some(tls::Stream::Plain(stream)) };
+        let greeted = tokio::select! {
+            greeted = timeout(self.config.http_header_seconds, tls.greet(stream)) => greeted,
+            () = self.shutdown.cancelled() => return None,
+        };
+        let error = match greeted {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => error,
+            Err(elapsed) => elapsed.into(),
+        };
+        tracing::debug!(%error, "a connection was refused");
+        None
     }
 
     /// Serves one connection to its end.
@@ -153,6 +180,7 @@ impl Server {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
+        let Some(stream) = self.greeted(stream).await else { return };
         let ending = self.shutdown.child_token();
         let under_way = UnderWay::default();
         let gateway = self.gateway.of_connection(address, ending.clone());

@@ -72,21 +72,27 @@ fn first_calls(config: &Config, running: &Running, http: &str, grpc: &str) -> St
     let username = first.map_or(&config.auth.admin_username, |admin| &admin.username);
     let generated = first.and_then(|admin| admin.password.as_ref());
     let password = generated.map_or("…", |password| password.reveal());
+    // Who knows the authority is for the person to say.
+    let authority = if http.starts_with("https") { " --cacert authority.pem" } else { "" };
+    let grpc = match running.grpc_url() {
+        Some(url) if url.starts_with("https") => format!("-cacert authority.pem {grpc}"),
+        _ => format!("-plaintext {grpc}"),
+    };
     format!(
         r#"
 Try it:
 
-  curl {http}/api/token -H 'Content-Type: application/json' \
+  curl{authority} {http}/api/token -H 'Content-Type: application/json' \
     -d '{{"username": "{username}", "password": "{password}"}}'
   TOKEN=…  # its "access"
-  curl {http}/api/equipment -H "Authorization: Bearer $TOKEN"
-  grpcurl -plaintext {grpc} list
+  curl{authority} {http}/api/equipment -H "Authorization: Bearer $TOKEN"
+  grpcurl {grpc} list
 "#
     )
 }
 
 fn bare(url: &str) -> &str {
-    url.trim_start_matches("http://")
+    url.trim_start_matches("http://").trim_start_matches("https://")
 }
 
 #[cfg(test)]

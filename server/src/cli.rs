@@ -6,8 +6,9 @@ use clap::{Parser, Subcommand};
 use kit::process::shutdown_on_signal;
 
 use crate::{
-    Config, Part, Running, admin, backup::Backup, banner, demo, export::Export, health::Health,
-    import::Import, migrate::Migrate, moving::Move, restore::Restore,
+    Config, Part, Running, admin, backup::Backup, banner, certificates::Certificates, demo,
+    export::Export, health::Health, import::Import, migrate::Migrate, moving::Move,
+    restore::Restore,
 };
 
 /// Equipment register, work orders and telemetry.
@@ -42,6 +43,7 @@ enum Command {
     Backup(Backup),
     Restore(Restore),
     Move(Move),
+    Certificates(Certificates),
     /// Run the whole suite with a small living fleet: machines that fail, people who repair them
     Demo {
         #[command(flatten)]
@@ -68,6 +70,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backup(backup) => backup.run().await?,
         Command::Restore(restore) => restore.run().await?,
         Command::Move(moving) => moving.run().await?,
+        Command::Certificates(certificates) => certificates.run()?,
         Command::Demo { size, config } if size.is_large() => {
             demo::large::run(*config, size).await?;
         }

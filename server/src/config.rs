@@ -5,9 +5,12 @@ use std::ffi::OsString;
 use anyhow::Context;
 use auth::Secret;
 use clap::{Args, Command, FromArgMatches};
-use kit::peer::{self, Peer, Peers, Places};
+use kit::{
+    peer::{self, Peer, Peers, Places, Secure},
+    tls,
+};
 
-use crate::Part;
+use crate::{Part, tls::Tls};
 
 /// The shortest secret that is not to be guessed.
 const SECRET_LENGTH: usize = 16;
@@ -34,6 +37,9 @@ pub struct Config {
     /// What is kept.
     #[command(flatten)]
     pub telemetry: telemetry::Config,
+    /// Who hears and who may speak.
+    #[command(flatten)]
+    pub tls: Tls,
     /// The other parts.
     #[command(flatten)]
     pub neighbours: Neighbours,
@@ -87,16 +93,37 @@ impl Config {
         let command = command.mut_args(|argument| argument.env(None::<&str>));
         Self::from_arg_matches(&command.try_get_matches_from(arguments)?)
     }
+
+    /// The parts around `part`, which runs alone and itself fills its place, or around all.
+    ///
+    /// # Errors
+    ///
+    /// The address of one that it calls is missing, or a file with a certificate is no good.
+    pub async fn peers(&self, part: Option<Part>, places: &Places) -> anyhow::Result<Peers> {
+        let Some(part) = part else {
+            let unused = self.neighbours.unused();
+            if !unused.is_empty() {
+                tracing::warn!(?unused, "not looked at: every part runs in this process");
+            }
+            return Ok(places.peers());
+        };
+        self.neighbours.peers(part, places, self.tls.client().await?.as_ref())
+    }
 }
 
 impl Neighbours {
-    /// The parts around `part`, which runs alone.
+    /// The parts around `part`, which runs alone and calls them with what it has for TLS.
     ///
     /// # Errors
     ///
     /// The address of one that it calls is missing.
-    pub(crate) fn peers(&self, part: Part, places: &Places) -> anyhow::Result<Peers> {
-        let of = |other| self.peer(part, other, places);
+    fn peers(
+        &self,
+        part: Part,
+        places: &Places,
+        tls: Option<&tls::Client>,
+    ) -> anyhow::Result<Peers> {
+        let of = |other| self.peer(part, other, places, tls);
         Ok(Peers {
             auth: of(Part::Auth)?,
             equipment: of(Part::Equipment)?,
@@ -105,11 +132,23 @@ impl Neighbours {
         })
     }
 
-    fn peer(&self, part: Part, other: Part, places: &Places) -> anyhow::Result<Peer> {
+    fn peer(
+        &self,
+        part: Part,
+        other: Part,
+        places: &Places,
+        tls: Option<&tls::Client>,
+    ) -> anyhow::Result<Peer> {
         let (url, variable) = self.url(other);
         match url {
             Some(url) if part != other => {
-                peer::remote(url).with_context(|| format!("{variable} is no URL"))
+                // By what it is, and not by where it runs.
+                let secure = |client: &tls::Client| Secure {
+                    client: client.clone(),
+                    name: Some(other.name()),
+                };
+                let needs = "https:// needs FLIGHTLINE_GRPC_TLS_AUTHORITY, and http:// none";
+                peer::remote(url, tls.map(secure)).context(needs).context(variable)
             }
             None if part.calls(other) => {
                 anyhow::bail!("{part} needs {other}: set {variable}, as in http://{other}:50051")
@@ -131,33 +170,43 @@ impl Neighbours {
         (url.as_deref(), variable)
     }
 
+    /// Whether it is said where `part` finds one that it calls.
+    pub(crate) fn has_any(&self, part: Part) -> bool {
+        let is_called = |other: &Part| part != *other && self.url(*other).0.is_some();
+        Part::SERVICES.iter().any(is_called)
+    }
+
     /// Variables that name another process while everything runs in this one.
-    pub(crate) fn unused(&self) -> Vec<&'static str> {
+    fn unused(&self) -> Vec<&'static str> {
         let urls = Part::SERVICES.map(|part| self.url(part));
         urls.into_iter().filter_map(|(url, variable)| url.map(|_| variable)).collect()
     }
 
-    /// What proves the services of this process: one of its own if it runs them all.
+    /// What proves the services of this process: one of its own if it runs them all, or if they are proved by certificates.
     ///
     /// # Errors
     ///
     /// A service that runs alone has none.
-    pub(crate) fn secret(&self, part: Option<Part>) -> anyhow::Result<Secret> {
+    pub(crate) fn secret(&self, part: Option<Part>, is_proved: bool) -> anyhow::Result<Secret> {
         match (&self.service_secret, part) {
             (Some(secret), _) => Ok(secret.clone()),
             // The gateway calls in its callers' names alone.
             (None, None | Some(Part::Gateway)) => Ok(Secret::random()?),
+            // Its certificate is asked for.
+            (None, Some(_)) if is_proved => Ok(Secret::random()?),
             (None, Some(part)) => anyhow::bail!(
-                "{part} must prove itself to the other parts: set FLIGHTLINE_SERVICE_SECRET to the same secret for all"
+                "{part} must prove itself to the other parts: set FLIGHTLINE_SERVICE_SECRET to the same secret for all, or give each a certificate (FLIGHTLINE_GRPC_TLS_AUTHORITY)"
             ),
         }
     }
 }
 
 fn url(text: &str) -> Result<String, &'static str> {
-    let is_address =
-        |url: &str| url.trim().strip_prefix("http://").is_some_and(|host| !host.is_empty());
-    if text.split(',').all(is_address) {
+    let are_addresses = |scheme: &str| {
+        let host = |url: &str| url.trim().strip_prefix(scheme).is_some_and(|host| !host.is_empty());
+        text.split(',').all(host)
+    };
+    if are_addresses("http://") || are_addresses("https://") {
         Ok(text.to_owned())
     } else {
         Err("must be an address, as in http://127.0.0.1:50051, or several, separated by commas")
@@ -189,43 +238,51 @@ mod tests {
     #[tokio::test]
     async fn a_part_that_runs_alone_names_the_address_that_it_lacks() {
         let without = Neighbours { maintenance_url: None, ..neighbours() };
-        let error = without.peers(Part::Telemetry, &Places::default()).err().unwrap();
+        let error = without.peers(Part::Telemetry, &Places::default(), None).err().unwrap();
         assert_eq!(
             error.to_string(),
             "telemetry needs maintenance: set FLIGHTLINE_MAINTENANCE_URL, as in http://maintenance:50051"
         );
-        assert!(without.peers(Part::Gateway, &Places::default()).is_err());
-        assert!(neighbours().peers(Part::Gateway, &Places::default()).is_ok());
+        assert!(without.peers(Part::Gateway, &Places::default(), None).is_err());
+        assert!(neighbours().peers(Part::Gateway, &Places::default(), None).is_ok());
     }
 
     #[tokio::test]
     async fn a_part_needs_no_address_of_its_own_nor_of_those_it_does_not_call() {
         let alone = Neighbours::default();
         let with_auth = Neighbours { auth_url: neighbours().auth_url, ..alone.clone() };
-        assert!(with_auth.peers(Part::Equipment, &Places::default()).is_ok());
+        assert!(with_auth.peers(Part::Equipment, &Places::default(), None).is_ok());
         let with_equipment = Neighbours { equipment_url: neighbours().equipment_url, ..alone };
-        assert!(with_equipment.peers(Part::Auth, &Places::default()).is_ok());
+        assert!(with_equipment.peers(Part::Auth, &Places::default(), None).is_ok());
     }
 
     #[test]
     fn a_service_that_runs_alone_needs_the_secret() {
-        let error = neighbours().secret(Some(Part::Telemetry)).unwrap_err();
+        let error = neighbours().secret(Some(Part::Telemetry), false).unwrap_err();
         assert!(error.to_string().contains("FLIGHTLINE_SERVICE_SECRET"), "{error}");
-        assert!(neighbours().secret(Some(Part::Gateway)).is_ok());
+        assert!(neighbours().secret(Some(Part::Gateway), false).is_ok());
     }
 
     #[test]
     fn every_start_of_the_whole_suite_has_a_secret_of_its_own() {
-        let [one, other] = [(); 2].map(|()| neighbours().secret(None).unwrap());
+        let [one, other] = [(); 2].map(|()| neighbours().secret(None, false).unwrap());
         assert_ne!(one.reveal(), other.reveal());
     }
 
     #[test]
     fn an_address_is_one_or_several_separated_by_commas() {
-        for good in ["http://equipment:50051", "http://a:1,http://b:1", "http://a:1, http://b:1"] {
+        for good in ["http://equipment:50051", "http://a:1,http://b:1", "https://a:1, https://b:1"]
+        {
             assert!(url(good).is_ok(), "{good}");
         }
-        for nonsense in ["", "equipment:50051", "https://equipment", "http://", "http://a:1,b:1"] {
+        for nonsense in [
+            "",
+            "equipment:50051",
+            "ftp://a",
+            "https://",
+            "http://a:1,b:1",
+            "http://a:1,https://b:1",
+        ] {
             assert!(url(nonsense).is_err(), "{nonsense}");
         }
     }

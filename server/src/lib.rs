@@ -6,6 +6,7 @@
 mod admin;
 mod backup;
 mod banner;
+mod certificates;
 mod cli;
 mod config;
 mod data;
@@ -24,9 +25,11 @@ mod sessions;
 mod sheet;
 #[cfg(test)]
 mod testing;
+mod tls;
 
 pub use cli::{Cli, run};
 pub use config::{Config, Neighbours};
 pub use demo::large;
 pub use part::Part;
 pub use serve::Running;
+pub use tls::{Profile, Tls};

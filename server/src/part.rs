@@ -36,7 +36,7 @@ impl Part {
     }
 
     /// Whether it calls `other`.
-    pub(crate) fn calls(self, other: Self) -> bool {
+    pub fn calls(self, other: Self) -> bool {
         match self {
             // When it binds a machine's key to equipment.
             Self::Auth => matches!(other, Self::Equipment),

@@ -9,8 +9,9 @@ use kit::{
     health::Health,
     observe,
     peer::{Peers, Places},
-    process,
+    process::{self, Door, Reflection},
     stack::Guard,
+    tls,
 };
 use tokio::{
     net::TcpListener,
@@ -31,9 +32,9 @@ const TASKS_END: Duration = Duration::from_secs(5);
 /// The suite, or one part of it, at work. Dropping it stops it, without waiting.
 pub struct Running {
     part: Option<Part>,
-    http: Option<SocketAddr>,
-    grpc: Option<SocketAddr>,
-    metrics: SocketAddr,
+    http: Option<String>,
+    grpc: Option<String>,
+    metrics: String,
     first_admin: Option<FirstAdmin>,
     peers: Peers,
     shutdown: CancellationToken,
@@ -56,9 +57,11 @@ impl Running {
         // Of its own: what runs here may end without whoever started it.
         let shutdown = shutdown.child_token();
         let stop = shutdown.clone().drop_guard();
+        config.tls.check(part, &config.neighbours)?;
         let ports = Ports::bind(&config, part).await?;
-        let (http, grpc) = (address(ports.http.as_ref())?, address(ports.grpc.as_ref())?);
-        let metrics = ports.metrics.local_addr()?;
+        let http = url(ports.http.as_ref(), ports.http_tls.is_some())?;
+        let grpc = url(ports.grpc.as_ref(), ports.grpc_tls.is_some())?;
+        let metrics = address_here("http", ports.metrics.local_addr()?);
         let kept = observe::install()?;
         let services = Services::start(&config, part, &shutdown).await?;
 
@@ -66,11 +69,16 @@ impl Running {
         let mut servers = JoinSet::new();
         if let Some(listener) = ports.grpc {
             let (routes, shutdown) = (routes.routes(), shutdown.clone());
-            let (contract, names) = (proto::DESCRIPTORS, part::services(part));
-            servers.spawn(process::serve(listener, routes, guard, contract, names, shutdown));
+            let reflection = config.tls.reflects().then(|| Reflection {
+                descriptors: proto::DESCRIPTORS,
+                services: part::services(part),
+            });
+            let door = Door { listener, tls: ports.grpc_tls, reflection };
+            servers.spawn(process::serve(door, routes, guard, shutdown));
         }
         if let Some(listener) = ports.http {
-            servers.spawn(gateway::run(config.gateway, peers.clone(), listener, shutdown.clone()));
+            let (peers, tls, shutdown) = (peers.clone(), ports.http_tls, shutdown.clone());
+            servers.spawn(gateway::run(config.gateway, peers, listener, tls, shutdown));
         }
         servers.spawn(observe::serve(ports.metrics, kept, databases.clone(), shutdown.clone()));
         let servers = tokio::spawn(supervise(servers, tasks, databases, shutdown.clone()));
@@ -82,19 +90,19 @@ impl Running {
         self.part
     }
 
-    /// Where the REST surface is: `http://127.0.0.1:…`. None for a part without one.
+    /// Where the REST surface is: `http://127.0.0.1:…`, or `https://`. None for a part without one.
     pub fn http_url(&self) -> Option<String> {
-        self.http.map(url)
+        self.http.clone()
     }
 
-    /// Where the gRPC port is: `http://127.0.0.1:…`. None for a part without one.
+    /// Where the gRPC port is: `http://127.0.0.1:…`, or `https://`. None for a part without one.
     pub fn grpc_url(&self) -> Option<String> {
-        self.grpc.map(url)
+        self.grpc.clone()
     }
 
     /// Where operators look: `http://127.0.0.1:…`.
     pub fn metrics_url(&self) -> String {
-        url(self.metrics)
+        self.metrics.clone()
     }
 
     /// The first admin, if this start made them.
@@ -130,34 +138,40 @@ impl Running {
 /// The ports, before anything else starts: a process that can't have them touches no database.
 struct Ports {
     http: Option<TcpListener>,
+    http_tls: Option<tls::Port>,
     grpc: Option<TcpListener>,
+    grpc_tls: Option<tls::Port>,
     metrics: TcpListener,
 }
 
 impl Ports {
     async fn bind(config: &Config, part: Option<Part>) -> anyhow::Result<Self> {
-        let (mut http, mut grpc) = (None, None);
+        let (mut http, mut http_tls, mut grpc, mut grpc_tls) = (None, None, None, None);
         if matches!(part, None | Some(Part::Gateway)) {
+            http_tls = config.tls.http().await?;
             http = Some(process::listen(config.gateway.listen_addr()).await?);
         }
         if part != Some(Part::Gateway) {
+            grpc_tls = config.tls.grpc(part).await?;
             grpc = Some(process::listen(config.grpc.grpc_listen).await?);
         }
         let metrics = config.observe.listen().await?;
-        Ok(Self { http, grpc, metrics })
+        Ok(Self { http, http_tls, grpc, grpc_tls, metrics })
     }
 }
 
-fn address(listener: Option<&TcpListener>) -> anyhow::Result<Option<SocketAddr>> {
-    Ok(listener.map(TcpListener::local_addr).transpose()?)
+fn url(listener: Option<&TcpListener>, is_secure: bool) -> anyhow::Result<Option<String>> {
+    let scheme = if is_secure { "https" } else { "http" };
+    let address = listener.map(TcpListener::local_addr).transpose()?;
+    Ok(address.map(|address| address_here(scheme, address)))
 }
 
 /// Where a client on this machine finds a listener.
-fn url(mut address: SocketAddr) -> String {
+fn address_here(scheme: &str, mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip([127, 0, 0, 1].into());
     }
-    format!("http://{address}")
+    format!("{scheme}://{address}")
 }
 
 /// The services of this process, started, and what they share.
@@ -177,8 +191,8 @@ impl Services {
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let (clock, places) = (Clock::system(), Places::default());
-        let peers = peers(config, part, &places)?;
-        let secret = config.neighbours.secret(part)?;
+        let peers = config.peers(part, &places).await?;
+        let secret = config.neighbours.secret(part, config.tls.is_mutual())?;
         // The guard is the process's: it asks in the name of the part that runs, or of auth for all.
         let asking = identity::of(part.unwrap_or(Part::Auth), &secret, &clock, &peers);
         let sessions = sessions::new(&peers, &asking);
@@ -228,17 +242,6 @@ impl Services {
         });
         Ok(Self { routes, guard, peers, tasks, databases, first_admin })
     }
-}
-
-fn peers(config: &Config, part: Option<Part>, places: &Places) -> anyhow::Result<Peers> {
-    let Some(part) = part else {
-        let unused = config.neighbours.unused();
-        if !unused.is_empty() {
-            tracing::warn!(?unused, "not looked at: every part runs in this process");
-        }
-        return Ok(places.peers());
-    };
-    config.neighbours.peers(part, places)
 }
 
 /// Waits for the servers: when one ends, for whatever reason, all do. The databases are closed last.

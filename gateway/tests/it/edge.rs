@@ -30,7 +30,7 @@ pub async fn port(config: Config, reply: Reply) -> Port {
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let neighbour = Neighbour::new(proto::DESCRIPTORS, move |_| reply.clone());
-    let server = gateway::run(config, peers(&neighbour), listener, shutdown.clone());
+    let server = gateway::run(config, peers(&neighbour), listener, None, shutdown.clone());
     Port { address, neighbour, shutdown, server: tokio::spawn(server) }
 }
 

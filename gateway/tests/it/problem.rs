@@ -181,7 +181,7 @@ async fn a_service_that_breaks_off_is_a_fault_or_away_but_never_success() {
 
 #[tokio::test]
 async fn a_service_that_cannot_be_reached_is_503_and_its_address_stays_inside() {
-    let nowhere = kit::peer::remote("http://127.0.0.1:1").unwrap();
+    let nowhere = kit::peer::remote("http://127.0.0.1:1", None).unwrap();
     let peers = Peers {
         auth: nowhere.clone(),
         equipment: nowhere.clone(),

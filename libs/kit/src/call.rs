@@ -57,6 +57,9 @@ pub struct Caller {
     pub equipment_ids: Arc<[String]>,
     /// Where they call from, as far as that is known; else empty.
     pub address: String,
+    /// The parts of the suite that the certificate at the other end of the connection proves: one at most, as a rule.
+    /// Empty for who was not asked.
+    pub names: Arc<[String]>,
     /// Their token, to call other services in their name.
     token: Option<Arc<str>>,
     /// Follows the request through services and logs.
@@ -87,6 +90,7 @@ impl Caller {
             session_id,
             equipment_ids,
             address: String::new(),
+            names: Arc::default(),
             token,
             request_id,
             deadline: None,
@@ -101,6 +105,7 @@ impl Caller {
             session_id: String::new(),
             equipment_ids: Arc::default(),
             address: String::new(),
+            names: Arc::default(),
             token: None,
             request_id,
             deadline: None,

@@ -8,6 +8,7 @@
 //! | [`db`], [`changes`], [`once`], [`search`], [`seal`] | storage on both engines, the change log, idempotency keys, search in text, what only the service can read |
 //! | [`databases`], [`health`] | whether the databases of the process answer, and who is told |
 //! | [`peer`], [`suite`] | the other services, and what a service is started with |
+//! | [`tls`] | how the ends of a connection know each other, and nobody else hears them |
 //! | [`stack`], [`process`], [`request_id`], [`observe`] | the layers around every service, the process around them, the name of a request in its logs, and what the process tells of itself |
 
 pub mod access;
@@ -36,6 +37,7 @@ pub mod session;
 pub mod stack;
 pub mod suite;
 pub mod time;
+pub mod tls;
 pub mod token;
 
 pub use call::{Call, Caller};

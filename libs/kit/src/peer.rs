@@ -13,6 +13,8 @@ use replicas::Replicas;
 use tonic::{Status, body::Body};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
+use crate::tls;
+
 /// Carries calls to one service; give it to a generated client.
 ///
 /// Its error is a type of its own and no boxed trait: the compiler can't show that a handler which awaits the latter may
@@ -32,14 +34,23 @@ pub struct Peers {
     pub telemetry: Peer,
 }
 
-/// A service at `urls`, which commas separate: all its replicas, wherever their names lead, as one. Must be called within a
-/// runtime.
+/// How a caller knows that a server in TLS is the one that it means.
+#[derive(Clone)]
+pub struct Secure {
+    /// The caller's side.
+    pub client: tls::Client,
+    /// The name that the server's certificate must bear; none: that of the host in its URL.
+    pub name: Option<&'static str>,
+}
+
+/// A service at `urls`, which commas separate: all its replicas, wherever their names lead, as one. They begin with
+/// `http://`, or all with `https://` if the calls shall be `secure`. Must be called within a runtime.
 ///
 /// # Errors
 ///
-/// One of them is no URL.
-pub fn remote(urls: &str) -> anyhow::Result<Peer> {
-    let replicas = Replicas::at(urls)?;
+/// One of them is no URL of that kind.
+pub fn remote(urls: &str, secure: Option<Secure>) -> anyhow::Result<Peer> {
+    let replicas = Replicas::at(urls, secure)?;
     Ok(BoxCloneSyncService::new(tower::service_fn(move |request| replicas.clone().call(request))))
 }
 

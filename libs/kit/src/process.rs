@@ -1,5 +1,7 @@
 //! The process around the services: logs, signals, the gRPC server.
 
+mod incoming;
+
 use std::{io::IsTerminal, net::SocketAddr, time::Duration};
 
 use anyhow::Context;
@@ -8,10 +10,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{service::Routes, transport::server::TcpIncoming};
+use tonic::service::Routes;
 use tracing_subscriber::EnvFilter;
 
-use crate::stack::Guard;
+use crate::{stack::Guard, tls};
 
 /// What every process serves besides its own services.
 const TOOLS: [&str; 3] = [
@@ -75,21 +77,40 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))
 }
 
-/// Serves `routes` behind `guard` until `shutdown`; calls in progress finish first. `services` are the names of those
-/// among them that reflection knows; `descriptors` describe them.
+/// The gRPC port.
+pub struct Door {
+    /// Where it listens.
+    pub listener: TcpListener,
+    /// Its side of TLS; without, it speaks plaintext.
+    pub tls: Option<tls::Port>,
+    /// What is told of the services to who asks; nothing, if there is none.
+    pub reflection: Option<Reflection>,
+}
+
+/// What tools are told of the services.
+pub struct Reflection {
+    /// Describe all services.
+    pub descriptors: &'static [u8],
+    /// The names of those that are served.
+    pub services: Vec<&'static str>,
+}
+
+/// Serves `routes` behind `guard` until `shutdown`; calls in progress finish first.
 ///
 /// # Errors
 ///
-/// The listener fails, or calls were still in progress when the time to finish was over.
+/// The descriptors can't be read, or calls were still in progress when the time to finish was over.
 pub async fn serve(
-    listener: TcpListener,
+    door: Door,
     routes: Routes,
     guard: Guard,
-    descriptors: &'static [u8],
-    services: Vec<&'static str>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let routes = reflected(routes, descriptors, &services)?;
+    let Door { listener, tls, reflection } = door;
+    let routes = match reflection {
+        Some(reflection) => reflection.added_to(routes)?,
+        None => routes,
+    };
     let server = tonic::transport::Server::builder()
         .max_concurrent_streams(256)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
@@ -97,9 +118,7 @@ pub async fn serve(
         .layer(guard)
         .add_routes(routes)
         .serve_with_incoming_shutdown(
-            // The server's own option has no say over a listener that it is given: answers would wait 40 ms for the
-            // acknowledgement of their beginning.
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            incoming::connections(listener, tls),
             shutdown.clone().cancelled_owned(),
         );
     let forced = async {
@@ -112,21 +131,19 @@ pub async fn serve(
     }
 }
 
-/// Adds reflection in both versions: many tools speak only the older one.
-fn reflected(
-    routes: Routes,
-    descriptors: &'static [u8],
-    services: &[&str],
-) -> anyhow::Result<Routes> {
-    let builder = || {
-        let builder = tonic_reflection::server::Builder::configure();
-        services
-            .iter()
-            .chain(&TOOLS)
-            .fold(builder, |builder, service| builder.with_service_name(*service))
-            .register_encoded_file_descriptor_set(descriptors)
-            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    Ok(routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?))
+impl Reflection {
+    /// Adds reflection in both versions: many tools speak only the older one.
+    fn added_to(&self, routes: Routes) -> anyhow::Result<Routes> {
+        let builder = || {
+            let builder = tonic_reflection::server::Builder::configure();
+            self.services
+                .iter()
+                .chain(&TOOLS)
+                .fold(builder, |builder, service| builder.with_service_name(*service))
+                .register_encoded_file_descriptor_set(self.descriptors)
+                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        Ok(routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?))
+    }
 }

@@ -18,7 +18,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, Request, Response};
 use measure::Measure;
 use tokio::{sync::Semaphore, time::Instant};
-use tonic::{Status, body::Body, transport::server::TcpConnectInfo};
+use tonic::{Status, body::Body};
 use tower::{Layer, Service, ServiceExt};
 use tracing::Instrument;
 use vigil::Vigil;
@@ -29,6 +29,7 @@ use crate::{
     call::Admitted,
     request_id,
     session::Sessions,
+    tls::Origin,
     token::Verifier,
 };
 
@@ -119,17 +120,27 @@ impl Guard {
         rule.check(caller.role)?;
         caller.deadline = Some(deadline);
         caller.address = address(request).map(|address| address.to_string()).unwrap_or_default();
+        if let Some(names) = request.extensions().get::<Origin>().and_then(|of| of.names.clone()) {
+            caller.names = names;
+        }
         request.extensions_mut().insert(Admitted { caller, method });
         let credential = credential.filter(|_| self.rules.streams(method));
         Ok(credential.map(|credential| Vigil { guard: self.clone(), credential, method }))
     }
 }
 
-/// Where the request comes from: what the gateway says, or else the other end of the connection.
+/// Who says of others where they are.
+const GATEWAY: &str = "gateway";
+
+/// Where the request comes from: what the gateway says, or else the other end of the connection. Where callers prove who
+/// they are, nobody else is believed.
 fn address(request: &Request<Body>) -> Option<IpAddr> {
-    let told = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok());
-    let connection = || request.extensions().get::<TcpConnectInfo>()?.remote_addr();
-    told.and_then(|told| told.parse().ok()).or_else(|| Some(connection()?.ip()))
+    let origin = request.extensions().get::<Origin>();
+    let names = origin.and_then(|origin| origin.names.as_ref());
+    let is_believed = names.is_none_or(|names| names.iter().any(|name| name == GATEWAY));
+    let told = request.headers().get("x-forwarded-for").filter(|_| is_believed);
+    let told = told.and_then(|value| value.to_str().ok()?.parse().ok());
+    told.or_else(|| origin?.address)
 }
 
 /// How long the caller waits (`grpc-timeout`), at most [`CEILING`].

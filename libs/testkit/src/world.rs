@@ -110,14 +110,8 @@ impl World {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = self.suite.shutdown.clone();
         let guard = self.guard.clone();
-        tokio::spawn(kit::process::serve(
-            listener,
-            routes,
-            guard,
-            proto::DESCRIPTORS,
-            Vec::new(),
-            shutdown,
-        ));
+        let door = kit::process::Door { listener, tls: None, reflection: None };
+        tokio::spawn(kit::process::serve(door, routes, guard, shutdown));
         let channel = Channel::from_shared(url.clone()).unwrap().connect().await.unwrap();
         Server { url, channel }
     }

@@ -2,9 +2,12 @@
 
 use anyhow::{Context, anyhow, bail};
 use console::Term;
-use kit::peer::{self, Peer};
+use kit::peer::{self, Peer, Secure};
 
-use crate::session::{Credentials, Session};
+use crate::{
+    session::{Credentials, Session},
+    tls::Known,
+};
 
 /// A running suite, and who calls it.
 #[derive(clap::Args)]
@@ -12,6 +15,9 @@ pub struct Client {
     /// Where the suite's gRPC port is
     #[arg(long, default_value = "http://127.0.0.1:50051", value_name = "URL")]
     server: String,
+
+    #[command(flatten)]
+    known: Known,
 
     #[command(flatten)]
     login: Login,
@@ -24,7 +30,9 @@ impl Client {
     ///
     /// The suite can't be reached or refuses.
     pub async fn log_in(self, input_is_taken: bool) -> anyhow::Result<(Session, Peer)> {
-        let server = peer::remote(&self.server).context("--server is no URL")?;
+        let client = self.known.client(&self.server).await?;
+        let secure = client.map(|client| Secure { client, name: None });
+        let server = peer::remote(&self.server, secure).context("--server is no URL")?;
         let credentials = self.login.credentials(input_is_taken)?;
         let session = Session::log_in(server.clone(), credentials).await;
         let session = session

@@ -11,6 +11,7 @@ mod moving;
 mod observe;
 mod serve;
 mod sheet;
+mod tls;
 
 use std::{
     io::Write,
@@ -67,7 +68,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// Calls a process on its gRPC port.
 fn over_the_wire(running: &Running) -> Peer {
-    peer::remote(&running.grpc_url().unwrap()).unwrap()
+    peer::remote(&running.grpc_url().unwrap(), None).unwrap()
 }
 
 async fn token(auth: Peer, username: &str, password: &str) -> Result<String, Status> {

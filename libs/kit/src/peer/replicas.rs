@@ -6,6 +6,8 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error,
+    iter::successors,
     net::SocketAddr,
     sync::{
         Arc,
@@ -17,8 +19,10 @@ use std::{
 use anyhow::{Context, ensure};
 use futures_util::future::join_all;
 use http::{Request, Response, Uri};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use tokio::{
-    net::lookup_host,
+    net::{TcpStream, lookup_host},
     sync::watch,
     time::{MissedTickBehavior, interval, timeout},
 };
@@ -31,6 +35,9 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use tower::ServiceExt;
+
+use super::Secure;
+use crate::tls;
 
 /// How often names are looked up and replicas are asked for their health.
 const EVERY: Duration = Duration::from_millis(500);
@@ -63,6 +70,8 @@ struct Name {
     origin: Uri,
     host: String,
     port: u16,
+    /// How a caller makes sure that a replica is one, if the calls are secure.
+    proof: Option<(tls::Client, ServerName<'static>)>,
 }
 
 impl Replicas {
@@ -70,9 +79,9 @@ impl Replicas {
     ///
     /// # Errors
     ///
-    /// One of them is no URL.
-    pub fn at(urls: &str) -> anyhow::Result<Self> {
-        let names = urls.split(',').map(|url| Name::parse(url.trim()));
+    /// One of them is no URL, or does not say what `secure` says.
+    pub fn at(urls: &str, secure: Option<Secure>) -> anyhow::Result<Self> {
+        let names = urls.split(',').map(|url| Name::parse(url.trim(), secure.as_ref()));
         let names = names.collect::<anyhow::Result<Vec<_>>>()?;
         let (tell, members) = watch::channel(Members::default());
         tokio::spawn(follow(names, tell));
@@ -89,7 +98,7 @@ impl Replicas {
         let _under_way = UnderWay::begin(&member);
         let answer = member.channel.clone().oneshot(request).await;
         answer.map_err(|error| {
-            let status = away(Status::from_error(error.into()));
+            let status = status(error);
             if status.code() == Code::Unavailable {
                 member.serves.store(false, Relaxed);
             }
@@ -113,11 +122,16 @@ impl Replicas {
     }
 }
 
-/// A connection that breaks under a call has no status of its own, and tonic calls that `UNKNOWN`; to whoever called,
-/// the service is away, as it is when there is no connection to begin with.
-fn away(status: Status) -> Status {
+/// A connection that breaks under a call has no status of its own, and tonic calls that `UNKNOWN`, or `CANCELLED` if the
+/// call was not sent yet; to whoever called, the service is away, as it is when there is no connection to begin with.
+fn status(error: tonic::transport::Error) -> Status {
+    let mut causes = successors(error.source(), |&cause| cause.source());
+    let is_unsent = causes
+        .any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled));
+    let status = Status::from_error(error.into());
     match status.code() {
         Code::Unknown => Status::unavailable("the connection broke"),
+        Code::Cancelled if is_unsent => Status::unavailable("the connection was closed"),
         _ => status,
     }
 }
@@ -182,26 +196,48 @@ async fn look_up(names: &[Name], mut known: Known) -> Known {
 }
 
 impl Name {
-    fn parse(url: &str) -> anyhow::Result<Self> {
+    fn parse(url: &str, secure: Option<&Secure>) -> anyhow::Result<Self> {
         let origin: Uri = url.parse().with_context(|| format!("{url:?} is no URL"))?;
-        ensure!(origin.scheme_str() == Some("http"), "{url:?} does not begin with http://");
+        let (scheme, usual_port) = if secure.is_some() { ("https", 443) } else { ("http", 80) };
+        ensure!(origin.scheme_str() == Some(scheme), "{url:?} does not begin with {scheme}://");
         let host = origin.host().with_context(|| format!("{url:?} names no host"))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = origin.port_u16().unwrap_or(80);
-        Ok(Self { origin, host, port })
+        let port = origin.port_u16().unwrap_or(usual_port);
+        let proof = secure.map(|secure| {
+            let name = secure.name.unwrap_or(&host).to_owned();
+            let name = ServerName::try_from(name).with_context(|| format!("{url:?} names no host"));
+            name.map(|name| (secure.client.clone(), name))
+        });
+        Ok(Self { proof: proof.transpose()?, origin, host, port })
     }
 
     /// The replica at one of the name's addresses, connected at the first call and again whenever the connection breaks.
     fn member(&self, address: SocketAddr) -> Option<Member> {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).ok()?;
-        let channel = endpoint
+        let endpoint = endpoint
             .origin(self.origin.clone())
             .connect_timeout(Duration::from_secs(2))
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE)
             .keep_alive_while_idle(true)
-            .tcp_nodelay(true)
-            .connect_lazy();
+            .tcp_nodelay(true);
+        let channel = match &self.proof {
+            None => endpoint.connect_lazy(),
+            Some((client, name)) => {
+                let (client, name) = (client.clone(), name.clone());
+                endpoint.connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
+                    let (client, name) = (client.clone(), name.clone());
+                    async move {
+                        let stream = TcpStream::connect(address).await?;
+                        stream.set_nodelay(true)?;
+                        let met = client.meet(stream, name).await;
+                        met.map(TokioIo::new).inspect_err(|error| {
+                            tracing::debug!(%address, %error, "a server is not who it should be");
+                        })
+                    }
+                }))
+            }
+        };
         Some(Member { channel, serves: AtomicBool::new(true), under_way: AtomicUsize::new(0) })
     }
 }

@@ -30,7 +30,7 @@ async fn a_service_that_dies_under_a_call_is_away() {
         }
     });
 
-    let status = call(&remote(&url).unwrap()).await.unwrap_err();
+    let status = call(&remote(&url, None).unwrap()).await.unwrap_err();
 
     assert_eq!(status.code(), Code::Unavailable, "{status}");
 }
@@ -87,7 +87,7 @@ async fn call(peer: &Peer) -> Result<HealthCheckResponse, Status> {
 #[tokio::test]
 async fn replicas_take_turns() {
     let (one, other) = (Replica::start().await, Replica::start().await);
-    let peer = remote(&format!("{}, {}", one.url, other.url)).unwrap();
+    let peer = remote(&format!("{}, {}", one.url, other.url), None).unwrap();
 
     for _ in 0..10 {
         call(&peer).await.unwrap();
@@ -99,7 +99,7 @@ async fn replicas_take_turns() {
 #[tokio::test]
 async fn a_replica_that_does_not_serve_is_left_out_until_it_does() {
     let (one, other) = (Replica::start().await, Replica::start().await);
-    let peer = remote(&format!("{},{}", one.url, other.url)).unwrap();
+    let peer = remote(&format!("{},{}", one.url, other.url), None).unwrap();
 
     one.health.set_service_status("", ServingStatus::NotServing).await;
     until(&peer, || (one.calls(), other.calls()), |(one, _)| one == 0).await;
@@ -111,7 +111,7 @@ async fn a_replica_that_does_not_serve_is_left_out_until_it_does() {
 #[tokio::test]
 async fn a_replica_that_died_fails_one_call_at_most() {
     let (one, other) = (Replica::start().await, Replica::start().await);
-    let peer = remote(&format!("{},{}", one.url, other.url)).unwrap();
+    let peer = remote(&format!("{},{}", one.url, other.url), None).unwrap();
     for _ in 0..4 {
         call(&peer).await.unwrap();
     }
@@ -131,14 +131,14 @@ async fn a_replica_that_died_fails_one_call_at_most() {
 async fn a_name_leads_to_its_addresses_and_a_service_that_nobody_serves_is_away() {
     let replica = Replica::start().await;
     let by_name = replica.url.replace("127.0.0.1", "localhost");
-    let nowhere = remote("http://nowhere.invalid:50051").unwrap();
+    let nowhere = remote("http://nowhere.invalid:50051", None).unwrap();
 
-    call(&remote(&by_name).unwrap()).await.unwrap();
+    call(&remote(&by_name, None).unwrap()).await.unwrap();
 
     let status = call(&nowhere).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     for bad in ["", "127.0.0.1:50051", "http://", "http://one:1,two:2"] {
-        assert!(remote(bad).is_err(), "{bad:?}");
+        assert!(remote(bad, None).is_err(), "{bad:?}");
     }
 }
 

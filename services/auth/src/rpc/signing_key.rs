@@ -20,7 +20,12 @@ pub async fn create_service_token(
     call: Call<pb::CreateServiceTokenRequest>,
 ) -> Result<pb::ServiceToken> {
     let pb::CreateServiceTokenRequest { service: name, secret } = call.message;
-    if !service.secret.equals(&secret.into()) {
+    // A certificate says who somebody is; the secret, no more than that they belong to us.
+    let proved = &call.caller.names;
+    if !proved.is_empty() && !proved.contains(&name) {
+        return Err(Error::Unauthenticated("the certificate is another part's"));
+    }
+    if proved.is_empty() && !service.secret.equals(&secret.into()) {
         let address = call.caller.address;
         tracing::warn!(service = name, address, "a service's secret was wrong");
         return Err(Error::Unauthenticated("the secret is wrong"));
