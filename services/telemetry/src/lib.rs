@@ -12,6 +12,7 @@ mod domain;
 mod ingest;
 #[cfg(test)]
 mod model;
+mod observe;
 mod recent;
 mod register;
 mod rpc;
@@ -63,12 +64,14 @@ pub async fn start(
     let ingest = ingest::start(&db, suite, Arc::clone(&register), &recent, Arc::clone(&retention));
     tidy::start(&db, suite, recent.share(), Arc::clone(&retention));
     dispatch::start(&db, suite);
+    let ingest = Arc::new(ingest);
+    observe::start(&db, suite, Arc::clone(&ingest));
 
     let service = Arc::new(rpc::Service {
         db,
         suite: suite.clone(),
         register,
-        ingest: Arc::new(ingest),
+        ingest,
         recent,
         retention,
         tests: Arc::new(Semaphore::new(rpc::TESTS)),

@@ -82,11 +82,21 @@ pub struct Tx {
     wrote_changes: bool,
     /// What it wrote to the change log, if somebody wants to hear it.
     entries: Vec<Entry>,
+    /// What the metrics are told once it is durable.
+    counted: Vec<Counted>,
 }
+
+/// The name of a counter, and of one of its labels with its value.
+type Counted = (&'static str, (&'static str, &'static str), u64);
 
 impl Tx {
     pub(super) fn new(conn: Conn, measure: Measure, commits: Arc<Commits>) -> Self {
-        Self { conn, measure, commits, wrote_changes: false, entries: Vec::new() }
+        Self { conn, measure, commits, wrote_changes: false, entries: Vec::new(), counted: Vec::new() }
+    }
+
+    /// Counts something that happens in the transaction, if it is committed.
+    pub fn count(&mut self, name: &'static str, label: (&'static str, &'static str), by: u64) {
+        self.counted.push((name, label, by));
     }
 
     /// Notes what the transaction wrote to the change log.
@@ -103,13 +113,16 @@ impl Tx {
     ///
     /// Nothing was written, or (after a lost connection) nobody knows: a retry must carry its idempotency key.
     pub async fn commit(self) -> Result<()> {
-        let Self { conn, mut measure, commits, wrote_changes, entries } = self;
+        let Self { conn, mut measure, commits, wrote_changes, entries, counted } = self;
         let name = measure.transaction;
         let commit = tokio::spawn(async move {
             measure.outcome = "failed";
             conn.commit().await?;
             measure.outcome = "committed";
             drop(measure);
+            for (name, (label, value), by) in counted {
+                counter!(name, label => value).increment(by);
+            }
             if wrote_changes {
                 commits.tell(&entries);
             }

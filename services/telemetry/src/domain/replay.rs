@@ -56,6 +56,8 @@ pub struct Outcome {
     pub removed: Vec<Alert>,
     /// Alerts that moved, cleared or reopened.
     pub changed: Vec<Alert>,
+    /// How many of them were open and are no more.
+    pub cleared: u64,
     /// Alerts that are new.
     pub raised: Vec<Alert>,
     /// What matters of all samples from now on; unknown if not all were looked at, because the rest is as it was.
@@ -188,7 +190,9 @@ impl<'r> Replay<'r> {
                 outcome.raised.push(alert);
                 continue;
             };
+            let was_open = alert.cleared_at.is_none();
             if self.apply(&span, &mut alert) {
+                outcome.cleared += u64::from(was_open && alert.cleared_at.is_some());
                 outcome.changed.push(alert);
             }
         }

@@ -12,7 +12,9 @@ use futures_util::FutureExt;
 use kit::{Clock, Db, Error, Result, Timestamp, db::Tx};
 use tokio::sync::{mpsc, watch};
 
-use super::{Job, Work, Written, judge::Judge, names::Names, outcome::Values, seal::Sealer};
+use super::{
+    Job, Work, Written, judge::Judge, measure, names::Names, outcome::Values, seal::Sealer,
+};
 use crate::{
     domain::{
         journal::{self, Write},
@@ -138,7 +140,9 @@ impl Writer {
     async fn answer(&mut self, group: Vec<Job>) {
         match self.write(&group).await {
             Ok(all) => {
+                measure::group(&group);
                 for (job, written) in group.into_iter().zip(all) {
+                    measure::told(&job.work, &written);
                     // The sender may have gone; what it sent is kept all the same.
                     let _ = job.done.send(written);
                 }
@@ -152,6 +156,7 @@ impl Writer {
             Err(error) => {
                 let status = tonic::Status::from(error);
                 for job in group {
+                    measure::came(&job.work, "failed");
                     let _ = job.done.send(Err(status.clone().into()));
                 }
             }

@@ -12,7 +12,9 @@ use crate::{
         reading::EquipmentId,
         rule::RuleId,
     },
-    ingest, store,
+    ingest,
+    observe::Event,
+    store,
 };
 
 /// What an update of an alert can change, and what it can't but may name.
@@ -52,6 +54,7 @@ pub async fn create(
     }
     known?;
     store::alert::insert(&mut tx, &alert).await?;
+    Event::Raised.note(&mut tx, 1);
     let answer = tell(&mut tx, change::ALERT, alert, now).await?;
     once.remember(&mut tx, &answer).await?;
     tx.commit().await?;
@@ -117,6 +120,7 @@ pub async fn clear(service: &Service, call: Call<pb::ClearAlertRequest>) -> Resu
         return Ok(alert.into());
     }
     store::alert::update(&mut tx, &alert).await?;
+    Event::Cleared.note(&mut tx, 1);
     ingest::mark(&mut tx, &alert, now).await?;
     let answer = tell(&mut tx, change::ALERT, alert, now).await?;
     tx.commit().await?;

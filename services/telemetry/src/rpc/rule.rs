@@ -15,6 +15,7 @@ use crate::{
         reading::EquipmentId,
         rule::{Condition, Delay, Rule, RuleId},
     },
+    observe::Event,
     store,
 };
 
@@ -163,6 +164,7 @@ async fn mark(tx: &mut Tx, id: RuleId, now: Timestamp) -> Result<()> {
 async fn clear_alerts(tx: &mut Tx, id: RuleId, why: &str, now: Timestamp) -> Result<()> {
     for mut alert in store::alert::lock_open(tx, id).await? {
         alert.clear(now, &format!("Cleared because its rule was {why}."));
+        Event::Cleared.note(tx, 1);
         store::alert::update(tx, &alert).await?;
         changes::append(tx, now, change::ALERT, alert.id.uuid(), &pb::Alert::from(alert)).await?;
     }

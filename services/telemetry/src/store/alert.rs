@@ -206,6 +206,17 @@ pub async fn open(db: &mut Conn) -> Result<Vec<Open>> {
         .fetch_all(c).await)?)
 }
 
+/// How many alerts are open, by what they weigh.
+pub async fn count_open(db: &mut Conn) -> Result<Vec<(Severity, i64)>> {
+    Ok(on!(db, c => sqlx::query_as(
+            "select severity, count(*)
+             from alerts
+             where cleared_at is null
+             group by severity",
+        )
+        .fetch_all(c).await)?)
+}
+
 /// Whether an alert of a rule, as it is now, on one piece of equipment is open, or was cleared by hand with no reading after
 /// `last`.
 pub async fn stands(

@@ -116,7 +116,7 @@ impl<'r> Stored<'r> {
                 break;
             }
         }
-        let Outcome { removed, changed, raised, course } = replay.outcome(self.now);
+        let Outcome { removed, changed, raised, course, .. } = replay.outcome(self.now);
         self.course = course;
         // Without a delay, nothing before the first sample was looked at.
         if let Some(course) = course.filter(|_| self.rule.reach().is_some()) {

@@ -16,12 +16,14 @@ use crate::{
         replay::Outcome,
         rule::Rule,
     },
+    observe::Event,
     store,
 };
 
 /// Keeps what has to change. Alerts clear before others open: only one per rule and equipment may be open.
 pub async fn keep(tx: &mut Tx, rule: &Rule, outcome: Outcome, now: Timestamp) -> Result<()> {
-    let Outcome { removed, mut changed, raised, .. } = outcome;
+    let Outcome { removed, mut changed, cleared, raised, .. } = outcome;
+    Event::Cleared.note(tx, cleared);
     for alert in removed {
         remove(tx, &alert).await?;
         let id = alert.id.uuid();
@@ -39,6 +41,8 @@ pub async fn keep(tx: &mut Tx, rule: &Rule, outcome: Outcome, now: Timestamp) ->
     }
     for mut alert in raised {
         request_task(tx, rule, &mut alert, now).await?;
+        Event::Raised.note(tx, 1);
+        Event::Cleared.note(tx, u64::from(alert.cleared_at.is_some()));
         let Alert { equipment_id, raised_at, .. } = alert;
         let before = store::alert::occurrences_before(tx, rule.id, equipment_id, raised_at).await?;
         alert.occurrences = before + 1;
@@ -52,6 +56,7 @@ pub async fn keep(tx: &mut Tx, rule: &Rule, outcome: Outcome, now: Timestamp) ->
 /// Removes an alert, which counts no longer for those that the same rule raised later.
 pub async fn remove(tx: &mut Tx, alert: &Alert) -> Result<()> {
     store::alert::delete(tx, alert.id).await?;
+    Event::Removed.note(tx, 1);
     count(tx, alert, -1).await
 }
 

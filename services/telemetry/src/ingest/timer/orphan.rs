@@ -7,6 +7,7 @@ use crate::{
     change,
     domain::alert::AlertId,
     ingest::{last_seen, mark},
+    observe::Event,
     recent::Recent,
     register::{Entry, Register},
     store::{self, alert::Open},
@@ -44,6 +45,7 @@ async fn clear_one(db: &Db, clock: &Clock, recent: &Recent, id: AlertId, why: &s
     let Some(mut alert) = alert.filter(|alert| alert.cleared_at.is_none()) else { return Ok(()) };
     let (last, now) = (last_seen(&mut tx, recent, &alert).await?, clock.now());
     alert.leave(now, last, why);
+    Event::Cleared.note(&mut tx, 1);
     store::alert::update(&mut tx, &alert).await?;
     mark(&mut tx, &alert, now).await?;
     changes::append(&mut tx, now, change::ALERT, alert.id.uuid(), &pb::Alert::from(alert)).await?;

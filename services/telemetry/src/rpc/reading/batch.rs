@@ -10,7 +10,7 @@ use tonic::{Status, Streaming};
 use super::{NOT_BOUND, check_equipment, check_kept, may_send, read};
 use crate::{
     domain::reading::{EquipmentId, Reading},
-    register,
+    ingest, register,
     rpc::Service,
 };
 
@@ -99,13 +99,16 @@ async fn check(
         unreadable.into_iter().map(|refused| (refused.index, refused)).collect();
     let mut checked = Checked::default();
     for (index, wire) in (0..).zip(batch) {
+        let values = wire.metrics.len();
         if let Some(refused) = unreadable.remove(&index) {
+            ingest::refused(values);
             checked.refused.push(refused);
             continue;
         }
         match read_known(service, caller, wire, now, &known) {
             Ok(reading) => checked.readings.push(reading),
             Err(Error::Invalid { field, problem }) => {
+                ingest::refused(values);
                 checked.refused.push(pb::RefusedReading { index, field, message: problem });
             }
             Err(error) => return Err(error),
