@@ -18,12 +18,13 @@ use http::{
     request::Parts,
 };
 use http_body::Body as _;
-use kit::{peer::Peers, request_id};
+use kit::{peer::Peers, request_id, trace};
 use metrics::{counter, histogram};
 use prost_reflect::DescriptorPool;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tower::BoxError;
+use tracing::Instrument;
 
 use crate::{
     Config,
@@ -97,6 +98,7 @@ impl Gateway {
             None => "-",
         };
 
+        let span = trace::request(method_name(&head.method), route, &request_id);
         let answer = async {
             if let Some(answer) = self.config.http_cors_origins.preflight(&head) {
                 return Ok(answer);
@@ -107,7 +109,8 @@ impl Gateway {
             }
             self.answer(found.as_ref(), &head, &mut body, &request_id).await
         };
-        let answer = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+        let answer = AssertUnwindSafe(answer.instrument(span.clone())).catch_unwind().await;
+        let answer = answer.unwrap_or_else(|_| {
             tracing::error!(request_id, route, "a request made the gateway panic");
             Err(Problem::internal())
         });
@@ -120,6 +123,7 @@ impl Gateway {
         let status = response.status().as_u16();
         measure(&head.method, route, status, started);
         tracing::info!(
+            parent: &span,
             method = %head.method,
             route,
             status,
@@ -189,9 +193,9 @@ where
     }
 }
 
-/// Tells the metrics. A method that is none of HTTP's own has one name for all: clients must not make up more.
-fn measure(method: &Method, route: &str, status: u16, started: Instant) {
-    let method = match *method {
+/// A method that is none of HTTP's own has one name for all: clients must not make up more.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
         Method::POST => "POST",
@@ -200,7 +204,12 @@ fn measure(method: &Method, route: &str, status: u16, started: Instant) {
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
         _ => "other",
-    };
+    }
+}
+
+/// Tells the metrics.
+fn measure(method: &Method, route: &str, status: u16, started: Instant) {
+    let method = method_name(method);
     let labels = [("method", method.to_owned()), ("route", route.to_owned())];
     histogram!("flightline_http_request_seconds", &labels).record(started.elapsed());
     counter!("flightline_http_requests_total",

@@ -53,6 +53,21 @@ enum Command {
     },
 }
 
+impl Cli {
+    /// Where the traces of what it says go, and as whose.
+    pub fn traces(&self) -> (kit::trace::Config, String) {
+        let name = |part: Option<Part>| match part {
+            Some(part) => format!("flightline-{part}"),
+            None => "flightline".to_owned(),
+        };
+        match &self.command {
+            Command::Serve { part, config } => (config.traces.clone(), name(*part)),
+            Command::Demo { config, .. } => (config.traces.clone(), name(None)),
+            _ => (kit::trace::Config::default(), name(None)),
+        }
+    }
+}
+
 /// Does what the command line says.
 ///
 /// # Errors

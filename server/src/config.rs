@@ -28,6 +28,9 @@ pub struct Config {
     /// The operators' port.
     #[command(flatten)]
     pub observe: kit::observe::Config,
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: kit::trace::Config,
     /// The databases.
     #[command(flatten)]
     pub db: kit::db::Config,
@@ -148,7 +151,7 @@ impl Neighbours {
                     name: Some(other.name()),
                 };
                 let needs = "https:// needs FLIGHTLINE_GRPC_TLS_AUTHORITY, and http:// none";
-                peer::remote(url, tls.map(secure)).context(needs).context(variable)
+                peer::remote(url, tls.map(secure).as_ref()).context(needs).context(variable)
             }
             None if part.calls(other) => {
                 anyhow::bail!("{part} needs {other}: set {variable}, as in http://{other}:50051")

@@ -8,8 +8,16 @@ use clap::Parser;
 #[expect(clippy::print_stderr, reason = "why it ends is for the person who started it")]
 async fn main() -> ExitCode {
     let cli = flightline::Cli::parse();
-    kit::process::init_logs();
-    flightline::run(cli).await.unwrap_or_else(|error| {
+    let (traces, name) = cli.traces();
+    let result = match kit::process::init_logs(&traces, name) {
+        Ok(traces) => {
+            let result = flightline::run(cli).await;
+            traces.end().await;
+            result
+        }
+        Err(error) => Err(error),
+    };
+    result.unwrap_or_else(|error| {
         eprintln!("Error: {error:#}");
         ExitCode::FAILURE
     })

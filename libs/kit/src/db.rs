@@ -23,7 +23,7 @@ pub use schema::{Schema, Step};
 use sqlx::{PgPool, SqlitePool};
 use tokio::sync::watch;
 
-use crate::{Error, Result, seal::Seal};
+use crate::{Error, Result, seal::Seal, trace};
 
 /// One service's database.
 #[derive(Clone)]
@@ -93,6 +93,7 @@ impl Db {
     /// `UNAVAILABLE` when no connection comes free in time.
     pub async fn begin(&self, name: &'static str) -> Result<Tx> {
         let asked = Instant::now();
+        let span = trace::database(self.name, name);
         let pools = self.pools.clone();
         #[expect(clippy::disallowed_methods, reason = "the one place that may")]
         let begin = tokio::spawn(async move {
@@ -104,7 +105,7 @@ impl Db {
             })
         });
         let conn = begin.await.map_err(anyhow::Error::from)??;
-        let measure = Measure::begin(self.name, name, asked);
+        let measure = Measure::begin(self.name, name, asked, span);
         Ok(Tx::new(conn, measure, Arc::clone(&self.commits)))
     }
 
@@ -114,12 +115,13 @@ impl Db {
     ///
     /// `UNAVAILABLE` when no connection comes free in time.
     pub async fn read(&self) -> Result<Conn> {
+        let span = trace::database(self.name, "read");
         #[expect(clippy::disallowed_methods, reason = "the one place that may")]
         let conn = match &self.pools {
             Pools::Sqlite { read, .. } => Conn::from(read.acquire().await?),
             Pools::Postgres(pool) => Conn::from(pool.acquire().await?),
         };
-        Ok(conn)
+        Ok(conn.within(span))
     }
 
     /// The service whose database it is.

@@ -9,7 +9,7 @@
 //! | [`databases`], [`health`] | whether the databases of the process answer, and who is told |
 //! | [`peer`], [`suite`] | the other services, and what a service is started with |
 //! | [`tls`] | how the ends of a connection know each other, and nobody else hears them |
-//! | [`stack`], [`process`], [`request_id`], [`observe`] | the layers around every service, the process around them, the name of a request in its logs, and what the process tells of itself |
+//! | [`stack`], [`process`], [`request_id`], [`observe`], [`trace`] | the layers around every service, the process around them, the name of a request in its logs, and what the process tells of itself |
 
 pub mod access;
 pub mod call;
@@ -39,6 +39,7 @@ pub mod suite;
 pub mod time;
 pub mod tls;
 pub mod token;
+pub mod trace;
 
 pub use call::{Call, Caller};
 pub use db::Db;

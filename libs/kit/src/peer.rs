@@ -13,7 +13,7 @@ use replicas::Replicas;
 use tonic::{Status, body::Body};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
-use crate::tls;
+use crate::{tls, trace};
 
 /// Carries calls to one service; give it to a generated client.
 ///
@@ -49,9 +49,12 @@ pub struct Secure {
 /// # Errors
 ///
 /// One of them is no URL of that kind.
-pub fn remote(urls: &str, secure: Option<Secure>) -> anyhow::Result<Peer> {
+pub fn remote(urls: &str, secure: Option<&Secure>) -> anyhow::Result<Peer> {
     let replicas = Replicas::at(urls, secure)?;
-    Ok(BoxCloneSyncService::new(tower::service_fn(move |request| replicas.clone().call(request))))
+    Ok(BoxCloneSyncService::new(tower::service_fn(move |mut request: Request<Body>| {
+        trace::pass_on(request.headers_mut());
+        replicas.clone().call(request)
+    })))
 }
 
 /// A service that will run in this process. Parts refer to each other in circles, so each gets the others' places
@@ -80,7 +83,8 @@ impl Place {
     /// Carries calls to whatever fills the place; `UNAVAILABLE` before that.
     pub fn peer(&self) -> Peer {
         let place = Arc::clone(&self.0);
-        BoxCloneSyncService::new(tower::service_fn(move |request: Request<Body>| {
+        BoxCloneSyncService::new(tower::service_fn(move |mut request: Request<Body>| {
+            trace::pass_on(request.headers_mut());
             let service = place.get().cloned();
             async move {
                 let Some(service) = service else {

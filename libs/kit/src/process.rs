@@ -11,9 +11,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
-use crate::{stack::Guard, tls};
+use crate::{
+    stack::Guard,
+    tls,
+    trace::{self, Traces},
+};
 
 /// What every process serves besides its own services.
 const TOOLS: [&str; 3] = [
@@ -35,15 +42,25 @@ pub struct Config {
     pub grpc_listen: SocketAddr,
 }
 
-/// Sends logs to standard error, filtered by `RUST_LOG`: for people on a terminal, as JSON otherwise.
-pub fn init_logs() {
+/// Sends logs to standard error, filtered by `RUST_LOG`: for people on a terminal, as JSON otherwise; and the traces of the
+/// process, as which it is called `name`, to where `traces` says. Must be called within a runtime.
+///
+/// # Errors
+///
+/// The collector's address can't be used.
+pub fn init_logs(traces: &trace::Config, name: String) -> anyhow::Result<Traces> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    let logs = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    let (traces, layer) = trace::begin(traces, name)?;
+    // Whatever is logged, and however much: spans alone, and none of libraries' inner lives.
+    let spans = filter_fn(|metadata| metadata.is_span() && *metadata.level() <= Level::INFO);
+    let registry = tracing_subscriber::registry().with(layer.with_filter(spans));
+    let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        logs.with_target(false).compact().init();
+        registry.with(logs.with_target(false).compact().with_filter(filter)).init();
     } else {
-        logs.json().flatten_event(true).init();
+        registry.with(logs.json().flatten_event(true).with_filter(filter)).init();
     }
+    Ok(traces)
 }
 
 /// Cancelled on the first SIGINT or SIGTERM.

@@ -31,6 +31,7 @@ use crate::{
     session::Sessions,
     tls::Origin,
     token::Verifier,
+    trace,
 };
 
 /// The longest that any call may take to begin its answer, whatever its caller says.
@@ -200,7 +201,7 @@ where
         let (guard, service) = (self.guard.clone(), self.service.clone());
         let request_id = request_id::ensure(request.headers_mut());
         let method = guard.method(&request);
-        let span = tracing::info_span!("call", method, request_id);
+        let span = trace::call(method, &request_id, request.headers());
         let answer = async move {
             let measure = Measure::begin(method);
             let response = guard.handle(service, request).await;

@@ -44,10 +44,10 @@ fn provider() -> Arc<CryptoProvider> {
 /// They are no good to begin with.
 async fn made_of<T: Send + Sync + 'static>(
     files: Files,
-    make: impl Fn(&Pem) -> anyhow::Result<T> + Send + 'static,
+    read: impl Fn(&Pem) -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<Made<T>> {
     let mut known = files.read().await?;
-    let made = make(&known).with_context(|| format!("can't use {files}"))?;
+    let made = read(&known).with_context(|| format!("can't use {files}"))?;
     let (tell, made) = watch::channel(Arc::new(made));
     tokio::spawn(async move {
         let mut ticks = interval(EVERY);
@@ -62,7 +62,7 @@ async fn made_of<T: Send + Sync + 'static>(
             if found == known {
                 continue;
             }
-            match make(&found) {
+            match read(&found) {
                 Ok(made) => {
                     tell.send_replace(Arc::new(made));
                     tracing::info!(%files, "certificates have changed and were read");

@@ -32,7 +32,7 @@ impl Client {
     pub async fn log_in(self, input_is_taken: bool) -> anyhow::Result<(Session, Peer)> {
         let client = self.known.client(&self.server).await?;
         let secure = client.map(|client| Secure { client, name: None });
-        let server = peer::remote(&self.server, secure).context("--server is no URL")?;
+        let server = peer::remote(&self.server, secure.as_ref()).context("--server is no URL")?;
         let credentials = self.login.credentials(input_is_taken)?;
         let session = Session::log_in(server.clone(), credentials).await;
         let session = session

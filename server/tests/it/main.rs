@@ -12,6 +12,7 @@ mod observe;
 mod serve;
 mod sheet;
 mod tls;
+mod trace;
 
 use std::{
     io::Write,

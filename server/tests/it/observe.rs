@@ -29,7 +29,7 @@ async fn metrics_tell_of_readings_alerts_and_their_tasks() {
     let url = fleet.running.metrics_url();
     let page = eventually("the gauges are read again", || async {
         let page = get(&url, "/metrics").await;
-        page.contains(r#"flightline_alerts_open{severity="INFO"} 1"#).then_some(page)
+        page.contains(r#"flightline_alerts_open{severity="WARNING"} 1"#).then_some(page)
     })
     .await;
     for line in [
@@ -40,7 +40,7 @@ async fn metrics_tell_of_readings_alerts_and_their_tasks() {
         r#"flightline_alerts_total{event="raised"} 2"#,
         r#"flightline_alerts_total{event="cleared"} 1"#,
         r#"flightline_alerts_open{severity="CRITICAL"} 0"#,
-        r#"flightline_alert_tasks_total{outcome="opened"} 1"#,
+        r#"flightline_alert_tasks_total{outcome="opened"} 2"#,
         r#"flightline_consumer_lag_seconds{database="telemetry",consumer="dispatch"} 0"#,
         "flightline_session_beat_timestamp_seconds 1",
     ] {

@@ -34,7 +34,7 @@ async fn peer(url: &str, files: Option<Files>, name: Option<&'static str>) -> Pe
     match files {
         Some(files) => {
             let client = Client::new(files).await.unwrap();
-            peer::remote(url, Some(Secure { client, name })).unwrap()
+            peer::remote(url, Some(&Secure { client, name })).unwrap()
         }
         None => peer::remote(&url.replace("https://", "http://"), None).unwrap(),
     }

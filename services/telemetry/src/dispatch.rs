@@ -8,6 +8,7 @@ use std::time::Duration;
 use kit::{
     Db, Error, Result, Suite,
     changes::{self, Change, Position, Reader},
+    trace,
 };
 use proto::{
     maintenance::v1::{
@@ -17,6 +18,7 @@ use proto::{
     telemetry::v1 as pb,
 };
 use tonic::Code;
+use tracing::Instrument;
 
 use crate::{change, domain::alert::AlertId, observe, store};
 
@@ -52,8 +54,12 @@ impl Dispatcher {
             let changes = reader.next().await?;
             for change in &changes {
                 match change.kind.as_str() {
-                    change::TASK_WANTED => self.open(change).await?,
-                    change::TASK_UNWARRANTED => self.explain(change).await?,
+                    change::TASK_WANTED => {
+                        self.open(change).instrument(trace::work("open task")).await?;
+                    }
+                    change::TASK_UNWARRANTED => {
+                        self.explain(change).instrument(trace::work("explain task")).await?;
+                    }
                     _ => {}
                 }
             }

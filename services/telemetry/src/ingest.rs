@@ -17,6 +17,7 @@ use kit::{Db, Error, Result, Suite, once::Once};
 use proto::telemetry::v1 as pb;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tonic::Response;
+use tracing::Span;
 
 pub use self::{
     hand::{last_seen, mark},
@@ -74,6 +75,8 @@ enum Work {
 struct Job {
     work: Work,
     done: oneshot::Sender<Result<Written>>,
+    /// What its sender waits in.
+    span: Span,
     _room: OwnedSemaphorePermit,
 }
 
@@ -161,7 +164,8 @@ impl Ingest {
         room: OwnedSemaphorePermit,
     ) -> Result<impl Future<Output = Result<Written>> + use<>> {
         let (done, written) = oneshot::channel();
-        self.jobs.send(Job { work, done, _room: room }).map_err(|_| ENDED())?;
+        let span = Span::current();
+        self.jobs.send(Job { work, done, span, _room: room }).map_err(|_| ENDED())?;
         Ok(written.map(|written| written.map_err(|_| ENDED())?))
     }
 }

@@ -8,12 +8,17 @@ use std::{
 
 use metrics::{counter, histogram};
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
+use tracing::Span;
 
 use super::{Commits, Entry};
 use crate::Result;
 
 /// A connection of either engine, inside a transaction or not.
-pub struct Conn(Inner);
+pub struct Conn {
+    inner: Inner,
+    /// What is read on it, in the traces; a transaction has its own.
+    _span: Span,
+}
 
 enum Inner {
     Sqlite(PoolConnection<Sqlite>),
@@ -31,9 +36,18 @@ pub enum Engine<'c> {
 }
 
 impl Conn {
+    fn of(inner: Inner) -> Self {
+        Self { inner, _span: Span::none() }
+    }
+
+    /// The same, whose use is `span` in the traces.
+    pub(super) fn within(self, span: Span) -> Self {
+        Self { _span: span, ..self }
+    }
+
     /// The engine's own connection.
     pub fn engine(&mut self) -> Engine<'_> {
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Sqlite(connection) => Engine::Sqlite(connection),
             Inner::SqliteTx(transaction) => Engine::Sqlite(transaction),
             Inner::Postgres(connection) => Engine::Postgres(connection),
@@ -42,7 +56,7 @@ impl Conn {
     }
 
     async fn commit(self) -> sqlx::Result<()> {
-        match self.0 {
+        match self.inner {
             Inner::SqliteTx(transaction) => transaction.commit().await,
             Inner::PostgresTx(transaction) => transaction.commit().await,
             Inner::Sqlite(_) | Inner::Postgres(_) => Ok(()),
@@ -52,25 +66,25 @@ impl Conn {
 
 impl From<PoolConnection<Sqlite>> for Conn {
     fn from(connection: PoolConnection<Sqlite>) -> Self {
-        Self(Inner::Sqlite(connection))
+        Self::of(Inner::Sqlite(connection))
     }
 }
 
 impl From<Transaction<'static, Sqlite>> for Conn {
     fn from(transaction: Transaction<'static, Sqlite>) -> Self {
-        Self(Inner::SqliteTx(transaction))
+        Self::of(Inner::SqliteTx(transaction))
     }
 }
 
 impl From<PoolConnection<Postgres>> for Conn {
     fn from(connection: PoolConnection<Postgres>) -> Self {
-        Self(Inner::Postgres(connection))
+        Self::of(Inner::Postgres(connection))
     }
 }
 
 impl From<Transaction<'static, Postgres>> for Conn {
     fn from(transaction: Transaction<'static, Postgres>) -> Self {
-        Self(Inner::PostgresTx(transaction))
+        Self::of(Inner::PostgresTx(transaction))
     }
 }
 
@@ -91,7 +105,14 @@ type Counted = (&'static str, (&'static str, &'static str), u64);
 
 impl Tx {
     pub(super) fn new(conn: Conn, measure: Measure, commits: Arc<Commits>) -> Self {
-        Self { conn, measure, commits, wrote_changes: false, entries: Vec::new(), counted: Vec::new() }
+        Self {
+            conn,
+            measure,
+            commits,
+            wrote_changes: false,
+            entries: Vec::new(),
+            counted: Vec::new(),
+        }
     }
 
     /// Counts something that happens in the transaction, if it is committed.
@@ -141,21 +162,28 @@ pub(super) struct Measure {
     transaction: &'static str,
     began: Instant,
     outcome: &'static str,
+    span: Span,
 }
 
 impl Measure {
     /// Of a transaction that has just begun, having waited since `asked`.
-    pub(super) fn begin(database: &'static str, transaction: &'static str, asked: Instant) -> Self {
+    pub(super) fn begin(
+        database: &'static str,
+        transaction: &'static str,
+        asked: Instant,
+        span: Span,
+    ) -> Self {
         let began = Instant::now();
         let waited = began.duration_since(asked);
         histogram!("flightline_transaction_wait_seconds", "database" => database).record(waited);
-        Self { database, transaction, began, outcome: "rolled_back" }
+        Self { database, transaction, began, outcome: "rolled_back", span }
     }
 }
 
 impl Drop for Measure {
     fn drop(&mut self) {
-        let Self { database, transaction, began, outcome } = *self;
+        let Self { database, transaction, began, outcome, .. } = *self;
+        self.span.record("outcome", outcome);
         histogram!("flightline_transaction_seconds",
             "database" => database, "transaction" => transaction)
         .record(began.elapsed());

@@ -24,7 +24,10 @@ pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Names and meanings of what only grows.
 const COUNTERS: &[(&str, &str)] = &[
     ("flightline_alert_tasks_total", "Tasks that alerts asked for, by what came of it"),
-    ("flightline_alerts_total", "Alerts that were raised, cleared, or removed as never having been"),
+    (
+        "flightline_alerts_total",
+        "Alerts that were raised, cleared, or removed as never having been",
+    ),
     ("flightline_grpc_calls_total", "Calls by method and status code"),
     ("flightline_http_requests_total", "Requests at the gateway by route, method and status"),
     ("flightline_ingest_values_total", "Values of readings by what came of them"),
@@ -34,8 +37,14 @@ const COUNTERS: &[(&str, &str)] = &[
 
 /// Names and meanings of what goes up and down.
 const GAUGES: &[(&str, &str)] = &[
-    ("flightline_alerts_open", "Alerts that are not cleared, by severity, as the database has them"),
-    ("flightline_consumer_lag_seconds", "Age of the oldest change that a consumer has not dealt with"),
+    (
+        "flightline_alerts_open",
+        "Alerts that are not cleared, by severity, as the database has them",
+    ),
+    (
+        "flightline_consumer_lag_seconds",
+        "Age of the oldest change that a consumer has not dealt with",
+    ),
     ("flightline_grpc_calls_in_progress", "Calls that have no answer yet"),
     ("flightline_database_up", "1 while the database answers"),
     ("flightline_database_connections", "Connections of the pool, idle and in use"),

@@ -80,8 +80,8 @@ impl Replicas {
     /// # Errors
     ///
     /// One of them is no URL, or does not say what `secure` says.
-    pub fn at(urls: &str, secure: Option<Secure>) -> anyhow::Result<Self> {
-        let names = urls.split(',').map(|url| Name::parse(url.trim(), secure.as_ref()));
+    pub fn at(urls: &str, secure: Option<&Secure>) -> anyhow::Result<Self> {
+        let names = urls.split(',').map(|url| Name::parse(url.trim(), secure));
         let names = names.collect::<anyhow::Result<Vec<_>>>()?;
         let (tell, members) = watch::channel(Members::default());
         tokio::spawn(follow(names, tell));

@@ -11,13 +11,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{Authority, ask, begin, grpc, is_refusal, peer, settings};
 
 macro_rules! hops {
-    ($($name:ident: $caller:ident => $callee:ident,)+) => {
-        const HOPS: &[(Part, Part)] = &[$(($caller, $callee)),+];
+    ($($name:ident: $caller:ident => $called:ident,)+) => {
+        const HOPS: &[(Part, Part)] = &[$(($caller, $called)),+];
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                the_callee_refuses($caller, $callee).await;
-                the_caller_refuses($caller, $callee).await;
+                the_callee_refuses($caller, $called).await;
+                the_caller_refuses($caller, $called).await;
             }
         )+
     };
@@ -42,9 +42,9 @@ hops! {
 fn every_hop_has_its_test() {
     let parts = [Auth, Equipment, Maintenance, Telemetry, Gateway];
     for caller in parts {
-        for callee in parts {
-            let is_tested = HOPS.contains(&(caller, callee));
-            assert_eq!(caller.calls(callee), is_tested, "{caller} calls {callee}");
+        for called in parts {
+            let is_tested = HOPS.contains(&(caller, called));
+            assert_eq!(caller.calls(called), is_tested, "{caller} calls {called}");
         }
     }
 }
@@ -55,17 +55,17 @@ fn all_at(url: &str) -> Vec<String> {
     parts.into_iter().flat_map(|part| [format!("--{part}-url"), url.to_owned()]).collect()
 }
 
-/// `callee` at work, called by `caller` and by who only says so.
-async fn the_callee_refuses(caller: Part, callee: Part) {
+/// `called` at work, called by `caller` and by who only says so.
+async fn the_callee_refuses(caller: Part, called: Part) {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new(folder.path(), &["stranger"]);
     let other = Authority::new(folder.path(), &[]);
     authority.make_expired(caller.name());
-    let arguments = [grpc(&authority, callee.name()), all_at("https://127.0.0.1:1")].concat();
-    let running = begin(folder.path(), Some(callee), &arguments).await;
+    let arguments = [grpc(&authority, called.name()), all_at("https://127.0.0.1:1")].concat();
+    let running = begin(folder.path(), Some(called), &arguments).await;
     let url = running.grpc_url().unwrap();
-    let by = async |own: Option<Files>| ask(&peer(&url, own, Some(callee.name())).await).await;
-    // Knows the callee, and is known to another authority.
+    let by = async |own: Option<Files>| ask(&peer(&url, own, Some(called.name())).await).await;
+    // Knows who is called, and is known to another authority.
     let of_other =
         Files { own: Some(other.own(caller.name())), authority: Some(authority.certificate()) };
     let without = Files { own: None, authority: Some(authority.certificate()) };
@@ -83,23 +83,23 @@ async fn the_callee_refuses(caller: Part, callee: Part) {
     }
 }
 
-/// `caller`, who calls `callee` and somebody who only says so.
-async fn the_caller_refuses(caller: Part, callee: Part) {
+/// `caller`, who calls `called` and somebody who only says so.
+async fn the_caller_refuses(caller: Part, called: Part) {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new(folder.path(), &["stranger"]);
     let other = Authority::new(folder.path(), &[]);
-    authority.make_expired(callee.name());
+    authority.make_expired(called.name());
     let own = grpc(&authority, caller.name());
     let at = async |files: Option<Files>| {
         let arguments = [own.clone(), all_at(&impostor(files).await)].concat();
         let config = settings(folder.path(), &arguments);
         let peers = config.peers(Some(caller), &Places::default()).await.unwrap();
-        ask(&of(&peers, callee)).await
+        ask(&of(&peers, called)).await
     };
     let of_other =
-        Files { own: Some(other.own(callee.name())), authority: Some(authority.certificate()) };
+        Files { own: Some(other.own(called.name())), authority: Some(authority.certificate()) };
 
-    at(Some(authority.files(callee.name()))).await.unwrap();
+    at(Some(authority.files(called.name()))).await.unwrap();
     for (what, files) in [
         ("plaintext", None),
         ("another authority's", Some(of_other)),

@@ -62,9 +62,9 @@ async fn a_client_of_the_rest_port_can_tell_it_from_another() {
     let good = begin(folder.path(), part, &good).await;
     let expired = begin(folder.path(), part, &expired).await;
     let (good, expired) = (good.http_url().unwrap(), expired.http_url().unwrap());
-    let (_, port) = good.rsplit_once(':').unwrap();
-    let resolve = vec!["--resolve".into(), format!("plant.example:{port}:127.0.0.1")];
-    let elsewhere = format!("https://plant.example:{port}");
+    let (_, number) = good.rsplit_once(':').unwrap();
+    let resolve = vec!["--resolve".into(), format!("plant.example:{number}:127.0.0.1")];
+    let elsewhere = format!("https://plant.example:{number}");
 
     let answer = curl(&authority, good.clone(), Vec::new()).await;
     assert!(answer.status.success(), "{}", text(&answer.stderr));

@@ -9,8 +9,9 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use kit::{Clock, Db, Error, Result, Timestamp, db::Tx};
+use kit::{Clock, Db, Error, Result, Timestamp, db::Tx, trace};
 use tokio::sync::{mpsc, watch};
+use tracing::Instrument;
 
 use super::{
     Job, Work, Written, judge::Judge, measure, names::Names, outcome::Values, seal::Sealer,
@@ -138,7 +139,8 @@ impl Writer {
     /// Writes the group and tells everybody in it. If it fails by what is in it, each is tried alone, so that one can't
     /// spoil the others.
     async fn answer(&mut self, group: Vec<Job>) {
-        match self.write(&group).await {
+        let span = trace::shared("write group", group.iter().map(|job| &job.span));
+        match self.write(&group).instrument(span).await {
             Ok(all) => {
                 measure::group(&group);
                 for (job, written) in group.into_iter().zip(all) {
