@@ -135,7 +135,7 @@ crate::everywhere! {
             }
             count += 1;
         }
-        assert!(8 <= count, "{count}");
+        assert!(7 <= count, "{count}");
     }
 
     async fn a_patch_that_says_nothing_changes_nothing(site: Site) {
