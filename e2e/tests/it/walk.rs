@@ -35,7 +35,8 @@ impl Things {
             body
         };
         let rule = json!({ "name": "Hot", "metric": "heat", "condition": "ABOVE", "threshold": 9 });
-        let alert = json!({ "message": "Smoke", "metric": "heat", "value": 0.30000000000000004 });
+        let alert =
+            json!({ "message": "Smoke", "metric": "heat", "value": 0.300_000_000_000_000_04 });
         Self(vec![
             make("/api/users", user).await,
             make("/api/tasks", of_pump(json!({ "title": "Grease it" }))).await,

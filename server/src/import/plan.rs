@@ -74,17 +74,14 @@ fn of_records(sheet: Sheet) -> Plan {
     let mut new = Vec::new();
     for draft in drafts {
         let task_id = draft.text("task_id").to_lowercase();
-        match lines.get(&task_id) {
-            Some(line) => {
-                problems.push(draft.problem("task_id", format!("is on line {line}, too")))
-            }
-            None => {
-                if !task_id.is_empty() {
-                    lines.insert(task_id, draft.line);
-                }
-                new.push(draft);
-            }
+        if let Some(line) = lines.get(&task_id) {
+            problems.push(draft.problem("task_id", format!("is on line {line}, too")));
+            continue;
         }
+        if !task_id.is_empty() {
+            lines.insert(task_id, draft.line);
+        }
+        new.push(draft);
     }
     Plan::side_by_side(new, problems)
 }

@@ -226,11 +226,12 @@ async fn equipment_with_many_attributes_is_doubled_by_no_second_sending() {
     let (suite, _folder) = suite().await;
     let keys = ["oil", "bay", "colour", "fuel", "line", "voltage", "crew"];
     let header: Vec<_> = keys.map(|key| format!("attributes.{key}")).into();
-    let mut file = format!("name,{}\n", header.join(","));
-    for number in 0..8 {
+    let row = |number: u8| {
         let cells: Vec<_> = keys.map(|key| format!("{key} {number}")).into();
-        file.push_str(&format!("Pump {number},{}\n", cells.join(",")));
-    }
+        format!("\nPump {number},{}", cells.join(","))
+    };
+    let rows_of_file: Vec<_> = (0..8).map(row).collect();
+    let file = format!("name,{}{}", header.join(","), rows_of_file.concat());
 
     for _ in 0..2 {
         imported(&suite, "equipment", &file);

@@ -20,7 +20,7 @@ async fn files_that_are_no_good_leave_what_was_made_of_those_before() {
     let folder = tempfile::tempdir().unwrap();
     let files = write(folder.path());
     let (certificate, key) = files.own.clone().unwrap();
-    let made = made_of(files, |pem| pem.own()).await.unwrap();
+    let made = made_of(files, Pem::own).await.unwrap();
     let first = Arc::clone(&made.borrow());
     let is_first = || Arc::ptr_eq(&first, &made.borrow());
 

@@ -55,16 +55,16 @@ fn all_at(url: &str) -> Vec<String> {
     parts.into_iter().flat_map(|part| [format!("--{part}-url"), url.to_owned()]).collect()
 }
 
-/// `called` at work, called by `caller` and by who only says so.
-async fn the_callee_refuses(caller: Part, called: Part) {
+/// `service` at work, called by `caller` and by who only says so.
+async fn the_callee_refuses(caller: Part, service: Part) {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new(folder.path(), &["stranger"]);
     let other = Authority::new(folder.path(), &[]);
     authority.make_expired(caller.name());
-    let arguments = [grpc(&authority, called.name()), all_at("https://127.0.0.1:1")].concat();
-    let running = begin(folder.path(), Some(called), &arguments).await;
+    let arguments = [grpc(&authority, service.name()), all_at("https://127.0.0.1:1")].concat();
+    let running = begin(folder.path(), Some(service), &arguments).await;
     let url = running.grpc_url().unwrap();
-    let by = async |own: Option<Files>| ask(&peer(&url, own, Some(called.name())).await).await;
+    let by = async |own: Option<Files>| ask(&peer(&url, own, Some(service.name())).await).await;
     // Knows who is called, and is known to another authority.
     let of_other =
         Files { own: Some(other.own(caller.name())), authority: Some(authority.certificate()) };
@@ -83,23 +83,23 @@ async fn the_callee_refuses(caller: Part, called: Part) {
     }
 }
 
-/// `caller`, who calls `called` and somebody who only says so.
-async fn the_caller_refuses(caller: Part, called: Part) {
+/// `caller`, who calls `service` and somebody who only says so.
+async fn the_caller_refuses(caller: Part, service: Part) {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new(folder.path(), &["stranger"]);
     let other = Authority::new(folder.path(), &[]);
-    authority.make_expired(called.name());
+    authority.make_expired(service.name());
     let own = grpc(&authority, caller.name());
     let at = async |files: Option<Files>| {
         let arguments = [own.clone(), all_at(&impostor(files).await)].concat();
         let config = settings(folder.path(), &arguments);
         let peers = config.peers(Some(caller), &Places::default()).await.unwrap();
-        ask(&of(&peers, called)).await
+        ask(&of(&peers, service)).await
     };
     let of_other =
-        Files { own: Some(other.own(called.name())), authority: Some(authority.certificate()) };
+        Files { own: Some(other.own(service.name())), authority: Some(authority.certificate()) };
 
-    at(Some(authority.files(called.name()))).await.unwrap();
+    at(Some(authority.files(service.name()))).await.unwrap();
     for (what, files) in [
         ("plaintext", None),
         ("another authority's", Some(of_other)),

@@ -17,18 +17,15 @@ const MOST: u64 = 1000;
 
 /// Enough rows that PostgreSQL plans as it would with more, and some for SQLite, which plans alike with any.
 async fn fill(world: &World) {
-    match &world.db.database_url {
-        Some(url) => {
-            let mut db = PgConnection::connect(url).await.unwrap();
-            sqlx::raw_sql(include_str!("plan/postgres.sql")).execute(&mut db).await.unwrap();
-            db.close().await.unwrap();
-        }
-        None => {
-            let options = SqliteConnectOptions::new().filename(world.db.file("equipment"));
-            let mut db = options.connect().await.unwrap();
-            sqlx::raw_sql(include_str!("plan/sqlite.sql")).execute(&mut db).await.unwrap();
-            db.close().await.unwrap();
-        }
+    if let Some(url) = &world.db.database_url {
+        let mut db = PgConnection::connect(url).await.unwrap();
+        sqlx::raw_sql(include_str!("plan/postgres.sql")).execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
+    } else {
+        let options = SqliteConnectOptions::new().filename(world.db.file("equipment"));
+        let mut db = options.connect().await.unwrap();
+        sqlx::raw_sql(include_str!("plan/sqlite.sql")).execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
     }
 }
 
