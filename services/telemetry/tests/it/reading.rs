@@ -8,7 +8,7 @@ use std::time::Duration;
 use kit::access::Role;
 use proto::telemetry::v1::{
     BatchCreateReadingsRequest, CreateReadingRequest, GetReadingRequest, ListReadingsRequest,
-    Reading, RefusedReading, telemetry_service_client::TelemetryServiceClient,
+    Reading, RefusedReading, Rule, telemetry_service_client::TelemetryServiceClient,
 };
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -54,15 +54,16 @@ testkit::both! {
             retention_days: "1".parse().unwrap(),
             ..telemetry::Config::default()
         };
-        let suite = Suite::start_as(&config, world).await;
+        let mut suite = Suite::start_as(&config, world).await;
         let id = suite.machine("pump").await;
-        suite.rule(below(&id, 50.0, 5.0)).await;
+        suite.rule(Rule { open_task: false, ..below(&id, 50.0, 5.0) }).await;
         let now = suite.world.clock.now().micros() / 1_000_000;
         suite.send(temperature(&id, now, 10.0)).await.unwrap();
         suite.send(temperature(&id, now + 1, 90.0)).await.unwrap();
         let alerts = suite.all_alerts().await;
 
         suite.world.clock.advance(Duration::from_hours(25));
+        suite.admin = suite.world.user(Role::Admin);
         let refused = suite.send(temperature(&id, now - 1, 90.0)).await.unwrap_err();
         let kept = temperature(&id, now + 25 * 3600, 90.0);
         let batch = suite.send_all(vec![kept, temperature(&id, now - 1, 90.0)]).await;
