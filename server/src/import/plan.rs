@@ -194,6 +194,9 @@ impl Tree {
         }
         for index in way.into_iter().rev() {
             let refused = match (&self.drafts[index].parent, above) {
+                (Some(_), Some(Place::Wave(_))) if self.outlives_parent(index) => {
+                    Some("is decommissioned")
+                }
                 (None, _) | (Some(_), Some(Place::Wave(_))) => None,
                 (Some(_), None) => Some("there is no such equipment"),
                 (Some(_), Some(Place::Looking | Place::Unknown)) => Some("is a part of this one"),
@@ -207,6 +210,12 @@ impl Tree {
             self.places[index] = if refused.is_some() { Place::Refused } else { Place::Wave(wave) };
             above = Some(self.places[index]);
         }
+    }
+
+    /// Whether it is in service as a part of what the same file decommissions.
+    fn outlives_parent(&self, index: usize) -> bool {
+        let is_over = |index: usize| self.drafts[index].text("status") == "DECOMMISSIONED";
+        !is_over(index) && self.parent(index).is_some_and(is_over)
     }
 
     /// What was placed, wave by wave.

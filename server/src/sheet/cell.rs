@@ -1,7 +1,9 @@
 //! One field of a message as the text of a cell. What is absent is an empty cell.
 
 use chrono::{DateTime, SecondsFormat};
-use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, Value};
+use prost_reflect::{
+    DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, ReflectMessage, Value,
+};
 
 use crate::import::time;
 
@@ -19,7 +21,13 @@ pub fn write(message: &DynamicMessage, field: &FieldDescriptor, key: Option<&str
             value.and_then(Value::as_str).unwrap_or_default().to_owned()
         }
         Value::EnumNumber(number) => name(field, *number),
-        Value::Message(message) => message.transcode_to().map(instant).unwrap_or_default(),
+        Value::Message(message) if message.descriptor().full_name() == TIMESTAMP => {
+            message.transcode_to().map(instant).unwrap_or_default()
+        }
+        Value::Message(message) => {
+            let lasted = message.transcode_to::<prost_types::Duration>();
+            lasted.map(|lasted| lasted.to_string()).unwrap_or_default()
+        }
         Value::String(text) => text.clone(),
         Value::Bool(is) => is.to_string(),
         Value::F64(number) => number.to_string(),
@@ -88,8 +96,6 @@ fn number(names: &EnumDescriptor, text: &str) -> Result<i32, String> {
 
 #[cfg(test)]
 mod tests {
-    use prost_reflect::ReflectMessage;
-
     use super::*;
     use crate::sheet::Noun;
 
@@ -113,6 +119,18 @@ mod tests {
             written_again(Noun::Maintenance, "started_at", "2026-01-02 10:00:00").unwrap(),
             "2026-01-02T10:00:00Z"
         );
+    }
+
+    #[test]
+    fn how_long_it_took_is_written_as_the_api_does() {
+        let mut record = Noun::Maintenance.message();
+        let field = record.descriptor().get_field_by_name("downtime").unwrap();
+        let Kind::Message(kind) = field.kind() else { panic!("{field:?}") };
+        let mut lasted = DynamicMessage::new(kind);
+        lasted.transcode_from(&prost_types::Duration { seconds: 3600, nanos: 0 }).unwrap();
+        record.set_field(&field, Value::Message(lasted));
+
+        assert_eq!(write(&record, &field, None), "3600s");
     }
 
     #[test]

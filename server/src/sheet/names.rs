@@ -59,12 +59,16 @@ impl Names {
 
     async fn load_people(&mut self, session: &mut Session, auth: &Peer) -> Result<(), Status> {
         let mut client = UserServiceClient::new(auth.clone());
-        let mut message = ListUsersRequest { page_size: PAGE, ..Default::default() };
+        let mut message =
+            ListUsersRequest { page_size: PAGE, show_deleted: true, ..Default::default() };
         loop {
             let request = session.request(message.clone()).await?;
             let page = client.list_users(request).await?.into_inner();
             for user in page.users {
-                self.ids_of_people.insert(user.username.to_lowercase(), user.id.clone());
+                // History keeps the names of those who have gone.
+                if user.deleted_at.is_none() {
+                    self.ids_of_people.insert(user.username.to_lowercase(), user.id.clone());
+                }
                 self.people.insert(user.id, user.username);
             }
             if page.next_page_token.is_empty() {

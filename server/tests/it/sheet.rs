@@ -170,6 +170,20 @@ async fn one_bad_line_keeps_all_out_unless_the_good_ones_are_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_in_service_of_what_the_file_decommissions_keeps_all_out() {
+    let (suite, _folder) = filled().await;
+    let file = "serial_number,name,status,parent_id\n\
+                QP,Old press,DECOMMISSIONED,\n\
+                QK,Its pump,OPERATIONAL,QP\n";
+
+    for more in [[].as_slice(), &["--dry-run"]] {
+        let (told, problems, code) = import(&suite, "equipment", more, file);
+        assert_eq!(told, "1 lines could be written, and none was, 0 there already, 1 refused\n");
+        assert_eq!((problems.as_str(), code), ("line 3, parent_id: is decommissioned\n", 2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_only_the_service_knows_is_told_by_line_and_column_before_anything_is_written() {
     let (suite, _folder) = filled().await;
     let file = "equipment_id,task_id,started_at,finished_at\n\
