@@ -177,7 +177,7 @@ pub async fn list(
     (from, to): (Timestamp, Timestamp),
     arrived_since: Timestamp,
     limit: i64,
-) -> Result<Vec<Part>> {
+) -> Result<Vec<Chunk>> {
     Ok(on!(db, c => sqlx::query_as(concat!(
             select!("where "), reaching!("$1", "$2"), " and first_at < $3 and last_at >= $2
                and last_arrived_at >= $4

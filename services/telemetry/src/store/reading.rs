@@ -13,7 +13,7 @@ use sqlx::QueryBuilder;
 use super::chunk;
 use crate::{
     domain::{
-        chunk::{Chunk, Row, Summary, merge},
+        chunk::{Chunk, Row, merge},
         reading::{EquipmentId, Key, Reading, Sample},
         replay::Start,
     },
@@ -252,13 +252,13 @@ async fn walk(
     };
     let chunks = (limit / 512 + 1).min(CHUNKS);
     loop {
-        let parts = chunk::list(db, series_id, (from, to), arrived_since, chunks).await?;
-        let is_end = i64::try_from(parts.len()).is_ok_and(|parts| parts < chunks);
-        for part in parts {
-            let (mine, rest) =
-                rows.split_at(rows.partition_point(|r| r.at <= part.summary.last_at));
-            let sealed = unpack(part.summary, part.data, (from, to))?;
-            from = after(part.summary.last_at);
+        let list = chunk::list(db, series_id, (from, to), arrived_since, chunks).await?;
+        let is_end = i64::try_from(list.len()).is_ok_and(|listed| listed < chunks);
+        for chunk in list {
+            let last_at = chunk.summary.last_at;
+            let (mine, rest) = rows.split_at(rows.partition_point(|row| row.at <= last_at));
+            let sealed = unpack(&chunk, (from, to))?;
+            from = after(last_at);
             rows = rest;
             if take(&merge(&sealed, mine), &mut samples) {
                 samples.truncate(enough);
@@ -273,14 +273,9 @@ async fn walk(
     }
 }
 
-/// The rows of a chunk that lie at or after `from` and before `to`; none if it was read without its data.
-pub fn unpack(
-    summary: Summary,
-    data: Option<Vec<u8>>,
-    (from, to): (Timestamp, Timestamp),
-) -> Result<Vec<Row>> {
-    let Some(data) = data else { return Ok(Vec::new()) };
-    let mut rows = Chunk { summary, data }.rows()?;
+/// The rows of a chunk that lie at or after `from` and before `to`.
+pub fn unpack(chunk: &Chunk, (from, to): (Timestamp, Timestamp)) -> Result<Vec<Row>> {
+    let mut rows = chunk.rows()?;
     rows.truncate(rows.partition_point(|row| row.at < to));
     rows.drain(..rows.partition_point(|row| row.at < from));
     Ok(rows)

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{
-        chunk::merge,
+        chunk::{Chunk, merge},
         series::{Bucket, Buckets, Grid},
     },
     recent::Recent,
@@ -43,9 +43,10 @@ pub async fn buckets(
             // All recent rows are before it or after it, or it came with its data.
             let (mine, rest) = rows.split_at(rows.partition_point(|row| row.at <= summary.last_at));
             rows = rest;
-            if data.is_some() {
+            if let Some(data) = data {
                 budget.spend(usize::try_from(summary.count).unwrap_or(usize::MAX) + mine.len())?;
-                buckets.extend(&merge(&unpack(summary, data, (from, grid.end))?, mine));
+                let sealed = unpack(&Chunk { summary, data }, (from, grid.end))?;
+                buckets.extend(&merge(&sealed, mine));
             } else {
                 budget.spend(1 + mine.len())?;
                 buckets.extend(mine);
