@@ -13,7 +13,8 @@ pub fn random(kind: &MessageDescriptor, bytes: &[u8]) -> DynamicMessage {
     message(kind, &mut Chance { bytes: bytes.iter().copied(), is_tame: false }, DEPTH)
 }
 
-/// One that a client could send: its numbers are numbers, and its enums have values that are declared.
+/// One that a client could send, which stays one when it is merged with another: its numbers are numbers, its enums have
+/// values that are declared, and its durations, whose seconds and fraction have one sign, are positive.
 pub fn tame(kind: &MessageDescriptor, bytes: &[u8]) -> DynamicMessage {
     message(kind, &mut Chance { bytes: bytes.iter().copied(), is_tame: true }, DEPTH)
 }
@@ -33,7 +34,7 @@ pub fn reflected(message: &MessageDescriptor, bytes: &[u8]) -> Option<Json> {
 /// Decisions, from bytes that the test framework can make smaller.
 struct Chance<'a> {
     bytes: std::iter::Copied<std::slice::Iter<'a, u8>>,
-    /// Whether numbers that are none, and values of enums that nobody declared, are left out.
+    /// Whether numbers that are none, values of enums that nobody declared and negative durations are left out.
     is_tame: bool,
 }
 
@@ -68,7 +69,8 @@ fn message(kind: &MessageDescriptor, chance: &mut Chance, depth: usize) -> Dynam
             message.set_field_by_name("nanos", Value::I32(nanos(chance)));
         }
         "google.protobuf.Duration" => {
-            let sign = if chance.byte().is_multiple_of(2) { 1 } else { -1 };
+            let is_positive = chance.byte().is_multiple_of(2) || chance.is_tame;
+            let sign = if is_positive { 1 } else { -1 };
             let seconds = i64::try_from(chance.number() % 315_576_000_000).unwrap();
             message.set_field_by_name("seconds", Value::I64(seconds * i64::from(sign)));
             message.set_field_by_name("nanos", Value::I32(nanos(chance) * sign));
