@@ -1,3 +1,5 @@
+mod completion;
+
 use kit::{
     Call, Caller, Error, Result, Timestamp, changes,
     db::Tx,
@@ -7,6 +9,7 @@ use kit::{
 use proto::maintenance::v1 as pb;
 use tonic::Response;
 
+pub use self::completion::Completion;
 use super::{Service, equipment, task};
 use crate::{
     domain::{
@@ -181,38 +184,6 @@ fn read(path: &str, wire: pb::MaintenanceRecord) -> Result<Work> {
         work_done: wire.work_done,
         parts_used: wire.parts_used,
     })
-}
-
-/// What the completion of a task says of the work: its fields are those of a record.
-pub fn read_completion(wire: pb::CompleteTaskRequest, now: Timestamp) -> Result<Work> {
-    let work = read(
-        "",
-        pb::MaintenanceRecord {
-            kind: wire.kind,
-            work_done: wire.work_done,
-            started_at: wire.started_at,
-            finished_at: wire.finished_at,
-            parts_used: wire.parts_used,
-            ..Default::default()
-        },
-    )?;
-    work.check_times("", now)?;
-    Ok(work)
-}
-
-/// Records the work that completed `task`, if that has equipment; the caller changed the task, and keeps it.
-pub async fn record_completion(
-    tx: &mut Tx,
-    task: &Task,
-    work: Work,
-    worker: &Worker,
-    now: Timestamp,
-) -> Result<()> {
-    let Some(equipment_id) = task.equipment_id else { return Ok(()) };
-    let record = Maintenance::new(work, worker.id.clone(), equipment_id, Some(task), now);
-    store::maintenance::insert(tx, &record).await?;
-    tell(tx, &record, now).await?;
-    Ok(())
 }
 
 /// Tells the change log of `record`; answers what it told.

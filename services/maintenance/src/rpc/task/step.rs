@@ -7,11 +7,10 @@ use tonic::Response;
 use super::{keep, lock};
 use crate::{
     domain::{
-        maintenance::Work,
         task::{Status, Task, TaskId, Worker},
         task_event::{Kind, TaskEvent},
     },
-    rpc::{Service, maintenance, user},
+    rpc::{Service, maintenance::Completion, user},
 };
 
 pub async fn claim(
@@ -79,7 +78,7 @@ pub async fn complete(
     let worker = Worker::from(&call.caller);
     let id = TaskId::parse("id", &call.message.id)?;
     let etag = call.message.etag.clone();
-    let work = maintenance::read_completion(call.message, now)?;
+    let completion = Completion::read(call.message, now)?;
 
     let mut tx = service.db.begin("complete task").await?;
     if let Some(answer) = once.recall(&mut tx, now).await? {
@@ -87,7 +86,7 @@ pub async fn complete(
     }
     let mut task = lock(&mut tx, id, &etag).await?;
     let event = task.complete(&worker, now)?;
-    maintenance::record_completion(&mut tx, &task, work, &worker, now).await?;
+    completion.record(&mut tx, &task, &worker, now).await?;
     settle(tx, &once, task, Some(event)).await
 }
 
@@ -126,7 +125,7 @@ pub async fn set_status(
     let mut task = lock(&mut tx, id, &call.message.etag).await?;
     let event = task.set_status(status, &worker, now)?;
     if event.as_ref().is_some_and(|event| event.kind == Kind::Completed) {
-        maintenance::record_completion(&mut tx, &task, Work::default(), &worker, now).await?;
+        Completion::default().record(&mut tx, &task, &worker, now).await?;
     }
     settle(tx, &once, task, event).await
 }

@@ -78,6 +78,30 @@ testkit::both! {
         assert!(all_records(&world, &suite).await.is_empty());
     }
 
+    async fn what_is_said_of_work_without_equipment_is_refused_not_lost(world: World) {
+        let suite = start(&world).await;
+        let mut client = tasks(&suite, &world.user(Role::Technician));
+        let task = create(&mut client, titled("Sweep")).await.unwrap();
+        let now = Some(world.clock.now().into());
+
+        for (name, request) in [
+            ("work_done", CompleteTaskRequest { work_done: "Swept".into(), ..of(&task.id) }),
+            ("kind", CompleteTaskRequest { kind: Kind::Inspection.into(), ..of(&task.id) }),
+            ("started_at", CompleteTaskRequest { started_at: now, ..of(&task.id) }),
+            ("finished_at", CompleteTaskRequest { finished_at: now, ..of(&task.id) }),
+            ("parts_used", CompleteTaskRequest { parts_used: "Broom".into(), ..of(&task.id) }),
+        ] {
+            let error = complete(&mut client, request).await.unwrap_err();
+            assert_eq!((error.code(), field(&error)), (Code::InvalidArgument, name.to_owned()));
+        }
+        let work_done = "Swept".to_owned();
+        let all = CompleteTaskRequest { work_done, started_at: now, ..of(&task.id) };
+        let error = complete(&mut client, all).await.unwrap_err();
+        assert!(error.message().contains("Leave out work_done, started_at,"), "{error:?}");
+        let kept = client.get_task(GetTaskRequest { id: task.id }).await.unwrap().into_inner();
+        assert_eq!((kept.status(), kept.etag), (Status::Pending, task.etag));
+    }
+
     async fn a_held_task_is_completed_by_its_holder_or_an_admin(world: World) {
         let suite = start(&world).await;
         let (ana, bob) = (world.user(Role::Technician), world.user(Role::Technician));
