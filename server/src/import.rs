@@ -1,5 +1,6 @@
 //! `flightline import`: what CSV files hold, sent to a running suite.
 
+mod check;
 mod draft;
 mod file;
 mod login;
@@ -20,6 +21,12 @@ use self::{nouns::Lines, readings::Readings};
 
 /// What the process answers when it sent the file but some lines stayed behind.
 const SOME_REFUSED: u8 = 2;
+
+/// So many of something, in words: `1 line`, `2 lines`.
+fn counted(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}
 
 /// `import FILE …` for readings, as ever, or `import NOUN FILE …`.
 pub enum Import {

@@ -5,7 +5,7 @@ use std::{collections::HashSet, io::Read};
 use anyhow::{Context, bail};
 use csv::{ByteRecord, ReaderBuilder};
 use prost::{DecodeError, Message};
-use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey, ReflectMessage, Value};
 use proto::{
     equipment::v1::{CreateEquipmentRequest, Equipment, equipment::Status},
     maintenance::v1::{CreateTaskRequest, MaintenanceRecord, RecordMaintenanceRequest, Task, task},
@@ -16,6 +16,9 @@ use tonic_types::StatusExt;
 
 use super::rows::Problem;
 use crate::sheet::{Noun, Reference, cell, names::Names};
+
+/// What is wrong with a cell that nobody can read.
+const NO_TEXT: &str = "is not text in UTF-8";
 
 /// What one line asks for.
 #[derive(Clone, Debug)]
@@ -83,6 +86,32 @@ impl Draft {
         self.parent = None;
     }
 
+    /// Whether there is anything in a column; `None` for what is none.
+    pub fn says(&self, column: &str) -> Option<bool> {
+        let (name, key) = column.split_once('.').unwrap_or((column, ""));
+        let field = self.message.descriptor().get_field_by_name(name)?;
+        let value = self.message.get_field(&field);
+        let map = value.as_map();
+        Some(map.map_or(self.message.has_field(&field), |map| {
+            map.contains_key(&MapKey::String(key.to_owned()))
+        }))
+    }
+
+    /// Leaves out what a column says, so that the others can be looked at; a name can't be left out, and says nothing in
+    /// particular.
+    pub fn leave_out(&mut self, column: &str) {
+        let (name, key) = column.split_once('.').unwrap_or((column, ""));
+        let Some(field) = self.message.descriptor().get_field_by_name(name) else { return };
+        if let Some(map) = self.message.get_field_mut(&field).as_map_mut() {
+            map.remove(&MapKey::String(key.to_owned()));
+            return;
+        }
+        self.message.clear_field(&field);
+        if ["name", "title"].contains(&name) {
+            self.message.set_field(&field, Value::String("?".to_owned()));
+        }
+    }
+
     /// The text of a field.
     pub fn text(&self, column: &str) -> String {
         let field = self.message.descriptor().get_field_by_name(column);
@@ -125,7 +154,8 @@ impl Draft {
         }
         let problem = |field: &str, reason: &str| {
             let column = field.split_once('.').map_or(field, |(_, column)| column);
-            self.problem(column, reason)
+            // A key of a map is a column of its own.
+            self.problem(&column.replace("[\"", ".").replace("\"]", ""), reason)
         };
         fields.iter().map(|violation| problem(&violation.field, &violation.description)).collect()
     }
@@ -148,6 +178,7 @@ pub enum Column {
 /// A file that was read.
 pub struct Sheet {
     pub columns: Vec<Column>,
+    /// Also those with problems in some of their columns: the others may have some, too.
     pub drafts: Vec<Draft>,
     pub problems: Vec<Problem>,
 }
@@ -156,18 +187,25 @@ pub struct Sheet {
 ///
 /// # Errors
 ///
-/// It can't be read, or has a column that there isn't.
+/// It can't be read, has no header, or has a column that there isn't.
 pub fn read(noun: Noun, input: impl Read, names: &Names) -> anyhow::Result<Sheet> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
     let mut record = ByteRecord::new();
-    reader.read_byte_record(&mut record).context("can't read the header")?;
+    if !reader.read_byte_record(&mut record).context("can't read the header")? {
+        bail!("the file is empty: its header is missing, which names columns of {}", known(noun));
+    }
     let columns = columns(noun, &record)?;
     let mut sheet = Sheet { columns, drafts: Vec::new(), problems: Vec::new() };
     while reader.read_byte_record(&mut record).context("can't read on")? {
         let line = record.position().map_or(0, csv::Position::line);
-        match draft(noun, &sheet.columns, line, &record, names) {
-            Ok(draft) => sheet.drafts.push(draft),
-            Err(problems) => sheet.problems.extend(problems),
+        let mut draft = Draft { line, message: noun.message(), id: String::new(), parent: None };
+        if record.len() == sheet.columns.len() {
+            sheet.problems.extend(fill(noun, &mut draft, &sheet.columns, &record, names));
+            sheet.drafts.push(draft);
+        } else {
+            let (fields, width) = (record.len(), sheet.columns.len());
+            let reason = format!("has {fields} fields, and the header {width}");
+            sheet.problems.push(draft.problem("the line", reason));
         }
     }
     Ok(sheet)
@@ -193,53 +231,52 @@ fn columns(noun: Noun, header: &ByteRecord) -> anyhow::Result<Vec<Column>> {
             Some(_) if name == "id" => Column::Id,
             Some(_) if noun.is_given(name) => Column::Given,
             Some(field) => Column::Field { field: field.clone(), key, name: name.to_owned() },
-            None => {
-                let known = fields.iter().map(|field| {
-                    let key = if field.is_map() { ".KEY" } else { "" };
-                    format!("{}{key}", field.name())
-                });
-                let known = known.collect::<Vec<_>>().join(", ");
-                bail!("there is no column \"{name}\" of {}; there are {known}", noun.name());
-            }
+            None => bail!("there is no column \"{name}\" of {}", known(noun)),
         });
     }
     Ok(columns)
 }
 
-fn draft(
+/// The noun, and the columns that there are of it.
+fn known(noun: Noun) -> String {
+    let fields = noun.fields();
+    let columns = fields.iter().map(|field| {
+        let key = if field.is_map() { ".KEY" } else { "" };
+        format!("{}{key}", field.name())
+    });
+    format!("{}; there are {}", noun.name(), columns.collect::<Vec<_>>().join(", "))
+}
+
+/// Puts what a line says into the draft; answers what is wrong with it.
+fn fill(
     noun: Noun,
+    draft: &mut Draft,
     columns: &[Column],
-    line: u64,
     record: &ByteRecord,
     names: &Names,
-) -> Result<Draft, Vec<Problem>> {
-    let mut draft = Draft { line, message: noun.message(), id: String::new(), parent: None };
-    if record.len() != columns.len() {
-        let (fields, width) = (record.len(), columns.len());
-        let reason = format!("has {fields} fields, and the header {width}");
-        return Err(vec![draft.problem("the line", reason)]);
-    }
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (column, bytes) in columns.iter().zip(record) {
-        let Ok(text) = std::str::from_utf8(bytes) else {
-            problems.push(draft.problem("the line", "is not in UTF-8"));
-            break;
-        };
-        match column {
-            _ if text.trim().is_empty() => {}
-            Column::Given => {}
-            Column::Id => text.trim().clone_into(&mut draft.id),
-            Column::Field { field, key, name } => {
-                let put = put(noun, &mut draft, field, key.as_deref(), text, names);
+        let text = std::str::from_utf8(bytes);
+        match (column, text) {
+            (Column::Given, _) => {}
+            (_, Ok(text)) if text.trim().is_empty() => {}
+            (Column::Id, Ok(text)) => text.trim().clone_into(&mut draft.id),
+            (Column::Field { field, key, name }, Ok(text)) => {
+                let put = put(noun, draft, field, key.as_deref(), text, names);
                 problems.extend(put.err().map(|reason| draft.problem(name, reason)));
             }
+            (Column::Field { name, .. }, Err(_)) => {
+                problems.push(draft.problem(name, NO_TEXT));
+            }
+            (Column::Id, Err(_)) => problems.push(draft.problem("id", NO_TEXT)),
         }
     }
     let is_named = |column: &str| problems.iter().any(|problem: &Problem| problem.column == column);
     let broken = draft.check(noun).into_iter().filter(|problem| !is_named(&problem.column));
     let broken: Vec<_> = broken.collect();
     problems.extend(broken);
-    if problems.is_empty() { Ok(draft) } else { Err(problems) }
+    problems
 }
 
 /// Puts what a cell says into the draft.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::anyhow;
 
 use super::{
-    SOME_REFUSED,
+    SOME_REFUSED, counted,
     file::{is_standard_input, open},
     login::Client,
     plan::{Plan, without},
@@ -50,11 +50,12 @@ impl Lines {
             names.map_err(|status| anyhow!("can't read the register: {}", status.message()))?;
         let Plan { mut steps, mut problems, there } = Plan::of(noun, open(&self.file)?.0, &names)?;
         let mut writer = Writer::new(noun, session, &server);
-        problems.extend(writer.check(&mut steps).await?);
+        writer.check(&mut steps, &mut problems).await?;
         problems.sort_by_key(|problem| problem.line);
         tell(&problems);
         let mut steps = without(steps, &problems);
-        let (mut count, mut refused) = (steps.len(), lines(&problems));
+        let mut refused = lines(&problems);
+        let mut count = steps.len();
         let is_writing = !self.dry_run && (problems.is_empty() || self.keep_good);
         if is_writing {
             // Since they were checked, somebody may have done something.
@@ -63,8 +64,10 @@ impl Lines {
             count -= lines(&found);
             refused += lines(&found);
         }
+        let repeated = steps.iter().filter(|step| step.is_there).count();
+        let (count, there) = (counted(count - repeated, "line"), there + repeated);
         let verb = if is_writing { "written" } else { "could be written, and none was" };
-        conclude(&format!("{count} lines {verb}, {there} there already, {refused} refused"));
+        conclude(&format!("{count} {verb}, {there} already there, {refused} refused"));
         Ok(if refused == 0 { ExitCode::SUCCESS } else { SOME_REFUSED.into() })
     }
 }

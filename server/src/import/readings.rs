@@ -14,7 +14,7 @@ use tonic::Code;
 use uuid::Uuid;
 
 use super::{
-    SOME_REFUSED,
+    SOME_REFUSED, counted,
     file::{is_standard_input, open, progress},
     login::Client,
     rows::{Columns, Problem, Row, Rows, tell},
@@ -134,8 +134,8 @@ async fn send_all(
     while let Some(Batch { rows, mut problems, end }) = receiver.recv().await {
         if let Some(first) = rows.first() {
             let refused = sender.send(&rows).await.map_err(|status| {
-                let (line, accepted) = (first.line, tally.accepted);
-                anyhow!("stopped at line {line} after {accepted} readings: {}", status.message())
+                let (line, accepted) = (first.line, counted(tally.accepted, "reading"));
+                anyhow!("stopped at line {line} after {accepted}: {}", status.message())
             })?;
             tally.accepted += rows.len() - refused.len();
             problems.extend(refused);
@@ -147,7 +147,8 @@ async fn send_all(
     }
     bar.finish_and_clear();
     reader.await?.map_err(|error| {
-        anyhow!("stopped after {} readings: can't read the file further: {error}", tally.accepted)
+        let accepted = counted(tally.accepted, "reading");
+        anyhow!("stopped after {accepted}: can't read the file further: {error}")
     })?;
     Ok(tally)
 }
@@ -180,6 +181,8 @@ fn read_all(
 impl Tally {
     #[expect(clippy::print_stdout, reason = "for the person who runs the import")]
     fn tell(&self) {
-        println!("{} readings accepted, {} lines refused", self.accepted, self.refused);
+        let (accepted, refused) =
+            (counted(self.accepted, "reading"), counted(self.refused, "line"));
+        println!("{accepted} accepted, {refused} refused");
     }
 }

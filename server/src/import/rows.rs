@@ -5,7 +5,7 @@ use std::{
     io::{self, BufRead, BufReader, Read},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use csv::{ByteRecord, ReaderBuilder};
 use kit::Timestamp;
 
@@ -72,7 +72,7 @@ impl<R: Read> Rows<R> {
     ///
     /// # Errors
     ///
-    /// The file can't be read, or has not both columns.
+    /// The file can't be read, has no header, or has not both columns.
     pub fn new(input: R, columns: Columns) -> anyhow::Result<Self> {
         let mut rows = Self {
             input: BufReader::new(input),
@@ -85,7 +85,12 @@ impl<R: Read> Rows<R> {
             line: 0,
             byte: 0,
         };
-        rows.read_line().context("can't read the header")?;
+        if !rows.read_line().context("can't read the header")? {
+            let Columns { time, value } = &rows.columns;
+            bail!(
+                "the file is empty: its header is missing, which names the columns {time} and {value}"
+            );
+        }
         rows.split()?;
         rows.width = rows.record.len();
         rows.time = find(&rows.record, &rows.columns.time)?;
@@ -268,6 +273,14 @@ mod tests {
         let text = format!("timestamp,value\r\n\r\n{}", lines.join("\r\n"));
         for (row, line) in read(&text).iter().zip(3..) {
             assert_eq!(*row, format!("{line} {line}"));
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_header_is_told_of_the_columns() {
+        for file in ["", "\n\n", "\u{feff}"] {
+            let error = Rows::new(file.as_bytes(), columns()).err().unwrap().to_string();
+            assert!(error.ends_with("which names the columns timestamp and value"), "{error}");
         }
     }
 

@@ -9,17 +9,18 @@ use kit::peer::Peer;
 use proto::{
     equipment::v1::equipment_service_client::EquipmentServiceClient,
     maintenance::v1::{
-        CompleteTaskRequest, SetTaskStatusRequest,
+        CompleteTaskRequest, SetTaskStatusRequest, Task,
         maintenance_service_client::MaintenanceServiceClient, task,
         task_service_client::TaskServiceClient,
     },
 };
 use sha2::{Digest, Sha256};
-use tonic::{Code, Status};
+use tonic::{Code, Response, Status};
 use uuid::Uuid;
 
 use super::{
-    draft::{Request, steps},
+    counted,
+    draft::{Draft, Request, steps},
     plan::Step,
     rows::Problem,
 };
@@ -33,15 +34,22 @@ const AT_ONCE: usize = 16;
 
 /// Writes steps in somebody's name.
 pub struct Writer {
-    noun: Noun,
+    pub(super) noun: Noun,
     session: Session,
-    clients: Clients,
+    pub(super) clients: Clients,
     /// How often the file has asked for the very same.
-    asked: HashMap<Uuid, usize>,
+    pub(super) asked: HashMap<Uuid, usize>,
+}
+
+/// What a line made.
+pub struct Made {
+    pub id: String,
+    /// It was made before, by the same line.
+    pub was_there: bool,
 }
 
 #[derive(Clone)]
-struct Clients {
+pub struct Clients {
     equipment: EquipmentServiceClient<Peer>,
     tasks: TaskServiceClient<Peer>,
     records: MaintenanceServiceClient<Peer>,
@@ -57,34 +65,19 @@ impl Writer {
         Self { noun, session, clients, asked: HashMap::new() }
     }
 
-    /// Has the service look at every line, and write none; answers why it would refuse some.
-    ///
-    /// # Errors
-    ///
-    /// The service was away too long, or takes nothing from this person.
-    pub async fn check(&mut self, steps: &mut [Step]) -> anyhow::Result<Vec<Problem>> {
-        self.send(steps, true).await
-    }
-
     /// Writes what the service takes; answers why it refused the rest.
     ///
     /// # Errors
     ///
     /// The service was away too long, or takes nothing from this person.
     pub async fn write(&mut self, steps: &mut [Step]) -> anyhow::Result<Vec<Problem>> {
-        self.send(steps, false).await
-    }
-
-    async fn send(&mut self, steps: &mut [Step], is_trial: bool) -> anyhow::Result<Vec<Problem>> {
         self.asked.clear();
         let bar = progress(steps.len());
         let mut ids: Vec<Option<String>> = vec![None; steps.len()];
         let mut problems = Vec::new();
         let mut from = 0;
         while from < steps.len() {
-            let wave = steps[from].wave;
-            let of_wave = steps[from..].iter().take(AT_ONCE).take_while(|step| step.wave == wave);
-            let to = from + of_wave.count();
+            let to = end_of_batch(steps, from);
             let mut sent = Vec::new();
             for (index, step) in steps.iter_mut().enumerate().take(to).skip(from) {
                 match step.parent.map(|parent| ids[parent].as_deref()) {
@@ -92,26 +85,30 @@ impl Writer {
                         problems.push(step.draft.problem("parent_id", "was refused itself"));
                         continue;
                     }
-                    // What was only tried is there for nobody.
-                    Some(Some(id)) if !is_trial => step.draft.set_parent(id),
-                    Some(Some(_)) | None => {}
+                    Some(Some(id)) => step.draft.set_parent(id),
+                    None => {}
                 }
-                sent.push((index, self.request(step, is_trial)?));
+                let key = self.key(&step.draft)?;
+                sent.push((index, step.draft.request(self.noun)?.keyed(key, false)));
             }
-            let pass = self.session.pass().await;
-            let pass =
-                pass.map_err(|status| anyhow!("can't log in again: {}", status.message()))?;
+            let pass = self.pass().await?;
             let calls = sent.iter().map(|(_, request)| self.clients.write(&pass, request));
             for ((index, _), answer) in sent.iter().zip(join_all(calls).await) {
-                let draft = &steps[*index].draft;
+                let step = &mut steps[*index];
                 match answer {
-                    Ok(id) => ids[*index] = Some(id),
-                    Err(status) if is_of_line(&status) => problems.extend(draft.problems(&status)),
+                    Ok(made) => {
+                        (step.is_there, ids[*index]) = (made.was_there, Some(made.id));
+                    }
+                    Err(status) if is_of_line(&status) => {
+                        problems.extend(step.draft.problems(&status));
+                    }
                     Err(status) => {
-                        let written = if is_trial { 0 } else { ids.iter().flatten().count() };
-                        let (line, why) = (draft.line, status.message());
-                        let stopped = format!("stopped at line {line}, {written} lines written");
-                        return Err(anyhow!("{stopped}: {why}"));
+                        let line = step.draft.line;
+                        let is_new =
+                            |(step, id): &(&Step, &Option<String>)| id.is_some() && !step.is_there;
+                        let written = steps.iter().zip(&ids).filter(is_new).count();
+                        let (written, why) = (counted(written, "line"), status.message());
+                        return Err(anyhow!("stopped at line {line}, {written} written: {why}"));
                     }
                 }
             }
@@ -122,78 +119,98 @@ impl Writer {
         Ok(problems)
     }
 
-    /// The request for a step, with a key that follows from what it asks for: the same file has the same keys.
-    fn request(&mut self, step: &Step, is_trial: bool) -> anyhow::Result<Request> {
-        let request = step.draft.request(self.noun).context("a line can't be sent")?;
+    /// A token for some calls.
+    pub(super) async fn pass(&mut self) -> anyhow::Result<Pass> {
+        let pass = self.session.pass().await;
+        pass.map_err(|status| anyhow!("can't log in again: {}", status.message()))
+    }
+
+    /// An idempotency key that follows from what a line asks for: the same file has the same keys.
+    pub(super) fn key(&mut self, draft: &Draft) -> anyhow::Result<String> {
+        let request = draft.request(self.noun).context("a line can't be sent")?;
         let digest = Uuid::from_slice(&Sha256::digest(request.encode())[..16])?;
         let asked = self.asked.entry(digest).or_default();
         *asked += 1;
-        Ok(request.keyed(format!("import-{}-{asked}", digest.simple()), is_trial))
+        Ok(format!("import-{}-{asked}", digest.simple()))
     }
 }
 
+/// Where the lines end that are sent at once with that one.
+pub fn end_of_batch(steps: &[Step], from: usize) -> usize {
+    let wave = steps[from].wave;
+    let of_wave = steps[from..].iter().take(AT_ONCE).take_while(|step| step.wave == wave);
+    from + of_wave.count()
+}
+
 impl Clients {
-    /// Writes one line; answers the id of what it made.
-    async fn write(&self, pass: &Pass, request: &Request) -> Result<String, Status> {
+    /// Writes one line, or tries it.
+    pub async fn write(&self, pass: &Pass, request: &Request) -> Result<Made, Status> {
         let mut clients = self.clone();
         match request {
             Request::Equipment(message) => {
                 let answer = patiently(async || {
                     clients.equipment.create_equipment(pass.request((**message).clone())).await
                 });
-                Ok(answer.await?.into_inner().id)
+                Ok(made(answer.await?, |equipment| equipment.id))
             }
             Request::Record(message) => {
                 let answer = patiently(async || {
                     clients.records.record_maintenance(pass.request((**message).clone())).await
                 });
-                Ok(answer.await?.into_inner().id)
+                Ok(made(answer.await?, |record| record.id))
             }
             Request::Task(message) => {
-                let status = message
-                    .task
-                    .as_ref()
-                    .map(proto::maintenance::v1::Task::status)
-                    .unwrap_or_default();
                 let answer = patiently(async || {
                     clients.tasks.create_task(pass.request((**message).clone())).await
                 });
-                let id = answer.await?.into_inner().id;
+                let mut made = made(answer.await?, |task| task.id);
+                let status = message.task.as_ref().map(Task::status).unwrap_or_default();
                 let steps = if message.validate_only { &[] } else { steps(status) };
                 for status in steps {
-                    clients.step(pass, &id, *status, &message.request_id).await?;
+                    let is_taken =
+                        clients.step(pass, &made.id, *status, &message.request_id).await?;
+                    made.was_there &= is_taken;
                 }
-                Ok(id)
+                Ok(made)
             }
         }
     }
 
-    /// Takes a new task a step further.
+    /// Takes a new task a step further; answers whether it was taken before.
     async fn step(
         &mut self,
         pass: &Pass,
         id: &str,
         status: task::Status,
         key: &str,
-    ) -> Result<(), Status> {
+    ) -> Result<bool, Status> {
         let (id, request_id) = (id.to_owned(), format!("{key}-{}", status.as_str_name()));
-        if status == task::Status::Completed {
+        let answer = if status == task::Status::Completed {
             // What is with nobody is completed by this method alone.
             let message = CompleteTaskRequest { id, request_id, ..Default::default() };
-            patiently(async || self.tasks.complete_task(pass.request(message.clone())).await)
-                .await?;
+            patiently(async || self.tasks.complete_task(pass.request(message.clone())).await).await
         } else {
             let status = status.into();
             let message = SetTaskStatusRequest { id, status, request_id, ..Default::default() };
             patiently(async || self.tasks.set_task_status(pass.request(message.clone())).await)
-                .await?;
-        }
-        Ok(())
+                .await
+        };
+        Ok(was_there(&answer?))
     }
 }
 
+fn made<T>(answer: Response<T>, id: impl FnOnce(T) -> String) -> Made {
+    let was_there = was_there(&answer);
+    Made { id: id(answer.into_inner()), was_there }
+}
+
+/// Whether the same was asked for, and answered, before.
+fn was_there<T>(answer: &Response<T>) -> bool {
+    answer.metadata().contains_key(kit::once::REPLAYED)
+}
+
 /// Whether another line may fare better.
-fn is_of_line(status: &Status) -> bool {
+pub fn is_of_line(status: &Status) -> bool {
     matches!(
         status.code(),
         Code::InvalidArgument
@@ -206,7 +223,7 @@ fn is_of_line(status: &Status) -> bool {
 }
 
 /// Shown on standard error if that is a terminal.
-fn progress(lines: usize) -> ProgressBar {
+pub fn progress(lines: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} lines {per_sec} {eta}");
     let bar = ProgressBar::new(u64::try_from(lines).unwrap_or_default());
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
