@@ -311,7 +311,8 @@ fn compare(engine: Engine, cases: u32) {
                 site.take(step).await;
             }
             site.look().await;
-            site.seal().await;
+            // What is sealed while somebody looks is seen all the same.
+            tokio::join!(site.look(), site.seal());
             site.look().await;
         });
         Ok(())

@@ -71,6 +71,14 @@ impl Row {
     }
 }
 
+impl Summary {
+    /// Whether one of `rows`, which are in order, lies between its first and its last value.
+    pub fn encloses(&self, rows: &[Row]) -> bool {
+        let next = rows.partition_point(|row| row.at < self.first_at);
+        rows.get(next).is_some_and(|row| row.at <= self.last_at)
+    }
+}
+
 impl Chunk {
     /// Packs `rows`, which are in order and hold a value each; `None` if there are none.
     ///
@@ -221,6 +229,23 @@ mod tests {
             last_arrived_at: at(9),
         };
         assert_eq!(Chunk::seal(&rows).unwrap().unwrap().summary, expected);
+    }
+
+    #[test]
+    fn a_summary_encloses_what_lies_between_its_first_value_and_its_last() {
+        let chunk = Chunk::seal(&rows(&[(3, Some(3.0), 0), (7, Some(4.0), 0)])).unwrap().unwrap();
+        for (times, encloses) in [
+            (&[][..], false),
+            (&[2, 8], false),
+            (&[2, 3, 8], true),
+            (&[2, 5], true),
+            (&[7, 8], true),
+            (&[8], false),
+        ] {
+            let recent: Vec<_> =
+                times.iter().map(|time| Row::new(at(*time), None, at(0))).collect();
+            assert_eq!(chunk.summary.encloses(&recent), encloses, "{times:?}");
+        }
     }
 
     #[test]

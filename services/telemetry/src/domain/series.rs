@@ -15,6 +15,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const POINTS: i64 = 300;
 /// Buckets of all series of one query: an answer of so many stays below the 4 MiB that gRPC clients take by default.
 pub const BUCKETS: i64 = 50_000;
+/// Values that one query may look at.
+const VALUES: usize = 10_000_000;
 
 /// A span of time cut into buckets. The last one may reach beyond its end, but holds nothing from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +168,44 @@ impl<'g> Buckets<'g> {
     }
 }
 
+/// How many values one query may still look at.
+#[derive(Debug)]
+pub struct Budget {
+    limit: usize,
+    left: usize,
+}
+
+impl Budget {
+    /// So many, and none looked at.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, left: limit }
+    }
+
+    /// Notes that so many were looked at.
+    ///
+    /// # Errors
+    ///
+    /// They are more than were left.
+    pub fn spend(&mut self, values: usize) -> Result<()> {
+        let left = self.left.checked_sub(values).ok_or_else(|| {
+            let problem = format!(
+                "more than {} values lie between, the most that one query reads",
+                self.limit
+            );
+            Error::invalid("end_time", problem)
+        })?;
+        self.left = left;
+        Ok(())
+    }
+}
+
+impl Default for Budget {
+    /// Of a query that has looked at nothing.
+    fn default() -> Self {
+        Self::new(VALUES)
+    }
+}
+
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
@@ -213,6 +253,16 @@ mod tests {
             let Err(Error::Invalid { field: named, .. }) = grid else { panic!("{grid:?} passed") };
             assert_eq!(named, field);
         }
+    }
+
+    #[test]
+    fn a_query_that_looks_at_too_much_is_refused_and_the_limit_named() {
+        let mut budget = Budget::new(10);
+        budget.spend(7).unwrap();
+        budget.spend(3).unwrap();
+        let Err(Error::Invalid { field, problem }) = budget.spend(1) else { panic!("it passed") };
+        assert_eq!(field, "end_time");
+        assert!(problem.contains(" 10 "), "{problem}");
     }
 
     #[test]

@@ -5,12 +5,9 @@ use proto::telemetry::v1 as pb;
 
 use super::{Service, reading::equipment_ids};
 use crate::{
-    domain::series::{Bucket, Grid},
-    store::{self, series::Budget},
+    domain::series::{Bucket, Budget, Grid},
+    store,
 };
-
-/// Values that one query may read.
-const VALUES: usize = 10_000_000;
 
 pub async fn query(
     service: &Service,
@@ -23,7 +20,7 @@ pub async fn query(
     let all = store::reading::series_of(&mut db, &ids, &call.message.metrics).await?;
     grid.check(all.len())?;
     let mut answer = pb::QuerySeriesResponse::default();
-    let mut budget = Budget::new(VALUES);
+    let mut budget = Budget::default();
     for series in all {
         let (recent, begin) = (&service.recent, service.begin(&series.metric));
         let buckets =

@@ -194,35 +194,49 @@ pub async fn list(
 }
 
 /// Chunks that may hold values of `grid` at or after `from`, in order. Only summaries of those whose values all lie in one
-/// bucket and beyond the times `apart`, between which others have to be looked at with them.
+/// bucket.
 pub async fn summaries(
     db: &mut Conn,
     series_id: i64,
     grid: &Grid,
     from: Timestamp,
-    apart: (Timestamp, Timestamp),
     limit: i64,
 ) -> Result<Vec<Part>> {
     Ok(on!(db, c => sqlx::query_as(concat!(
             "select first_at, last_at, count, min, max, sum, last, first_arrived_at, last_arrived_at,
                     case when first_at >= $2 and last_at < $3
                               and (first_at - $4) / $5 = (last_at - $4) / $5
-                              and (last_at < $6 or $7 < first_at)
                          then null else data end as data
              from chunks
              where ", reaching!("$1", "$2"), " and first_at < $3 and last_at >= $2
              order by first_at
-             limit $8",
+             limit $6",
         ))
         .bind(series_id)
         .bind(from)
         .bind(grid.end)
         .bind(grid.start)
         .bind(i64::try_from(grid.interval().as_micros()).unwrap_or(i64::MAX))
-        .bind(apart.0)
-        .bind(apart.1)
         .bind(limit)
         .fetch_all(c).await)?)
+}
+
+/// The chunks of a series that begin at these times.
+pub async fn beginning_at(
+    db: &mut Conn,
+    series_id: i64,
+    times: &[Timestamp],
+) -> Result<Vec<Chunk>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new(select!("where series_id = "));
+        query.push_bind(series_id).push(" and first_at in (");
+        let mut list = query.separated(", ");
+        for at in times {
+            list.push_bind(*at);
+        }
+        query.push(")");
+        query.build_query_as().persistent(false).fetch_all(c).await
+    })?)
 }
 
 /// The series of these pieces of equipment, of these metrics alone, if any are named, each with the last value that is

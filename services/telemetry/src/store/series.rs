@@ -1,6 +1,6 @@
 //! The values of a series, summed up.
 
-use kit::{Error, Result, Timestamp, db::Conn};
+use kit::{Result, Timestamp, db::Conn};
 
 use super::{
     chunk::{self, Part},
@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        chunk::{Chunk, merge},
-        series::{Bucket, Buckets, Grid},
+        chunk::{Chunk, Row, merge},
+        series::{Bucket, Buckets, Budget, Grid},
     },
     recent::Recent,
 };
@@ -33,14 +33,11 @@ pub async fn buckets(
     let mut from = from.max(grid.start);
     let rows = recent.rows(series_id, (from, grid.end));
     let mut rows = rows.as_slice();
-    let none = (Timestamp::from_micros(1), Timestamp::from_micros(0));
-    let apart = rows.first().zip(rows.last()).map_or(none, |(first, last)| (first.at, last.at));
     let mut buckets = Buckets::new(grid);
     loop {
-        let parts = chunk::summaries(db, series_id, grid, from, apart, CHUNKS).await?;
+        let parts = parts(db, series_id, grid, from, rows).await?;
         let is_end = i64::try_from(parts.len()).is_ok_and(|parts| parts < CHUNKS);
         for Part { summary, data } in parts {
-            // All recent rows are before it or after it, or it came with its data.
             let (mine, rest) = rows.split_at(rows.partition_point(|row| row.at <= summary.last_at));
             rows = rest;
             if let Some(data) = data {
@@ -48,6 +45,7 @@ pub async fn buckets(
                 let sealed = unpack(&Chunk { summary, data }, (from, grid.end))?;
                 buckets.extend(&merge(&sealed, mine));
             } else {
+                // They all lie before it.
                 budget.spend(1 + mine.len())?;
                 buckets.extend(mine);
                 buckets.add(&summary);
@@ -62,26 +60,36 @@ pub async fn buckets(
     }
 }
 
-/// How many values one query may still look at.
-pub struct Budget {
-    limit: usize,
-    left: usize,
+/// The next chunks of `grid`: with their data where they reach over an edge of a bucket, or one of the recent `rows` lies in
+/// them; of the others, the summaries alone.
+async fn parts(
+    db: &mut Conn,
+    series_id: i64,
+    grid: &Grid,
+    from: Timestamp,
+    rows: &[Row],
+) -> Result<Vec<Part>> {
+    loop {
+        let mut parts = chunk::summaries(db, series_id, grid, from, CHUNKS).await?;
+        let is_touched = |part: &&Part| part.data.is_none() && part.summary.encloses(rows);
+        let touched: Vec<_> =
+            parts.iter().filter(is_touched).map(|part| part.summary.first_at).collect();
+        if touched.is_empty() {
+            return Ok(parts);
+        }
+        let mut filled = 0;
+        for chunk in chunk::beginning_at(db, series_id, &touched).await? {
+            if let Some(part) = parts.iter_mut().find(|part| part.summary == chunk.summary) {
+                part.data = Some(chunk.data);
+                filled += 1;
+            }
+        }
+        if filled == touched.len() {
+            return Ok(parts);
+        }
+        // Somebody sealed in between, and what was one chunk may be two.
+    }
 }
 
-impl Budget {
-    pub fn new(limit: usize) -> Self {
-        Self { limit, left: limit }
-    }
-
-    fn spend(&mut self, values: usize) -> Result<()> {
-        let left = self.left.checked_sub(values).ok_or_else(|| {
-            let problem = format!(
-                "more than {} values lie between, the most that one query reads",
-                self.limit
-            );
-            Error::invalid("end_time", problem)
-        })?;
-        self.left = left;
-        Ok(())
-    }
-}
+#[cfg(test)]
+mod tests;
