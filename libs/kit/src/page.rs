@@ -73,9 +73,15 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         }
         rows.truncate(size);
         let Some(last) = rows.last() else { return Ok((rows, String::new())) };
-        let token = Token { filter: self.filter.clone(), after: key(last) };
+        let token = self.token(key(last))?;
+        Ok((rows, token))
+    }
+
+    /// The token of the page after `after`: of a list that ends a page before it is full, because it has looked at enough.
+    pub fn token(&self, after: K) -> Result<String> {
+        let token = Token { filter: self.filter.clone(), after };
         let json = serde_json::to_vec(&token).map_err(anyhow::Error::from)?;
-        Ok((rows, self.seal.close(json)?))
+        self.seal.close(json)
     }
 }
 

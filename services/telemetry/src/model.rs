@@ -2,6 +2,7 @@
 //! map says.
 
 mod limit;
+mod list;
 mod steps;
 
 use std::{

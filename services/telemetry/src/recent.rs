@@ -128,6 +128,14 @@ impl Recent {
         if pending.is_empty() { shared.to_vec() } else { merge(shared, pending) }
     }
 
+    /// Whether there are rows of a series from `from` on and before `to`.
+    pub fn has_rows(&self, series_id: i64, (from, to): (Timestamp, Timestamp)) -> bool {
+        let state = self.read();
+        let shared = state.series.get(&series_id).map(|unsealed| &unsealed.rows);
+        let pending = self.pending.get(&series_id);
+        shared.into_iter().chain(pending).any(|rows| !between(rows, from, to).is_empty())
+    }
+
     /// The last rows of a series before `before`, the last one first, until `enough` says so of one.
     pub fn backwards(
         &self,

@@ -1,14 +1,15 @@
 pub mod batch;
+mod list;
 pub mod watch;
 
 use std::collections::{BTreeMap, HashSet};
 
 use kit::{
-    Call, Caller, Error, Page, Result, Timestamp,
+    Call, Caller, Error, Result, Timestamp,
     access::Role,
-    db::Conn,
     once::{Once, replayed},
 };
+pub use list::list;
 use proto::telemetry::v1 as pb;
 use tonic::Response;
 
@@ -101,78 +102,6 @@ pub async fn list_latest(
     latest.retain(|(series, sample)| service.begin(&series.metric) <= sample.at);
     let readings = store::reading::readings(latest).into_iter().map(pb::Reading::from);
     Ok(pb::ListLatestResponse { readings: readings.collect() })
-}
-
-pub async fn list(
-    service: &Service,
-    call: Call<pb::ListReadingsRequest>,
-) -> Result<pb::ListReadingsResponse> {
-    let mut request = call.message;
-    let page: Page<Key> = kit::page!(service.db, request)?;
-    let equipment_id = request.equipment_id.as_deref();
-    let equipment_id = equipment_id.map(|id| EquipmentId::parse("equipment_id", id)).transpose()?;
-    let metric = Some(request.metric.as_str()).filter(|metric| !metric.is_empty());
-    let span = span(&request)?;
-
-    let mut db = service.read().await?;
-    let first = page.after.map(|key| key.equipment_id);
-    let series = store::reading::list_series(&mut db, equipment_id, metric, first).await?;
-    let rows = collect(service, &mut db, &series, span, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |reading| reading.key)?;
-    Ok(pb::ListReadingsResponse {
-        readings: rows.into_iter().map(pb::Reading::from).collect(),
-        next_page_token,
-    })
-}
-
-/// The readings that `series` make up, equipment by equipment, until the page is full.
-async fn collect(
-    service: &Service,
-    db: &mut Conn,
-    series: &[store::reading::Series],
-    (from, to): (Timestamp, Timestamp),
-    page: &Page<Key>,
-) -> Result<Vec<Reading>> {
-    let limit = page.limit();
-    let mut readings = Vec::new();
-    for series in series.chunk_by(|one, other| one.equipment_id == other.equipment_id) {
-        let equipment_id = series[0].equipment_id;
-        let from = match page.after {
-            Some(after) if after.equipment_id == equipment_id => {
-                from.max(Timestamp::from_micros(after.recorded_at.micros().saturating_add(1)))
-            }
-            _ => from,
-        };
-        // The first `limit` times of all series are among the first `limit` of each.
-        let mut by_time = BTreeMap::<Timestamp, BTreeMap<String, f64>>::new();
-        for series in series {
-            let span = (from.max(service.begin(&series.metric)), to);
-            let samples =
-                store::reading::range(db, &service.recent, series.id, span, limit).await?;
-            for sample in samples {
-                by_time.entry(sample.at).or_default().insert(series.metric.clone(), sample.value);
-            }
-        }
-        readings.extend(by_time.into_iter().map(|(recorded_at, metrics)| Reading {
-            key: Key { equipment_id, recorded_at },
-            metrics,
-        }));
-        if limit <= i64::try_from(readings.len()).unwrap_or(i64::MAX) {
-            break;
-        }
-    }
-    Ok(readings)
-}
-
-fn span(request: &pb::ListReadingsRequest) -> Result<(Timestamp, Timestamp)> {
-    let time = |field, at: &Option<_>, default| match at {
-        Some(at) => Timestamp::parse(field, at),
-        None => Ok(Timestamp::from_micros(default)),
-    };
-    Ok((
-        time("start_time", &request.start_time, i64::MIN)?,
-        time("end_time", &request.end_time, i64::MAX)?,
-    ))
 }
 
 /// The key that a reading's id holds.

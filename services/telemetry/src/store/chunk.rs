@@ -239,6 +239,31 @@ pub async fn beginning_at(
     })?)
 }
 
+/// Those of these series that have a chunk that may hold values at or after `from` and before `to`.
+pub async fn within(
+    db: &mut Conn,
+    series: &[i64],
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<i64>> {
+    Ok(on!(db, c => {
+        let mut query = QueryBuilder::new("select series_id from series where series_id in (");
+        let mut ids = query.separated(", ");
+        for id in series {
+            ids.push_bind(*id);
+        }
+        query
+            .push(
+                ") and (select last_at
+                        from chunks
+                        where chunks.series_id = series.series_id and first_at < ",
+            )
+            .push_bind(to)
+            .push(" order by first_at desc limit 1) >= ")
+            .push_bind(from);
+        query.build_query_scalar().persistent(false).fetch_all(c).await
+    })?)
+}
+
 /// The series of these pieces of equipment, of these metrics alone, if any are named, each with the last value that is
 /// sealed.
 pub async fn last_of_each(

@@ -1,7 +1,7 @@
 //! The values of series, from both levels: sealed chunks, and recent rows, which count where both speak of one time. Whoever
 //! reads has the recent level [catch up](Recent::catch_up) first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use kit::{
     Result, Timestamp,
@@ -22,6 +22,8 @@ use crate::{
 
 /// Chunks that are read at a time.
 const CHUNKS: i64 = 64;
+/// Series that one statement asks of.
+const SERIES: usize = 1000;
 /// Arrivals from here on are all there are.
 const EVER: Timestamp = Timestamp::from_micros(i64::MIN);
 
@@ -59,28 +61,22 @@ pub async fn ensure_series(
     Ok((id, made != 0))
 }
 
-/// All series from `first` on, by equipment; of one piece of equipment or metric alone, if asked.
-pub async fn list_series(
+/// The next pieces of equipment after `last` of which anything was ever measured, in order.
+pub async fn equipment_after(
     db: &mut Conn,
-    equipment_id: Option<EquipmentId>,
-    metric: Option<&str>,
-    first: Option<EquipmentId>,
-) -> Result<Vec<Series>> {
-    Ok(on!(db, c => {
-        let mut query =
-            QueryBuilder::new("select series_id, equipment_id, metric from series where true");
-        if let Some(equipment_id) = equipment_id {
-            query.push(" and equipment_id = ").push_bind(equipment_id);
-        }
-        if let Some(metric) = metric {
-            query.push(" and metric = ").push_bind(metric);
-        }
-        if let Some(first) = first {
-            query.push(" and equipment_id >= ").push_bind(first);
-        }
-        query.push(" order by equipment_id, metric");
-        query.build_query_as().fetch_all(c).await
-    })?)
+    last: EquipmentId,
+    limit: i64,
+) -> Result<Vec<EquipmentId>> {
+    Ok(on!(db, c => sqlx::query_scalar(
+            "select distinct equipment_id
+             from series
+             where equipment_id > $1
+             order by equipment_id
+             limit $2",
+        )
+        .bind(last)
+        .bind(limit)
+        .fetch_all(c).await)?)
 }
 
 /// The series of these pieces of equipment, by equipment and metric; of these metrics alone, if any are named.
@@ -109,6 +105,24 @@ pub async fn series_of(
         query.push(" order by equipment_id, metric");
         query.build_query_as().persistent(false).fetch_all(c).await
     })?)
+}
+
+/// Those of `series` that may have values at or after `from` and before `to`.
+pub async fn within(
+    db: &mut Conn,
+    recent: &Recent,
+    mut series: Vec<Series>,
+    span: (Timestamp, Timestamp),
+) -> Result<Vec<Series>> {
+    // Recent rows before chunks.
+    let ids = series.iter().map(|series| series.id);
+    let mut held: HashSet<i64> = ids.clone().filter(|id| recent.has_rows(*id, span)).collect();
+    let others: Vec<i64> = ids.filter(|id| !held.contains(id)).collect();
+    for others in others.chunks(SERIES) {
+        held.extend(chunk::within(db, others, span).await?);
+    }
+    series.retain(|series| held.contains(&series.id));
+    Ok(series)
 }
 
 /// The series of these numbers.

@@ -1,0 +1,72 @@
+//! What one page of a list looks at.
+
+use kit::{Db, Timestamp};
+use proto::telemetry::v1 as pb;
+use testkit::Engine;
+
+use super::{call, service};
+use crate::{
+    POSTGRES, SQLITE,
+    domain::{
+        chunk::{Chunk, Row},
+        reading::EquipmentId,
+    },
+    rpc::{self, Service},
+    store,
+};
+
+/// More than one page passes by, and more than it reads.
+const MACHINES: usize = 2100;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(seconds * 1_000_000)
+}
+
+/// Machines that measured at the first second and at the hundredth; the last one in between, too.
+async fn fill(db: &Db) {
+    let mut tx = db.begin("fill").await.unwrap();
+    let mut chunks = Vec::new();
+    for machine in 1..=MACHINES {
+        let id = EquipmentId::new();
+        let (id, _) = store::reading::ensure_series(&mut tx, id, "a").await.unwrap();
+        let times = if machine == MACHINES { &[1, 15, 100][..] } else { &[1, 100] };
+        let rows: Vec<_> = times.iter().map(|time| Row::new(at(*time), Some(1.0), at(0))).collect();
+        chunks.push((id, Chunk::seal(&rows).unwrap().unwrap()));
+    }
+    store::chunk::insert(&mut tx, &chunks).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// How many readings each page has.
+async fn pages(service: &Service, (from, to): (i64, i64)) -> Vec<usize> {
+    let (mut pages, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = pb::ListReadingsRequest {
+            start_time: Some(at(from).into()),
+            end_time: Some(at(to).into()),
+            page_size: 1000,
+            page_token,
+            ..Default::default()
+        };
+        let page = rpc::reading::list(service, call(request)).await.unwrap();
+        pages.push(page.readings.len());
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return pages;
+        }
+    }
+}
+
+testkit::both! {
+    async fn a_page_looks_at_a_limited_number_of_machines_and_the_next_goes_on(world: World) {
+        let migrations = if world.engine == Engine::Sqlite { &SQLITE } else { &POSTGRES };
+        let db = Db::open(&world.db, "telemetry", migrations).await.unwrap();
+        let service = service(&world, &db);
+        fill(&db).await;
+
+        assert_eq!(pages(&service, (200, 300)).await, [0, 0], "what has nothing there is passed by");
+        assert_eq!(pages(&service, (10, 20)).await, [0, 1], "what may have something is read");
+        assert_eq!(pages(&service, (0, 50)).await, [1000, 1000, 101]);
+        assert_eq!(pages(&service, (90, 200)).await, [1000, 1000, 100]);
+    }
+}
