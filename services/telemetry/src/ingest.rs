@@ -200,6 +200,10 @@ impl Job {
         self.work.values()
     }
 
+    fn is_single(&self) -> bool {
+        matches!(self.work, Work::Add { single: Some(_), .. })
+    }
+
     fn is_change(&self) -> bool {
         matches!(self.work, Work::Change { .. })
     }

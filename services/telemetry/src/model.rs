@@ -3,6 +3,7 @@
 
 mod limit;
 mod list;
+mod repeat;
 mod steps;
 
 use std::{

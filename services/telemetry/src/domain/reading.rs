@@ -26,7 +26,7 @@ pub struct Reading {
 
 /// What names a reading: its equipment and its time.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 pub struct Key {
     /// What was measured.

@@ -1,5 +1,7 @@
 //! What a job comes to, as things stand in the transaction.
 
+use std::collections::HashSet;
+
 use kit::{Error, Result, Timestamp, db::Tx};
 
 use super::{Job, Single, Work, Written};
@@ -21,19 +23,21 @@ pub enum Values<'j> {
 }
 
 impl Job {
-    /// What it comes to, and what is to be written for it.
+    /// What it comes to after the readings `earlier` of the same transaction, and what is to be written for it.
     pub(super) async fn outcome(
         &self,
         tx: &mut Tx,
         recent: &Recent,
         retention: &Retention,
+        earlier: &HashSet<Key>,
         now: Timestamp,
     ) -> Result<(Written, Values<'_>)> {
         match &self.work {
             Work::Add { readings, single } => {
                 let written = match (single, readings.first()) {
                     (Some(single), Some(reading)) => {
-                        single.outcome(tx, recent, reading.key, now).await?
+                        let is_repeated = earlier.contains(&reading.key);
+                        single.outcome(tx, recent, (reading.key, is_repeated), now).await?
                     }
                     _ => Written::Kept,
                 };
@@ -55,17 +59,18 @@ impl Job {
 }
 
 impl Single {
+    /// What a reading of `key` comes to, which may repeat one of the same transaction.
     async fn outcome(
         &self,
         tx: &mut Tx,
         recent: &Recent,
-        key: Key,
+        (key, is_repeated): (Key, bool),
         now: Timestamp,
     ) -> Result<Written> {
         if let Some(answer) = self.once.recall(tx, now).await? {
             return Ok(Written::Replayed(answer));
         }
-        let found = store::reading::find(tx, recent, key).await?;
-        Ok(if found.is_empty() { Written::Kept } else { Written::Replaced })
+        let is_there = is_repeated || !store::reading::find(tx, recent, key).await?.is_empty();
+        Ok(if is_there { Written::Replaced } else { Written::Kept })
     }
 }

@@ -2,7 +2,7 @@
 //! committed.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -174,12 +174,21 @@ impl Writer {
         store::journal::take_turn(&mut tx).await?;
         self.recent.catch_up(&mut tx).await?;
         let (mut all, mut writes) = (Vec::new(), Vec::new());
+        // Only whoever sends a reading alone is told whether it was there.
+        let is_told = group.iter().any(Job::is_single);
+        let mut earlier = HashSet::new();
         for job in group {
-            let written = match job.outcome(&mut tx, &self.recent, &self.retention, now).await {
+            let outcome = job.outcome(&mut tx, &self.recent, &self.retention, &earlier, now).await;
+            let written = match outcome {
                 // That concerns the others, too.
                 Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => return Err(error),
                 Err(refusal) => Err(refusal),
                 Ok((written, values)) => {
+                    if let Values::Readings(readings) = &values
+                        && is_told
+                    {
+                        earlier.extend(readings.iter().map(|reading| reading.key));
+                    }
                     self.add(&mut tx, &mut writes, values).await?;
                     Ok(written)
                 }
