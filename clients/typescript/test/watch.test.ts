@@ -19,7 +19,7 @@ test("a stream that breaks goes on where it was", async () => {
   let connect = () => {};
   const connected = new Promise<void>((resolve) => (connect = resolve));
   let connections = 0;
-  // The first connection breaks after its first event, with half of the next.
+  // The first connection breaks after its first reading, with half of the next event.
   const breaking = async (request: Request) => {
     const response = await fetch(request);
     if (!request.url.includes("/watch")) return response;
@@ -30,7 +30,7 @@ test("a stream that breaks goes on where it was", async () => {
       transform(chunk, controller) {
         const text = new TextDecoder().decode(chunk);
         controller.enqueue(chunk);
-        if (!text.includes("data:")) return;
+        if (!text.includes("minute")) return;
         controller.enqueue(new TextEncoder().encode("id: nowhere\ndata: {"));
         controller.terminate();
       },

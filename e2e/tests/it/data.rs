@@ -9,15 +9,17 @@ async fn machine(admin: &Rest) -> String {
     text(&admin.post("/api/equipment", &json!({ "name": "Pump 7" })).await.created(), "id")
 }
 
-/// The next event that says something.
+/// The next event that tells of a reading.
 async fn event(stream: &mut Response) -> Value {
     let mut told = String::new();
     loop {
         let chunk = stream.chunk().await.unwrap().unwrap();
         told.push_str(std::str::from_utf8(&chunk).unwrap());
-        let mut lines = told.lines().filter_map(|line| line.strip_prefix("data: "));
-        if let Some(data) = lines.next().and_then(|data| serde_json::from_str(data).ok()) {
-            return data;
+        let lines = told.lines().filter_map(|line| line.strip_prefix("data: "));
+        let mut events = lines.filter_map(|data| serde_json::from_str::<Value>(data).ok());
+        let tells = |event: &Value| event["readings"].as_array().is_some_and(|it| !it.is_empty());
+        if let Some(event) = events.find(tells) {
+            return event;
         }
     }
 }

@@ -66,7 +66,7 @@ crate::everywhere! {
             assert_eq!(stream.status(), StatusCode::OK, "{role}");
             send(&admin, &pump, 1.5).await;
             let first = event(&mut stream, "1.5").await;
-            let id = first.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
+            let id = first.lines().rev().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
             drop(stream);
             send(&admin, &pump, 2.5).await;
 

@@ -44,8 +44,16 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// The next temperature that a watch tells of, and the token to go on after it.
 async fn next_reading(readings: &mut Streaming<WatchReadingsResponse>) -> (String, String) {
-    let next = tokio::time::timeout(Duration::from_secs(30), readings.message()).await;
-    let next = next.expect("the reading is told").unwrap().unwrap();
+    let told = async {
+        loop {
+            let next = readings.message().await.unwrap().unwrap();
+            if !next.readings.is_empty() {
+                return next;
+            }
+        }
+    };
+    let next = tokio::time::timeout(Duration::from_secs(30), told).await;
+    let next = next.expect("the reading is told");
     (next.readings[0].metrics["temperature"].to_string(), next.resume_token)
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use kit::{Call, Db, Error, Result};
+use kit::{Call, Clock, Db, Error, Result, Timestamp};
 use proto::telemetry::v1 as pb;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -24,6 +24,8 @@ use crate::{
 
 /// How long to sleep when nothing in this process wakes: other replicas write too.
 const POLL: Duration = Duration::from_millis(250);
+/// How old the token of a watcher may get while nothing that is wanted comes: the journal is kept for an hour.
+const BEAT: Duration = Duration::from_secs(10);
 /// Entries of the journal that are read at a time.
 const ENTRIES: i64 = 16;
 /// Readings in one message.
@@ -39,6 +41,8 @@ pub async fn watch(service: &Service, call: Call<pb::WatchReadingsRequest>) -> R
         equipment_ids: equipment_ids(&call.message.equipment_ids)?.into_iter().collect(),
         metrics: call.message.metrics.into_iter().collect(),
     };
+    let clock = service.suite.clock.clone();
+    let mut told = None;
     let mut db = service.db.read().await?;
     let position = match call.message.resume_token.as_str() {
         "" => store::journal::end(&mut db).await?,
@@ -47,6 +51,7 @@ pub async fn watch(service: &Service, call: Call<pb::WatchReadingsRequest>) -> R
             let position = token.parse().map_err(|_| not_one())?;
             let held = store::journal::after(&mut db, position, 1).await?;
             held.ok_or_else(|| Error::invalid("resume_token", TOO_OLD))?;
+            told = Some((position, clock.now()));
             position
         }
     };
@@ -55,9 +60,11 @@ pub async fn watch(service: &Service, call: Call<pb::WatchReadingsRequest>) -> R
     let (sender, receiver) = mpsc::channel(4);
     let mut watcher = Watcher {
         db: service.db.clone(),
+        clock,
         written: service.ingest.written(),
         filter,
         position,
+        told,
         series: HashMap::new(),
         sender,
     };
@@ -88,10 +95,13 @@ impl Filter {
 
 struct Watcher {
     db: Db,
+    clock: Clock,
     written: watch::Receiver<i64>,
     filter: Filter,
     /// The last entry of the journal that was told.
     position: i64,
+    /// The last token that the watcher has, and when it got that; none before the first.
+    told: Option<(i64, Timestamp)>,
     /// The series that were met, if the watcher wants them.
     series: HashMap<i64, Option<Arc<Series>>>,
     sender: mpsc::Sender<Result<pb::WatchReadingsResponse, Status>>,
@@ -114,6 +124,9 @@ impl Watcher {
                 }
                 self.position = entry.sequence;
             }
+            if !self.beat().await {
+                return Ok(());
+            }
             if entries.is_empty() {
                 tokio::select! {
                     // A closed channel means that the process is going down; the poll's pace is then right, too.
@@ -124,20 +137,33 @@ impl Watcher {
         }
     }
 
-    /// Answers whether the watcher is still there.
-    async fn send(&self, mut readings: Vec<pb::Reading>, sequence: i64) -> bool {
+    /// Sends `readings`, which are of the entry `sequence`. Answers whether the watcher is still there.
+    async fn send(&mut self, mut readings: Vec<pb::Reading>, sequence: i64) -> bool {
         while !readings.is_empty() {
             let rest = readings.split_off(readings.len().min(READINGS));
             // Who resumes in the middle of an entry is told of all of it again.
             let position = if rest.is_empty() { sequence } else { self.position };
-            let message =
-                pb::WatchReadingsResponse { readings, resume_token: position.to_string() };
-            if self.sender.send(Ok(message)).await.is_err() {
+            if !self.tell(readings, position).await {
                 return false;
             }
             readings = rest;
         }
         true
+    }
+
+    /// Gives a token to a watcher that has none or an old one, so that who was told nothing resumes here as well. Answers
+    /// whether the watcher is still there.
+    async fn beat(&mut self) -> bool {
+        let now = self.clock.now();
+        let is_young =
+            |(token, at): (i64, Timestamp)| token == self.position || now < at.plus(BEAT);
+        self.told.is_some_and(is_young) || self.tell(Vec::new(), self.position).await
+    }
+
+    async fn tell(&mut self, readings: Vec<pb::Reading>, position: i64) -> bool {
+        self.told = Some((position, self.clock.now()));
+        let message = pb::WatchReadingsResponse { readings, resume_token: position.to_string() };
+        self.sender.send(Ok(message)).await.is_ok()
     }
 
     /// The readings of one entry that the watcher wants.

@@ -1,5 +1,7 @@
 //! Readings told as they become durable.
 
+use std::time::Duration;
+
 use proto::telemetry::v1::{
     Reading, WatchReadingsRequest, WatchReadingsResponse,
     telemetry_service_client::TelemetryServiceClient,
@@ -16,6 +18,13 @@ async fn watch(
 ) -> Streaming<WatchReadingsResponse> {
     let mut client = TelemetryServiceClient::new(server.by(&suite.admin));
     client.watch_readings(request).await.unwrap().into_inner()
+}
+
+/// The token that a watch begins with.
+async fn first_token(stream: &mut Streaming<WatchReadingsResponse>) -> String {
+    let first = stream.message().await.unwrap().unwrap();
+    assert_eq!(first.readings, []);
+    first.resume_token
 }
 
 /// The next `count` readings, without their ids, and the token after them.
@@ -84,10 +93,37 @@ testkit::both! {
         assert_eq!(told, [temperature(&id, 2, 2.0), temperature(&id, 3, 3.0)]);
     }
 
+    async fn who_was_told_nothing_goes_on_where_the_others_readings_ended(world: World) {
+        let suite = Suite::start(world).await;
+        let (one, two) = (suite.machine("pump").await, suite.machine("pump").await);
+        let mut stream = watch(&suite, &suite.telemetry, of(&two)).await;
+        let first = first_token(&mut stream).await;
+        for at in 0..3 {
+            suite.send(temperature(&one, at, 1.0)).await.unwrap();
+        }
+
+        suite.world.clock.advance(Duration::from_secs(10));
+        let mut last = first_token(&mut stream).await;
+        // It may have been on its way before the last of them.
+        if last == first {
+            last = first_token(&mut stream).await;
+        }
+        drop(stream);
+        suite.send(temperature(&two, 7, 2.0)).await.unwrap();
+
+        for (resume_token, count) in [(first, 4), (last, 1)] {
+            let request = WatchReadingsRequest { resume_token, ..Default::default() };
+            let mut all = watch(&suite, &suite.telemetry, request).await;
+            let (told, _) = next(&mut all, count).await;
+            assert_eq!(told.last(), Some(&temperature(&two, 7, 2.0)));
+        }
+    }
+
     async fn a_large_batch_comes_in_parts_and_is_told_again_to_who_left_in_the_middle(world: World) {
         let suite = Suite::start(world).await;
         let id = suite.machine("pump").await;
         let mut stream = watch(&suite, &suite.telemetry, of(&id)).await;
+        first_token(&mut stream).await;
         let sent: Vec<_> = (0..2500).map(|at| temperature(&id, at, 1.0)).collect();
         suite.send_all(sent.clone()).await;
 
