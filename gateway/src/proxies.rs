@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
 /// Who called a proxy; each adds at the end whom it was called by.
-pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static(kit::forwarded::FOR);
 
 /// The networks of proxies whose word on where a caller is counts; none, unless they are named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -18,6 +18,9 @@ pub fn implementations(pool: &DescriptorPool) -> Result<String> {
     let rules = pool
         .get_extension_by_name("buf.validate.field")
         .context("validate.proto defines the field option")?;
+    let behavior = pool
+        .get_extension_by_name("google.api.field_behavior")
+        .context("field_behavior.proto defines the field option")?;
     let requests: Vec<_> =
         pool.services().flat_map(|s| s.methods().map(|m| m.input()).collect::<Vec<_>>()).collect();
 
@@ -27,6 +30,7 @@ pub fn implementations(pool: &DescriptorPool) -> Result<String> {
         let mut body = Generator { rules: &rules }.message(&message)?;
         if !body.is_empty() {
             body.push_str(&masking(&message));
+            body.push_str(&creating(&message, &behavior)?);
         }
         let is_request = requests.contains(&message);
         let (checker, of) = if body.is_empty() { ("_", "") } else { ("checker", body.as_str()) };
@@ -123,6 +127,40 @@ fn masking(message: &MessageDescriptor) -> String {
             format!("        checker.only_named({:?}, self.update_mask.as_ref());\n", field.name())
         })
         .collect()
+}
+
+/// A creation also has the fields without which there is no such resource, and which can be absent: other requests may say a
+/// part of it.
+fn creating(message: &MessageDescriptor, behavior: &ExtensionDescriptor) -> Result<String> {
+    let mut checks = String::new();
+    if !message.name().starts_with("Create") {
+        return Ok(checks);
+    }
+    for resource in message.fields() {
+        let Kind::Message(kind) = resource.kind() else { continue };
+        let needed = |field: &FieldDescriptor| {
+            field.supports_presence() && is_required_to_create(field, behavior)
+        };
+        for field in kind.fields().filter(needed) {
+            let (resource, field) = (resource.name(), field.name());
+            let place = format!("self.{}", rust_name(resource));
+            let is_missing = format!("value.{}.is_none()", rust_name(field));
+            writeln!(
+                checks,
+                "        if {place}.as_ref().is_some_and(|value| {is_missing}) {{ checker.field({resource:?}, |checker| checker.field({field:?}, Checker::required)); }}"
+            )?;
+        }
+    }
+    Ok(checks)
+}
+
+/// Whether the contract says that a resource isn't one without `field`.
+fn is_required_to_create(field: &FieldDescriptor, behavior: &ExtensionDescriptor) -> bool {
+    /// `google.api.FieldBehavior.REQUIRED`.
+    const REQUIRED: Value = Value::EnumNumber(2);
+    let options = field.options();
+    let said = options.get_extension(behavior);
+    said.as_list().is_some_and(|said| said.contains(&REQUIRED))
 }
 
 pub fn rust_name(name: &str) -> String {

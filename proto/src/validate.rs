@@ -222,6 +222,18 @@ mod tests {
     }
 
     #[test]
+    fn a_creation_has_what_its_resource_must_have() {
+        let create = |user: auth::User| {
+            problems(&auth::CreateUserRequest { user: Some(user), ..Default::default() })
+        };
+        let fields = create(auth::User::default());
+        let fields: Vec<_> =
+            fields.iter().filter_map(|problem| problem.split(' ').next()).collect();
+
+        assert_eq!(fields, ["user.username", "user.email", "user.password"]);
+    }
+
+    #[test]
     fn an_order_is_one_of_those_that_the_contract_names() {
         let ordered = |order_by: &str| {
             let order_by = order_by.to_owned();

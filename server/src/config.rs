@@ -193,10 +193,15 @@ impl Neighbours {
     pub(crate) fn secret(&self, part: Option<Part>, is_proved: bool) -> anyhow::Result<Secret> {
         match (&self.service_secret, part) {
             (Some(secret), _) => Ok(secret.clone()),
-            // The gateway calls in its callers' names alone.
-            (None, None | Some(Part::Gateway)) => Ok(Secret::random()?),
+            (None, None) => Ok(Secret::random()?),
             // Its certificate is asked for.
             (None, Some(_)) if is_proved => Ok(Secret::random()?),
+            (None, Some(Part::Gateway)) => {
+                tracing::warn!(
+                    "FLIGHTLINE_SERVICE_SECRET is not set: the services take this gateway's address for that of all its callers"
+                );
+                Ok(Secret::random()?)
+            }
             (None, Some(part)) => anyhow::bail!(
                 "{part} must prove itself to the other parts: set FLIGHTLINE_SERVICE_SECRET to the same secret for all, or give each a certificate (FLIGHTLINE_GRPC_TLS_AUTHORITY)"
             ),

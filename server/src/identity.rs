@@ -6,6 +6,7 @@ use auth::Secret;
 use kit::{
     Clock, Result,
     access::Rules,
+    forwarded::Witness,
     peer::{Peer, Peers},
     session::Sessions,
     stack::Guard,
@@ -26,13 +27,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 ///
 /// The contract names a role that this library doesn't know.
-pub fn guard(clock: &Clock, peers: &Peers, sessions: &Sessions) -> anyhow::Result<Guard> {
+pub fn guard(
+    clock: &Clock,
+    peers: &Peers,
+    sessions: &Sessions,
+    witness: Witness,
+) -> anyhow::Result<Guard> {
     let methods = proto::METHODS
         .iter()
         .map(|method| (method.path, method.streams, method.public, method.door()));
     let auth = peers.auth.clone();
     let verifier = Verifier::new(clock.clone(), move || Box::pin(public_keys(auth.clone())));
-    Ok(Guard::new(Rules::new(methods)?, verifier, sessions.clone()))
+    Ok(Guard::new(Rules::new(methods)?, verifier, sessions.clone(), witness))
 }
 
 async fn public_keys(auth: Peer) -> Result<Vec<PublicKey>> {

@@ -6,6 +6,7 @@ use auth::FirstAdmin;
 use kit::{
     Clock, Suite,
     databases::Databases,
+    forwarded::Witness,
     health::Health,
     observe,
     peer::{Peers, Places},
@@ -65,7 +66,7 @@ impl Running {
         let kept = observe::install()?;
         let services = Services::start(&config, part, &shutdown).await?;
 
-        let Services { routes, guard, peers, tasks, databases, first_admin } = services;
+        let Services { routes, guard, peers, witness, tasks, databases, first_admin } = services;
         let mut servers = JoinSet::new();
         if let Some(listener) = ports.grpc {
             let (routes, shutdown) = (routes.routes(), shutdown.clone());
@@ -77,8 +78,8 @@ impl Running {
             servers.spawn(process::serve(door, routes, guard, shutdown));
         }
         if let Some(listener) = ports.http {
-            let (peers, tls, shutdown) = (peers.clone(), ports.http_tls, shutdown.clone());
-            servers.spawn(gateway::run(config.gateway, peers, listener, tls, shutdown));
+            let (peers, tls) = (peers.clone().vouched(&witness), ports.http_tls);
+            servers.spawn(gateway::run(config.gateway, peers, listener, tls, shutdown.clone()));
         }
         servers.spawn(observe::serve(ports.metrics, kept, databases.clone(), shutdown.clone()));
         let servers = tokio::spawn(supervise(servers, tasks, databases, shutdown.clone()));
@@ -179,6 +180,7 @@ struct Services {
     routes: RoutesBuilder,
     guard: Guard,
     peers: Peers,
+    witness: Witness,
     tasks: TaskTracker,
     databases: Databases,
     first_admin: Option<FirstAdmin>,
@@ -196,7 +198,8 @@ impl Services {
         // The guard is the process's: it asks in the name of the part that runs, or of auth for all.
         let asking = identity::of(part.unwrap_or(Part::Auth), &secret, &clock, &peers);
         let sessions = sessions::new(&peers, &asking);
-        let guard = identity::guard(&clock, &peers, &sessions)?;
+        let witness = Witness::new(secret.reveal());
+        let guard = identity::guard(&clock, &peers, &sessions, witness.clone())?;
         let (tasks, databases) = (TaskTracker::new(), Databases::default());
 
         let mut routes = RoutesBuilder::default();
@@ -240,7 +243,7 @@ impl Services {
             tasks: tasks.clone(),
             shutdown: shutdown.clone(),
         });
-        Ok(Self { routes, guard, peers, tasks, databases, first_admin })
+        Ok(Self { routes, guard, peers, witness, tasks, databases, first_admin })
     }
 }
 

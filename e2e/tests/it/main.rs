@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test doesn't expect should stop it")]
 
 mod access;
+mod address;
 mod canary;
 mod clients;
 mod contract;

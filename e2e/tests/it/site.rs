@@ -33,6 +33,8 @@ fn config(world: &World, neighbours: &[(Part, String)]) -> Config {
         "--http-listen=127.0.0.1:0".to_owned(),
         "--grpc-listen=127.0.0.1:0".to_owned(),
         "--metrics-listen=127.0.0.1:0".to_owned(),
+        // Tests come as if through a proxy.
+        "--trusted-proxies=127.0.0.1".to_owned(),
         format!("--admin-password={PASSWORD}"),
         format!("--service-secret={SERVICE_SECRET}"),
         format!("--data-dir={}", world.db.data_dir.display()),

@@ -27,6 +27,9 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// Several fields do; each stands beside what is wrong with it, as in [`Invalid`](Self::Invalid).
+    #[error("{}", sentence(.0))]
+    InvalidFields(Vec<(String, String)>),
     /// No such thing, or none that this caller may see.
     #[error("no {kind} {id}")]
     NotFound {
@@ -38,6 +41,14 @@ pub enum Error {
     /// It is there already.
     #[error("{0}")]
     AlreadyExists(&'static str),
+    /// A value that one thing alone may have is another's.
+    #[error("{message}")]
+    Taken {
+        /// The field of the resource that has it: `serial_number`.
+        field: &'static str,
+        /// For people.
+        message: &'static str,
+    },
     /// The request is well formed, but the state of things forbids it.
     #[error("{message}")]
     Refused {
@@ -112,9 +123,9 @@ impl Error {
 
     fn code(&self) -> Code {
         match self {
-            Self::Invalid { .. } => Code::InvalidArgument,
+            Self::Invalid { .. } | Self::InvalidFields(_) => Code::InvalidArgument,
             Self::NotFound { .. } => Code::NotFound,
-            Self::AlreadyExists(_) => Code::AlreadyExists,
+            Self::AlreadyExists(_) | Self::Taken { .. } => Code::AlreadyExists,
             Self::Refused { .. } => Code::FailedPrecondition,
             Self::Unauthenticated(_) => Code::Unauthenticated,
             Self::Forbidden(_) => Code::PermissionDenied,
@@ -130,9 +141,9 @@ impl Error {
 
     fn reason(&self) -> &'static str {
         match self {
-            Self::Invalid { .. } => "INVALID_FIELD",
+            Self::Invalid { .. } | Self::InvalidFields(_) => "INVALID_FIELD",
             Self::NotFound { .. } => "NOT_FOUND",
-            Self::AlreadyExists(_) => "ALREADY_EXISTS",
+            Self::AlreadyExists(_) | Self::Taken { .. } => "ALREADY_EXISTS",
             Self::Refused { reason, .. } => reason,
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
             Self::Forbidden(_) => "FORBIDDEN",
@@ -161,6 +172,15 @@ impl From<Error> for Status {
             Error::Invalid { field, problem } => {
                 details.set_bad_request(vec![FieldViolation::new(field, problem)]);
                 details.set_error_info(reason, DOMAIN, HashMap::new());
+            }
+            Error::InvalidFields(fields) => {
+                let violation = |(field, problem)| FieldViolation::new(field, problem);
+                details.set_bad_request(fields.into_iter().map(violation).collect::<Vec<_>>());
+                details.set_error_info(reason, DOMAIN, HashMap::new());
+            }
+            Error::Taken { field, .. } => {
+                let metadata = HashMap::from([("field".to_owned(), field.to_owned())]);
+                details.set_error_info(reason, DOMAIN, metadata);
             }
             Error::Refused { metadata, .. } => {
                 details.set_error_info(reason, DOMAIN, metadata);
@@ -208,6 +228,45 @@ impl From<sqlx::Error> for Error {
                 Self::Unavailable("storage is away")
             }
             Some(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+fn sentence(fields: &[(String, String)]) -> String {
+    let said: Vec<_> =
+        fields.iter().map(|(field, problem)| format!("{field}: {problem}")).collect();
+    said.join("; ")
+}
+
+/// What is wrong with a request's fields, gathered, so that whoever sent it hears of all at once.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<(String, String)>);
+
+impl Problems {
+    /// Notes what is wrong with a field, or answers its value.
+    ///
+    /// # Errors
+    ///
+    /// What is no matter of a field.
+    pub fn note<T>(&mut self, checked: Result<T>) -> Result<Option<T>> {
+        match checked {
+            Ok(value) => return Ok(Some(value)),
+            Err(Error::Invalid { field, problem }) => self.0.push((field, problem)),
+            Err(Error::InvalidFields(fields)) => self.0.extend(fields),
+            Err(other) => return Err(other),
+        }
+        Ok(None)
+    }
+
+    /// Ends the gathering with the last value.
+    ///
+    /// # Errors
+    ///
+    /// What was noted, and what is wrong with that one.
+    pub fn settle<T>(mut self, checked: Result<T>) -> Result<T> {
+        match self.note(checked)? {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(Error::InvalidFields(self.0)),
         }
     }
 }
@@ -281,6 +340,31 @@ mod tests {
         let status = Status::from(Error::Exhausted("too many readings are waiting"));
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(RETRY));
+    }
+
+    #[test]
+    fn all_fields_that_are_wrong_are_named_at_once() {
+        let mut problems = Problems::default();
+        assert_eq!(problems.note(Ok(7)).unwrap(), Some(7));
+        let wrong = |field: &str| Err::<(), _>(Error::invalid(field, "is wrong"));
+        assert!(problems.note(wrong("username")).unwrap().is_none());
+        assert!(problems.note::<()>(Err(Error::Forbidden("no"))).is_err());
+
+        let status = Status::from(problems.settle(wrong("password")).unwrap_err());
+
+        assert_eq!(status.message(), "username: is wrong; password: is wrong");
+        let violations = status.get_details_bad_request().unwrap().field_violations;
+        let fields: Vec<_> = violations.into_iter().map(|violation| violation.field).collect();
+        assert_eq!(fields, ["username", "password"]);
+        assert_eq!(Problems::default().settle(Ok(7)).unwrap(), 7);
+    }
+
+    #[test]
+    fn what_is_taken_is_named() {
+        let error = Error::Taken { field: "serial_number", message: "serial_number is taken" };
+        let status = Status::from(error);
+        assert_eq!(status.code(), Code::AlreadyExists);
+        assert_eq!(status.get_details_error_info().unwrap().metadata["field"], "serial_number");
     }
 
     #[test]

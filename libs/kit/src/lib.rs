@@ -18,6 +18,7 @@ pub mod databases;
 pub mod db;
 pub mod error;
 pub mod etag;
+pub mod forwarded;
 #[cfg(test)]
 mod fuzz;
 pub mod health;

@@ -65,8 +65,7 @@ impl Once {
         }
         let (fingerprint, answer) = self.find(tx).await?;
         if fingerprint != self.fingerprint {
-            let message = "the idempotency key was used for another request";
-            return Err(Error::refused("IDEMPOTENCY_KEY_REUSED", message));
+            return Err(reused());
         }
         let answer = A::decode(answer.as_slice()).map_err(anyhow::Error::from)?;
         Ok(Some(replayed(answer)))
@@ -127,6 +126,12 @@ impl Once {
             .bind(&self.request_id)
             .fetch_one(c).await)?)
     }
+}
+
+/// The key was used for another request.
+pub fn reused() -> Error {
+    let message = "the idempotency key was used for another request";
+    Error::refused("IDEMPOTENCY_KEY_REUSED", message)
 }
 
 /// Marks `answer` as one that was given before.

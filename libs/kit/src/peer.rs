@@ -13,7 +13,7 @@ use replicas::Replicas;
 use tonic::{Status, body::Body};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
-use crate::{tls, trace};
+use crate::{forwarded::Witness, tls, trace};
 
 /// Carries calls to one service; give it to a generated client.
 ///
@@ -32,6 +32,27 @@ pub struct Peers {
     pub maintenance: Peer,
     /// Readings, rules and alerts.
     pub telemetry: Peer,
+}
+
+impl Peers {
+    /// The same, with calls that `witness` vouches for.
+    #[must_use]
+    pub fn vouched(self, witness: &Witness) -> Self {
+        let vouched = |peer: Peer| {
+            let witness = witness.clone();
+            let vouch = move |mut request: Request<Body>| {
+                witness.vouch(request.headers_mut());
+                request
+            };
+            BoxCloneSyncService::new(peer.map_request(vouch))
+        };
+        Self {
+            auth: vouched(self.auth),
+            equipment: vouched(self.equipment),
+            maintenance: vouched(self.maintenance),
+            telemetry: vouched(self.telemetry),
+        }
+    }
 }
 
 /// How a caller knows that a server in TLS is the one that it means.

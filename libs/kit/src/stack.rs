@@ -27,6 +27,7 @@ use crate::{
     Caller, Error, Result,
     access::{Rule, Rules},
     call::Admitted,
+    forwarded::{self, Witness},
     request_id,
     session::Sessions,
     tls::Origin,
@@ -45,14 +46,16 @@ pub struct Guard {
     rules: Arc<Rules>,
     verifier: Verifier,
     sessions: Sessions,
+    witness: Witness,
     permits: Arc<Semaphore>,
 }
 
 impl Guard {
-    /// Layers that let callers through by `rules`, know them by `verifier`, and by `sessions` whether they are still good.
-    pub fn new(rules: Rules, verifier: Verifier, sessions: Sessions) -> Self {
+    /// Layers that let callers through by `rules`, know them by `verifier`, by `sessions` whether they are still good, and by
+    /// `witness` where those are for whom the gateway calls.
+    pub fn new(rules: Rules, verifier: Verifier, sessions: Sessions, witness: Witness) -> Self {
         let permits = Arc::new(Semaphore::new(CALLS));
-        Self { rules: Arc::new(rules), verifier, sessions, permits }
+        Self { rules: Arc::new(rules), verifier, sessions, witness, permits }
     }
 
     /// The method that is called, as logs and metrics name it: clients must not fill them with names of their own.
@@ -120,7 +123,8 @@ impl Guard {
         };
         rule.check(caller.role)?;
         caller.deadline = Some(deadline);
-        caller.address = address(request).map(|address| address.to_string()).unwrap_or_default();
+        let address = address(request, &self.witness);
+        caller.address = address.map(|address| address.to_string()).unwrap_or_default();
         if let Some(names) = request.extensions().get::<Origin>().and_then(|of| of.names.clone()) {
             caller.names = names;
         }
@@ -133,14 +137,14 @@ impl Guard {
 /// Who says of others where they are.
 const GATEWAY: &str = "gateway";
 
-/// Where the request comes from: what the gateway says, or else the other end of the connection. Where callers prove who
-/// they are, nobody else is believed.
-fn address(request: &Request<Body>) -> Option<IpAddr> {
-    let origin = request.extensions().get::<Origin>();
+/// Where the request comes from: what the gateway says, if it proves itself by its certificate or the deployment's secret, or
+/// else the other end of the connection.
+fn address(request: &Request<Body>, witness: &Witness) -> Option<IpAddr> {
+    let (origin, headers) = (request.extensions().get::<Origin>(), request.headers());
     let names = origin.and_then(|origin| origin.names.as_ref());
-    let is_believed = names.is_none_or(|names| names.iter().any(|name| name == GATEWAY));
-    let told = request.headers().get("x-forwarded-for").filter(|_| is_believed);
-    let told = told.and_then(|value| value.to_str().ok()?.parse().ok());
+    let is_gateway = names.is_some_and(|names| names.iter().any(|name| name == GATEWAY));
+    let told =
+        if is_gateway || witness.believes(headers) { forwarded::told(headers) } else { None };
     told.or_else(|| origin?.address)
 }
 
@@ -242,8 +246,9 @@ mod tests {
     fn guard(calls: usize) -> Guard {
         let methods = [("/any.Service/Method", false, true, std::iter::empty())];
         let verifier = Verifier::new(Clock::system(), || Box::pin(async { Ok(Vec::new()) }));
+        let sessions = Sessions::new(Arc::new(Nobody));
         let guard =
-            Guard::new(Rules::new(methods).unwrap(), verifier, Sessions::new(Arc::new(Nobody)));
+            Guard::new(Rules::new(methods).unwrap(), verifier, sessions, Witness::new("secret"));
         Guard { permits: Arc::new(Semaphore::new(calls)), ..guard }
     }
 

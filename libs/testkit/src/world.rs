@@ -8,6 +8,7 @@ use kit::{
     access::{Role, Rules},
     databases::Databases,
     db,
+    forwarded::Witness,
     peer::{Place, Places},
     session::{Ask, Key, Sessions},
     stack::Guard,
@@ -25,7 +26,7 @@ use tonic::{
 };
 use tower::Layer;
 
-use crate::{Bearer, FrozenClock, Issuer, User, canary::Canary, postgres};
+use crate::{Bearer, FrozenClock, Issuer, SERVICE_SECRET, User, canary::Canary, postgres};
 
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +144,8 @@ fn guard(clock: &FrozenClock, issuer: &Issuer, sessions: Sessions) -> Guard {
         let keys = vec![public.clone()];
         Box::pin(async move { Ok(keys) })
     });
-    Guard::new(Rules::new(methods).unwrap(), verifier, sessions)
+    let witness = Witness::new(SERVICE_SECRET);
+    Guard::new(Rules::new(methods).unwrap(), verifier, sessions, witness)
 }
 
 /// Takes every session for good, with the role that its token says: the tokens come from this rig, not from auth.

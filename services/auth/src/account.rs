@@ -9,7 +9,7 @@ use crate::{
     domain::{
         audit::{Event, Kind},
         password::{Password, PasswordHash},
-        user::{Account, User, check_name},
+        user::{Account, User, check_name, check_username},
     },
     hashing::Hashing,
     rpc::{
@@ -200,6 +200,7 @@ fn checked(
         full_name: full_name.to_owned(),
     };
     proto::validate::validate(&request).map_err(kit::Error::from)?;
+    check_username("username", username)?;
     check_name("full_name", full_name)?;
     Ok(Password::chosen("password", password.reveal(), [username, email])?)
 }
@@ -215,7 +216,8 @@ async fn change(
     let Account { mut user, password_hash: old, password_revision } = account;
     if password_hash != old {
         store::user::set_password(tx, user.id, password_revision, &password_hash).await?;
-        session::end_all(tx, user.id, None, now).await?;
+        let cause = Event::by_command(Kind::UserUpdated, resource(user.id), now);
+        session::end_all(tx, user.id, None, &cause).await?;
     } else if user.role == setup.role && user.full_name == setup.full_name {
         return Ok(());
     }

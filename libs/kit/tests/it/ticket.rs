@@ -16,6 +16,7 @@ use http_body_util::{BodyExt, StreamBody};
 use kit::{
     Error, Result,
     access::{Role, Rules},
+    forwarded::Witness,
     session::{Ask, Key, Sessions},
     stack::Guard,
     token::{Claims, TICKET_AUDIENCE, TICKET_TYPE, Verifier},
@@ -111,7 +112,8 @@ async fn call(world: &World, oracle: &Arc<Oracle>, path: &str, authorization: &s
     let readers = || ["VIEWER", "ADMIN"].into_iter();
     let rules =
         Rules::new([(WATCH, true, false, readers()), (GET, false, false, readers())]).unwrap();
-    let guard = Guard::new(rules, verifier(world), Sessions::new(oracle.clone()));
+    let (sessions, witness) = (Sessions::new(oracle.clone()), Witness::new("secret"));
+    let guard = Guard::new(rules, verifier(world), sessions, witness);
     let service = guard.layer(service_fn(|request: Request<Body>| async move {
         let message = || Ok::<_, Infallible>(Frame::data(bytes::Bytes::from_static(b"message")));
         let end = || Ok(Frame::trailers(http::HeaderMap::new()));

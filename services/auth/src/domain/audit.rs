@@ -14,7 +14,7 @@ kit::names! {
     pub enum Kind {
         /// Somebody logged in.
         SessionCreated = "session.created",
-        /// Somebody logged out, or ended a session elsewhere.
+        /// Somebody logged out, ended a session elsewhere, or did what ends sessions: then `cause` says what.
         SessionEnded = "session.ended",
         /// A spent refresh token came back, and its session ended.
         TokenReused = "session.token_reused",
@@ -82,6 +82,19 @@ impl Event {
             address: String::new(),
             details: Details::default(),
         }
+    }
+
+    /// What this one did beside, to `resource`.
+    #[must_use]
+    pub fn entails(&self, kind: Kind, resource: String) -> Self {
+        let event = Self {
+            id: EventId::new(),
+            kind,
+            resource,
+            details: Details::default(),
+            ..self.clone()
+        };
+        event.with("cause", self.kind.name())
     }
 
     /// Done by `actor`, who proved it otherwise than by an access token.

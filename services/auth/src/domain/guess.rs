@@ -1,7 +1,9 @@
 //! Passwords that are tried: how many, and how soon after one another.
 //!
 //! Each try is counted before anything is hashed, so that many at once cost no more than a few in a row. Nobody is
-//! locked out for good: the longest wait is a minute.
+//! locked out for good: the longest wait is a minute. A try from where its account's owner has never been is counted twice: at
+//! its place, and at the account for all such places. The account's waits are shorter, so that one place that guesses without
+//! a pause leaves time for the owner at another.
 
 use std::{
     collections::HashMap,
@@ -14,14 +16,36 @@ use std::{
 use kit::{Error, Result, Timestamp};
 
 const TOO_MANY_GUESSES: &str = "too many passwords were tried: wait a moment";
-/// Tries that cost nothing: people mistype.
-const FREE: i64 = 5;
-/// The longest wait between two.
-const LONGEST: Duration = Duration::from_mins(1);
 /// How long they are remembered after the last.
 pub const MEMORY: Duration = Duration::from_hours(24);
 
-/// The tries for one account since the last right one.
+/// How soon tries may follow one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Tries that cost nothing: people mistype.
+    free: i64,
+    /// The longest wait between two.
+    longest: Duration,
+}
+
+impl Pace {
+    /// For one account from one place.
+    pub const PLACE: Self = Self { free: 5, longest: Duration::from_mins(1) };
+    /// For one account from all places where its owner has not been.
+    pub const ACCOUNT: Self = Self { free: 9, longest: Duration::from_secs(20) };
+
+    /// The wait after the `count`th try: none, then 1 s, 2 s, 4 s, to the longest.
+    fn wait(self, count: i64) -> Duration {
+        match count - self.free {
+            // Any more is the longest.
+            beyond @ 1..=30 => Duration::from_secs(1 << (beyond - 1)).min(self.longest),
+            31.. => self.longest,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// The tries for one account since the last right one, from one place or from many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Guesses {
     pub count: i64,
@@ -57,25 +81,16 @@ impl Guesses {
     /// # Errors
     ///
     /// It came too soon, and is neither counted nor to be looked at.
-    pub fn count(&mut self, now: Timestamp) -> Result<()> {
+    pub fn count(&mut self, now: Timestamp, pace: Pace) -> Result<()> {
         self.check(now)?;
         if self.last_at.plus(MEMORY) <= now {
             self.count = 0;
         }
         self.count += 1;
         self.last_at = now;
-        self.free_at = now.plus(wait(self.count));
+        self.free_at = now.plus(pace.wait(self.count));
         self.is_throttle_told = false;
         Ok(())
-    }
-}
-
-/// The wait after the `count`th try: none, then 1 s, 2 s, 4 s, to a minute.
-fn wait(count: i64) -> Duration {
-    match u32::try_from(count - FREE) {
-        Ok(beyond @ 1..=6) => Duration::from_secs(1 << (beyond - 1)),
-        Ok(7..) => LONGEST,
-        _ => Duration::ZERO,
     }
 }
 
@@ -126,7 +141,7 @@ impl Addresses {
     ///
     /// It has none left.
     pub fn take(&self, address: &str, now: Timestamp) -> Result<(), Throttled> {
-        let Some(address) = network(address) else { return Ok(()) };
+        let Some(address) = charged(address) else { return Ok(()) };
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= ADDRESSES {
             buckets.retain(|_, bucket| now < bucket.full_at);
@@ -150,7 +165,7 @@ impl Addresses {
 
     /// Returns a try: it was no guess.
     pub fn give_back(&self, address: &str) {
-        let Some(address) = network(address) else { return };
+        let Some(address) = charged(address) else { return };
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bucket) = buckets.get_mut(&address) {
             bucket.full_at = bucket.full_at.minus(REFILL);
@@ -158,20 +173,21 @@ impl Addresses {
     }
 }
 
-/// Whom an address is charged to: itself, or the network that one subscriber has in IPv6. The machine itself is not
-/// charged, since a proxy on it may speak for anybody; neither is who comes from nowhere known.
-fn network(address: &str) -> Option<IpAddr> {
+/// Whom an address is charged to: its place. The machine itself is not charged, since a proxy on it may speak for anybody;
+/// neither is who comes from nowhere known.
+fn charged(address: &str) -> Option<IpAddr> {
+    place(address).filter(|place| !place.is_loopback())
+}
+
+/// What one subscriber has: an address, or a network of them in IPv6.
+pub fn place(address: &str) -> Option<IpAddr> {
     let address: IpAddr = address.parse().ok()?;
-    let address = address.to_canonical();
-    if address.is_loopback() {
-        return None;
-    }
-    Some(match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
+    Some(match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
             let [a, b, c, d, ..] = address.segments();
             IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
+        address => address,
     })
 }
 
@@ -188,17 +204,21 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_doubles_after_five_tries_to_a_minute() {
-        let mut guesses = Guesses::none(START);
-        let mut now = START;
-        let mut waits = Vec::new();
-        for _ in 0..14 {
-            guesses.count(now).unwrap();
-            let wait = guesses.check(now).err().map_or(Duration::ZERO, |error| retry_after(&error));
-            waits.push(wait.as_secs());
-            now = now.plus(wait);
+    fn the_wait_doubles_after_some_tries_to_the_longest() {
+        for (pace, expected) in [
+            (Pace::PLACE, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]),
+            (Pace::ACCOUNT, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 20, 20]),
+        ] {
+            let (mut guesses, mut now) = (Guesses::none(START), START);
+            let waits = [(); 16].map(|()| {
+                guesses.count(now, pace).unwrap();
+                let wait = guesses.check(now).err().as_ref().map_or(Duration::ZERO, retry_after);
+                now = now.plus(wait);
+                wait.as_secs()
+            });
+            assert_eq!(waits, expected);
         }
-        assert_eq!(waits, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(Pace::PLACE.wait(i64::MAX), Pace::PLACE.longest);
     }
 
     #[test]
@@ -207,16 +227,16 @@ mod tests {
         let mut guesses = Guesses { count: 20, free_at, ..Guesses::none(START) };
         let before = guesses;
         for second in 0..60 {
-            guesses.count(START.plus(SECOND * second)).unwrap_err();
+            guesses.count(START.plus(SECOND * second), Pace::PLACE).unwrap_err();
         }
         assert_eq!(guesses, before);
-        guesses.count(START.plus(SECOND * 60)).unwrap();
+        guesses.count(START.plus(SECOND * 60), Pace::PLACE).unwrap();
     }
 
     #[test]
     fn tries_are_forgotten_after_a_day() {
         let mut guesses = Guesses { count: 20, ..Guesses::none(START) };
-        guesses.count(START.plus(MEMORY)).unwrap();
+        guesses.count(START.plus(MEMORY), Pace::PLACE).unwrap();
         assert_eq!(guesses.count, 1);
     }
 
@@ -238,11 +258,11 @@ mod tests {
 
     #[test]
     fn one_subscriber_has_one_network_and_the_machine_itself_is_not_charged() {
-        assert_eq!(network("2001:db8::1"), network("2001:db8:0:0:ffff::2"));
-        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
-        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
-        for nobody in ["127.0.0.1", "::1", "", "unknown"] {
-            assert_eq!(network(nobody), None, "{nobody:?}");
+        assert_eq!(charged("2001:db8::1"), charged("2001:db8:0:0:ffff::2"));
+        assert_ne!(charged("2001:db8::1"), charged("2001:db8:0:1::1"));
+        assert_eq!(charged("::ffff:192.0.2.1"), charged("192.0.2.1"));
+        for nobody in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "", "unknown"] {
+            assert_eq!(charged(nobody), None, "{nobody:?}");
         }
     }
 

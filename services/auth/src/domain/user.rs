@@ -129,18 +129,39 @@ impl Account {
 }
 
 /// Refuses text that no name is written in, which came in as `field`. One of the engines can't even look for NUL.
-pub fn check_name(field: &str, name: &str) -> Result<()> {
-    if name.chars().any(char::is_control) {
+pub fn check_text(field: &str, text: &str) -> Result<()> {
+    if text.chars().any(char::is_control) {
         return Err(Error::invalid(field, "must have no control characters"));
     }
     Ok(())
 }
 
-/// Refuses what is no username, which came in as `field`: 1 to 64 letters, digits, `.`, `_` or `-`.
+/// Refuses what others could not read as a name, which came in as `field`; no name at all is one.
+pub fn check_name(field: &str, name: &str) -> Result<()> {
+    check_text(field, name)?;
+    // They turn what is written after them around, so that a name can look like another.
+    if name.contains(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')) {
+        return Err(Error::invalid(field, "must not change the direction of text"));
+    }
+    if name.trim() != name {
+        return Err(Error::invalid(field, "must not begin or end with a space"));
+    }
+    Ok(())
+}
+
+/// Refuses what is no username, which came in as `field`: 1 to 64 letters, digits, `.`, `_` or `-`, of which the first is a
+/// letter or digit. Where people are named by id or as `me`, nobody must be taken for somebody else.
 pub fn check_username(field: &str, name: &str) -> Result<()> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-        return Err(Error::invalid(field, "must have 1 to 64 letters, digits, '.', '_' or '-'"));
+    let begins_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    if !begins_well || name.len() > 64 || !name.bytes().all(plain) {
+        return Err(Error::invalid(
+            field,
+            "must have 1 to 64 letters, digits, '.', '_' or '-', and begin with a letter or digit",
+        ));
+    }
+    if name.eq_ignore_ascii_case("me") || UserId::parse(field, name).is_ok() {
+        return Err(Error::invalid(field, "must not be `me` or an id"));
     }
     Ok(())
 }
@@ -208,8 +229,16 @@ mod tests {
         for good in ["a", "Ana-Maria_2.x"] {
             check_username("username", good).unwrap();
         }
-        for bad in ["", "two words", "a@b", "é", &"x".repeat(65)] {
+        let id = UserId::new().to_string();
+        for bad in ["", "two words", "a@b", "é", &"x".repeat(65), ".", "..", "-x", "me", "Me", &id]
+        {
             assert!(check_username("username", bad).is_err(), "{bad:?}");
+        }
+        for good in ["", "Ana Lima", "安娜", "آنا", "O'Neil-7"] {
+            check_name("full_name", good).unwrap();
+        }
+        for bad in [" ", "Ana ", "\u{3000}Ana", "A\0na", "Ana\u{202e}amiL", "\u{2066}Ana"] {
+            assert!(check_name("full_name", bad).is_err(), "{bad:?}");
         }
         check_email("email", "ana@localhost").unwrap();
         for bad in ["", "ana", "@b", "a@", "a@b@c", "a b@c", "a@.c", "a@c."] {

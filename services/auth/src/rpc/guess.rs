@@ -10,7 +10,7 @@ use super::{Service, user};
 use crate::{
     domain::{
         audit::{Event, Kind},
-        guess::Guesses,
+        guess::{Guesses, Pace, place},
         user::{User, UserId},
     },
     hashing::Place,
@@ -37,9 +37,14 @@ struct Tried<'a> {
     service: &'a Service,
     caller: &'a Caller,
     whose: Whose<'a>,
-    /// Under which it is counted.
-    name: String,
+    counters: Vec<Counter>,
     now: Timestamp,
+}
+
+/// Where tries are counted.
+struct Counter {
+    name: String,
+    pace: Pace,
 }
 
 /// Counts a password that `caller` tries.
@@ -54,24 +59,27 @@ pub async fn count<'a>(
     now: Timestamp,
 ) -> Result<Guess<'a>> {
     let mut db = service.db.read().await?;
-    let name = name(service, whose, known(&mut db, whose, &caller.address).await?);
-    let guesses = store::guess::find(&mut db, &name).await?;
-    drop(db);
-    // Those who must wait keep nobody from writing, once the trail knows of them.
-    if let Some(guesses) = guesses.filter(|guesses| guesses.is_throttle_told) {
-        guesses.check(now)?;
+    let is_known = is_known(&mut db, whose, &caller.address).await?;
+    let counters = counters(service, caller, whose, is_known);
+    for counter in &counters {
+        // Those who must wait keep nobody from writing, once the trail knows of them.
+        let guesses = store::guess::find(&mut db, &counter.name).await?;
+        if let Some(guesses) = guesses.filter(|guesses| guesses.is_throttle_told) {
+            guesses.check(now)?;
+        }
     }
+    drop(db);
     // The place comes before the count. Whoever finds the queue full was not looked at and does not count: else who
     // fills the queue would lock out all whose names they know. Who has a place is looked at, and no one uncounted.
     let place = service.hashing.place()?;
 
-    let tried = Tried { service, caller, whose, name, now };
+    let tried = Tried { service, caller, whose, counters, now };
     tried.charge().await?;
     Ok(Guess { tried, place })
 }
 
 impl Tried<'_> {
-    /// Charges the try to the address that it comes from, and to the account.
+    /// Charges the try to the address that it comes from, and counts it.
     async fn charge(&self) -> Result<()> {
         let addresses = &self.service.addresses;
         if let Err(throttled) = addresses.take(&self.caller.address, self.now) {
@@ -89,18 +97,31 @@ impl Tried<'_> {
 
     async fn count(&self) -> Result<()> {
         let mut tx = self.service.db.begin("count guess").await?;
-        let mut guesses = store::guess::lock(&mut tx, &self.name, &Guesses::none(self.now)).await?;
-        let counted = guesses.count(self.now);
-        if counted.is_err() {
-            if guesses.is_throttle_told {
-                return counted;
+        let (mut counted, first) = (Vec::new(), Guesses::none(self.now));
+        for Counter { name, pace } in &self.counters {
+            let before = store::guess::lock(&mut tx, name, &first).await?;
+            let mut guesses = before;
+            if let Err(error) = guesses.count(self.now, *pace) {
+                self.tell_throttled(tx, name, before).await?;
+                return Err(error);
             }
-            guesses.is_throttle_told = true;
-            store::audit::insert(&mut tx, &self.event(Kind::PasswordThrottled)).await?;
+            counted.push((name, guesses));
         }
-        store::guess::update(&mut tx, &self.name, &guesses).await?;
-        tx.commit().await?;
-        counted
+        for (name, guesses) in counted {
+            store::guess::update(&mut tx, name, &guesses).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Tells the trail, unless it knows, that a try came too soon by what `name` counts.
+    async fn tell_throttled(&self, mut tx: Tx, name: &str, guesses: Guesses) -> Result<()> {
+        if guesses.is_throttle_told {
+            return Ok(());
+        }
+        let told = Guesses { is_throttle_told: true, ..guesses };
+        store::guess::update(&mut tx, name, &told).await?;
+        store::audit::insert(&mut tx, &self.event(Kind::PasswordThrottled)).await?;
+        tx.commit().await
     }
 
     async fn note(&self, kind: Kind) -> Result<()> {
@@ -124,9 +145,9 @@ impl Tried<'_> {
 impl Guess<'_> {
     /// It was no guess: it was right.
     pub async fn was_right(&self, tx: &mut Tx) -> Result<()> {
-        let Tried { service, caller, name, .. } = &self.tried;
+        let Tried { service, caller, counters, .. } = &self.tried;
         service.addresses.give_back(&caller.address);
-        store::guess::delete(tx, name).await
+        forget_all(tx, counters).await
     }
 
     /// It was wrong. The trail is told whoever it was for, and whether there is such a person: that takes as long.
@@ -135,26 +156,41 @@ impl Guess<'_> {
     }
 }
 
-/// Forgets the guesses at the password of `person`, from wherever they were not known.
-pub async fn forget(service: &Service, tx: &mut Tx, person: &User) -> Result<()> {
-    store::guess::delete(tx, &name(service, Whose::Person(person), None)).await
+/// Forgets the guesses at the password of `person`, whom `caller` proved to be, from wherever they had not been.
+pub async fn forget(service: &Service, tx: &mut Tx, caller: &Caller, person: &User) -> Result<()> {
+    forget_all(tx, &counters(service, caller, Whose::Person(person), false)).await
 }
 
-/// `address`, if the owner of the account has logged in from there: strangers elsewhere don't keep them out.
-async fn known<'a>(db: &mut Conn, whose: Whose<'_>, address: &'a str) -> Result<Option<&'a str>> {
+async fn forget_all(tx: &mut Tx, counters: &[Counter]) -> Result<()> {
+    for counter in counters {
+        store::guess::delete(tx, &counter.name).await?;
+    }
+    Ok(())
+}
+
+/// Whether the owner of the account has logged in from `address`: strangers elsewhere don't keep them out.
+async fn is_known(db: &mut Conn, whose: Whose<'_>, address: &str) -> Result<bool> {
     let id = match whose {
         Whose::Person(person) => person.id,
         // Looked for all the same, so that it takes as long.
         Whose::Nobody(_) => UserId::new(),
     };
-    let known = store::session::came_from(db, id, address).await?;
-    Ok((known && !address.is_empty()).then_some(address))
+    Ok(store::session::came_from(db, id, address).await? && !address.is_empty())
 }
 
-fn name(service: &Service, whose: Whose<'_>, address: Option<&str>) -> String {
+/// Where a try of `caller` is counted, always in this order, in which others are kept from it.
+fn counters(service: &Service, caller: &Caller, whose: Whose<'_>, is_known: bool) -> Vec<Counter> {
     let whose = match whose {
         Whose::Person(person) => format!("person {}", person.id),
         Whose::Nobody(login) => format!("nobody {}", fold(login)),
     };
-    service.chain_key.blind(&format!("guess at {whose} from {}", address.unwrap_or_default()))
+    let name = |from: &str| service.chain_key.blind(&format!("guess at {whose} from {from}"));
+    if is_known {
+        return vec![Counter { name: name(&caller.address), pace: Pace::PLACE }];
+    }
+    let place = place(&caller.address).map(|place| format!("the strange {place}"));
+    vec![
+        Counter { name: name(&place.unwrap_or_default()), pace: Pace::PLACE },
+        Counter { name: name("all that is strange"), pace: Pace::ACCOUNT },
+    ]
 }

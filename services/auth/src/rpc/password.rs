@@ -14,7 +14,6 @@ use crate::{
         audit::{Event, Kind},
         password::Password,
         session::SessionId,
-        user::UserId,
     },
     store,
 };
@@ -50,7 +49,7 @@ pub async fn change(service: &Service, call: Call<pb::ChangePasswordRequest>) ->
     store::user::set_password(&mut tx, id, account.password_revision, &hash).await?;
     store::password_reset::delete(&mut tx, id).await?;
     guess.was_right(&mut tx).await?;
-    session::end_all(&mut tx, id, spared, now).await?;
+    session::end_all(&mut tx, id, spared, &event).await?;
     store::audit::insert(&mut tx, &event).await?;
     tx.commit().await?;
 
@@ -63,7 +62,7 @@ pub async fn start_reset(
     call: Call<pb::StartPasswordResetRequest>,
 ) -> Result<pb::PasswordReset> {
     let now = service.suite.clock.now();
-    let id = UserId::parse("id", &call.message.id)?;
+    let id = user::named(&call.caller, &call.message.id)?;
     let token = Secret::random()?;
     let expires_at = now.plus(RESET_LIFE);
     let event = Event::new(&call.caller, Kind::ResetStarted, user::resource(id), now);
@@ -95,8 +94,8 @@ pub async fn reset(service: &Service, call: Call<pb::ResetPasswordRequest>) -> R
     // Of many who use it at once, one does.
     kit::db::changed(store::password_reset::spend(&mut tx, &token, now).await?, void)?;
     store::user::set_password(&mut tx, id, account.password_revision, &hash).await?;
-    guess::forget(service, &mut tx, &account.user).await?;
-    session::end_all(&mut tx, id, None, now).await?;
+    guess::forget(service, &mut tx, &call.caller, &account.user).await?;
+    session::end_all(&mut tx, id, None, &event).await?;
     store::audit::insert(&mut tx, &event).await?;
     tx.commit().await?;
 

@@ -81,15 +81,16 @@ pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
     watch::tell_ended(tx, id, now).await
 }
 
-/// Ends all of a person's sessions but `spared`, at every service.
+/// Ends all of a person's sessions but `spared`, at every service, because of `cause`.
 pub async fn end_all(
     tx: &mut Tx,
     user_id: UserId,
     spared: Option<SessionId>,
-    now: Timestamp,
+    cause: &Event,
 ) -> Result<()> {
-    for id in store::session::end_all(tx, user_id, spared, now).await? {
-        watch::tell_ended(tx, id, now).await?;
+    for id in store::session::end_all(tx, user_id, spared, cause.at).await? {
+        watch::tell_ended(tx, id, cause.at).await?;
+        store::audit::insert(tx, &cause.entails(Kind::SessionEnded, resource(id))).await?;
     }
     Ok(())
 }

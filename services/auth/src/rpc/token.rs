@@ -12,7 +12,7 @@ use crate::{
         password::{Password, PasswordHash},
         session::{KeptToken, Refresh, RefreshToken, Session},
         token,
-        user::{Account, User, check_name},
+        user::{Account, User, check_text},
     },
     store,
 };
@@ -25,7 +25,7 @@ pub async fn create(
     let now = service.suite.clock.now();
     let password = Password::typed(&call.message.password);
     let login = &call.message.username;
-    check_name("username", login)?;
+    check_text("username", login)?;
 
     let account = store::user::find_login(&mut service.db.read().await?, login).await?;
     let whose = account.as_ref().map_or(Whose::Nobody(login), |found| Whose::Person(&found.user));

@@ -1,5 +1,11 @@
 use kit::{
-    Call, Caller, Error, Result, Timestamp, access::Role, changes, db::Tx, mask::Mask, once::Once,
+    Call, Caller, Error, Result, Timestamp,
+    access::Role,
+    changes,
+    db::Tx,
+    error::Problems,
+    mask::Mask,
+    once::{self, Once},
     search::fold,
 };
 use proto::auth::v1 as pb;
@@ -30,8 +36,11 @@ pub async fn register(service: &Service, call: Call<pb::RegisterRequest>) -> Res
         return Err(Error::Forbidden("registration is closed: ask an admin for an account"));
     }
     let pb::RegisterRequest { username, email, password, full_name } = call.message;
-    check_name("full_name", &full_name)?;
-    let password = Password::chosen("password", &password, [username.as_str(), &email])?;
+    let mut problems = Problems::default();
+    problems.note(check_username("username", &username))?;
+    problems.note(check_name("full_name", &full_name))?;
+    let chosen = Password::chosen("password", &password, [username.as_str(), &email]);
+    let password = problems.settle(chosen)?;
     let user = User::new(username, email, full_name, Role::Technician, now);
     let place = service.hashing.place()?;
     service.registrations.take(&call.caller.address, now).map_err(|throttled| throttled.error)?;
@@ -55,17 +64,15 @@ pub async fn create(
     let now = service.suite.clock.now();
     // Taken out before the request's fingerprint is kept: a password could be guessed back from that.
     let password = call.message.user.as_mut().and_then(|user| user.password.take());
-    let password = password.ok_or_else(|| Error::invalid("user.password", "is required"))?;
     let once = Once::new(&call, &call.message.request_id);
-    let user = read(call.message.user.unwrap_or_default(), now)?;
-    let names = [user.username.as_str(), &user.email];
-    let password = Password::chosen("user.password", &password, names)?;
-    let password_hash = service.hashing.place()?.hash(password).await?;
+    let (user, password) = read(call.message.user.unwrap_or_default(), password, now)?;
+    let password_hash = service.hashing.place()?.hash(password.clone()).await?;
     let event = Event::new(&call.caller, Kind::UserCreated, resource(user.id), now);
 
     let mut tx = service.db.begin("create user").await?;
     if let Some(answer) = once.recall(&mut tx, now).await? {
-        return Ok(answer);
+        drop(tx);
+        return repeated(service, answer, password).await;
     }
     store::user::insert(&mut tx, &Account::new(user.clone(), password_hash)).await?;
     let event = event.with("username", &user.username).with("role", user.role.name());
@@ -75,6 +82,23 @@ pub async fn create(
     tx.commit().await?;
 
     Ok(answer.into())
+}
+
+/// The answer to a call that came before, if it came with `password`. Of somebody who has chosen another one since, nobody
+/// knows any more what it was.
+async fn repeated(
+    service: &Service,
+    answer: Response<pb::User>,
+    password: Password,
+) -> Result<Response<pb::User>> {
+    let id = UserId::parse("id", &answer.get_ref().id)?;
+    let account = store::user::find_account(&mut service.db.read().await?, id).await?;
+    if let Some(account) = account.filter(|account| account.password_revision == 1) {
+        let hash = Some(account.password_hash);
+        let kept = service.hashing.place()?.check(password, hash).await?;
+        kept.ok_or_else(once::reused)?;
+    }
+    Ok(answer)
 }
 
 pub async fn get(service: &Service, call: Call<pb::GetUserRequest>) -> Result<pb::User> {
@@ -158,7 +182,7 @@ pub async fn delete(service: &Service, call: Call<pb::DeleteUserRequest>) -> Res
     user.delete(now);
     store::user::update(&mut tx, &user).await?;
     store::password_reset::delete(&mut tx, id).await?;
-    session::end_all(&mut tx, id, None, now).await?;
+    session::end_all(&mut tx, id, None, &event).await?;
     watch::tell_changed(&mut tx, &user, now).await?;
     store::audit::insert(&mut tx, &event.with("username", &user.username)).await?;
     tell(&mut tx, user, now).await?;
@@ -204,19 +228,26 @@ async fn keep_an_admin(tx: &mut Tx, leaving: &User) -> Result<()> {
     Ok(())
 }
 
-/// A new user from what an admin may say of them.
-fn read(wire: pb::User, now: Timestamp) -> Result<User> {
-    check_username("user.username", &wire.username)?;
-    check_email("user.email", &wire.email)?;
-    check_name("user.full_name", &wire.full_name)?;
+/// A new user from what an admin may say of them, and their password.
+fn read(wire: pb::User, password: Option<String>, now: Timestamp) -> Result<(User, Password)> {
+    let names = [wire.username.as_str(), &wire.email];
+    let chosen = Password::chosen("user.password", &password.unwrap_or_default(), names);
+    let mut problems = Problems::default();
+    problems.note(check_username("user.username", &wire.username))?;
+    problems.note(check_email("user.email", &wire.email))?;
+    problems.note(check_name("user.full_name", &wire.full_name))?;
+    let password = problems.settle(chosen)?;
     let role = Role::from_name(wire.role().as_str_name()).unwrap_or(Role::Technician);
-    Ok(User::new(wire.username, wire.email, wire.full_name, role, now))
+    Ok((User::new(wire.username, wire.email, wire.full_name, role, now), password))
 }
 
 /// What to change: the fields that `mask` names.
 fn change(wire: pb::User, mask: &Mask) -> Result<Change> {
     if wire.password.is_some() {
-        return Err(Error::invalid("user.password", "is changed by ChangePassword"));
+        return Err(Error::invalid(
+            "user.password",
+            "can't be changed here: its owner does, or an admin resets it",
+        ));
     }
     let role = Role::from_name(wire.role().as_str_name());
     let change = Change {
@@ -225,10 +256,15 @@ fn change(wire: pb::User, mask: &Mask) -> Result<Change> {
         full_name: mask.take("full_name", wire.full_name),
         role: role.filter(|_| mask.names("role")),
     };
-    change.username.iter().try_for_each(|name| check_username("user.username", name))?;
-    change.email.iter().try_for_each(|email| check_email("user.email", email))?;
-    change.full_name.iter().try_for_each(|name| check_name("user.full_name", name))?;
-    Ok(change)
+    let mut problems = Problems::default();
+    for (field, text, check) in [
+        ("user.username", &change.username, check_username as fn(&str, &str) -> Result<()>),
+        ("user.email", &change.email, check_email),
+        ("user.full_name", &change.full_name, check_name),
+    ] {
+        problems.note(text.iter().try_for_each(|text| check(field, text)))?;
+    }
+    problems.settle(Ok(change))
 }
 
 /// Writes a person, as they are now, to the change log.

@@ -136,22 +136,19 @@ pub async fn expire(
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<SessionId>> {
-    Ok(on!(tx, c => sqlx::query_scalar(
-            "update sessions
-             set ended_at = $1
-             where ended_at is null and id in (
-                 select id
-                 from sessions
-                 where ended_at is null and (created_at <= $2 or used_at <= $3)
-                 limit $4
-             )
-             returning id",
-        )
-        .bind(now)
-        .bind(alive.created_after)
-        .bind(alive.used_after)
-        .bind(limit)
-        .fetch_all(c).await)?)
+    // Whoever ends one of them at the same time is not waited for: they might wait for another of these.
+    let locks = match tx.engine() {
+        Engine::Sqlite(_) => "",
+        Engine::Postgres(_) => " for update skip locked",
+    };
+    Ok(on!(tx, c => {
+        let mut query = QueryBuilder::new("update sessions set ended_at = ");
+        query.push_bind(now);
+        query.push(" where id in (select id from sessions where ended_at is null and (created_at <= ");
+        query.push_bind(alive.created_after).push(" or used_at <= ").push_bind(alive.used_after);
+        query.push(") limit ").push_bind(limit).push(locks).push(") returning id");
+        query.build_query_scalar().fetch_all(c).await
+    })?)
 }
 
 /// Drops at most `limit` of those that are over and began before `before`, with their tokens; says how many went.

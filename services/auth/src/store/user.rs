@@ -22,6 +22,12 @@ pub struct Filter {
     pub show_deleted: bool,
 }
 
+/// What only one person may have.
+const TAKEN: [(&str, Error); 2] = [
+    ("users_username_lower_key", Error::Taken { field: "username", message: "username is taken" }),
+    ("users_email_lower_key", Error::Taken { field: "email", message: "email is taken" }),
+];
+
 macro_rules! select {
     ($columns:literal, $rest:literal) => {
         concat!(
@@ -57,10 +63,7 @@ pub async fn insert(tx: &mut Tx, account: &Account) -> Result<()> {
         .bind(user.updated_at)
         .bind(user.revision)
         .execute(c).await.map(drop))
-    .on_constraints([
-        ("users_username_lower_key", Error::AlreadyExists("username is taken")),
-        ("users_email_lower_key", Error::AlreadyExists("email is taken")),
-    ])
+    .on_constraints(TAKEN)
 }
 
 /// Keeps what may change about a person. Who is gone has no e-mail address; their id stands in for it.
@@ -85,10 +88,7 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
         .bind(user.revision)
         .bind(user.deleted_at)
         .execute(c).await.map(drop))
-    .on_constraints([
-        ("users_username_lower_key", Error::AlreadyExists("username is taken")),
-        ("users_email_lower_key", Error::AlreadyExists("email is taken")),
-    ])
+    .on_constraints(TAKEN)
 }
 
 /// Keeps a new password, if it replaces the one that `revision` counts.

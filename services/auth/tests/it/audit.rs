@@ -11,8 +11,9 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::{
-    Auth, Config, PASSWORD, admin, ana, anon, auth, config, database, everybody, holder, key,
-    log_in, person, refresh, register, start, start_with, users,
+    Auth, Config, FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, admin, ana, anon, auth, config,
+    database, everybody, holder, key, log_in, person, refresh, register, start, start_with, token,
+    users,
 };
 
 pub fn reader(world: &World, server: &Server) -> Auth {
@@ -102,13 +103,18 @@ testkit::both! {
 
     async fn a_filter_that_can_be_none_is_refused_by_field(world: World) {
         let server = start(&world).await;
-        let request = ListAuditEventsRequest { kind: "session.stolen".into(), ..Default::default() };
+        let all = ListAuditEventsRequest::default;
 
-        let error = reader(&world, &server).list_audit_events(request).await.unwrap_err();
-
-        let violations = error.get_details_bad_request().unwrap().field_violations;
-        assert_eq!((error.code(), violations[0].field.as_str()), (Code::InvalidArgument, "kind"));
-        assert!(violations[0].description.contains("session.created"), "{error}");
+        for (request, field, hint) in [
+            (ListAuditEventsRequest { kind: "session.stolen".into(), ..all() }, "kind", "session.created"),
+            (ListAuditEventsRequest { actor: "ana".into(), ..all() }, "actor", ""),
+            (ListAuditEventsRequest { resource: "user/ana".into(), ..all() }, "resource", ""),
+        ] {
+            let error = reader(&world, &server).list_audit_events(request).await.unwrap_err();
+            let violations = error.get_details_bad_request().unwrap().field_violations;
+            assert_eq!((error.code(), violations[0].field.as_str()), (Code::InvalidArgument, field));
+            assert!(violations[0].description.contains(hint), "{error}");
+        }
     }
 
     async fn a_wrong_password_is_written_and_what_was_typed_is_not(world: World) {
@@ -162,6 +168,34 @@ testkit::both! {
         assert_eq!(throttled.len(), 2);
         let resource = format!("user/{}", person.id);
         assert!(throttled.iter().all(|event| event.resource == resource && event.actor.is_empty()));
+    }
+
+    async fn sessions_that_end_with_something_are_written_with_what_ended_them(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        let [here, there] = [
+            log_in(&mut anon, "ana", PASSWORD).await.unwrap(),
+            log_in(&mut anon, "ana", PASSWORD).await.unwrap(),
+        ];
+        let mut ana = users(&world, &server, &here).await;
+
+        let change = ChangePasswordRequest {
+            id: "me".into(), current_password: PASSWORD.into(), new_password: OTHER_PASSWORD.into(),
+        };
+        ana.change_password(change).await.unwrap();
+        ana.delete_user(DeleteUserRequest { id: "me".into(), ..Default::default() }).await.unwrap();
+
+        let ended = of_kind(&mut reader(&world, &server), "session.ended").await;
+        assert_eq!(ended.len(), 2);
+        for (event, pair, cause) in [
+            (&ended[0], &here, "user.deleted"),
+            (&ended[1], &there, "user.password_changed"),
+        ] {
+            let (claims, _) = token::verifier(&world, &server).verify(&pair.access).await.unwrap();
+            assert_eq!(event.resource, format!("session/{}", claims.sid));
+            assert_eq!((event.actor.as_str(), event.details["cause"].as_str()), (claims.sub.as_str(), cause));
+        }
     }
 
     async fn what_an_admin_does_is_written_with_who_it_was_and_to_whom(world: World) {

@@ -90,17 +90,21 @@ async fn users(world: &World, server: &Server, pair: &TokenPair) -> Users {
     UserServiceClient::new(server.by(&holder(world, server, pair).await))
 }
 
-/// Somebody without a token whose connection comes from `address`.
+/// Somebody without a token for whom the gateway calls, from `$address`.
 macro_rules! from {
-    ($server:expr, $address:literal) => {
+    ($server:expr, $address:expr) => {{
+        let address = $address.parse::<tonic::metadata::MetadataValue<_>>().unwrap();
         proto::auth::v1::auth_service_client::AuthServiceClient::with_interceptor(
             $server.channel.clone(),
-            |mut request: tonic::Request<()>| {
-                request.metadata_mut().insert("x-forwarded-for", $address.parse().unwrap());
+            move |mut request: tonic::Request<()>| {
+                request.metadata_mut().insert(kit::forwarded::FOR, address.clone());
+                let mut headers = std::mem::take(request.metadata_mut()).into_headers();
+                kit::forwarded::Witness::new(testkit::SERVICE_SECRET).vouch(&mut headers);
+                *request.metadata_mut() = tonic::metadata::MetadataMap::from_headers(headers);
                 Ok(request)
             },
         )
-    };
+    }};
 }
 use from;
 

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use kit::access::Role;
+use aws_lc_rs::digest::{SHA256, digest};
+use kit::{access::Role, on};
+use prost::Message;
 use prost_types::FieldMask;
 use proto::auth::v1::{
-    CreateUserRequest, DeleteUserRequest, GetUserRequest, ListAuditEventsRequest,
-    ListTechniciansRequest, ListUsersRequest, UpdateUserRequest, User, user,
+    ChangePasswordRequest, CreateUserRequest, DeleteUserRequest, GetUserRequest,
+    ListAuditEventsRequest, ListTechniciansRequest, ListUsersRequest, UpdateUserRequest, User,
+    user,
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{
-    PASSWORD, Users, admin, ana, anon, audit, by, config, everybody, log_in, person, refresh,
-    register, start, start_with, users,
+    FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, Users, admin, ana, anon, audit, by, config,
+    database, everybody, log_in, person, refresh, register, start, start_with, users,
 };
 
 fn dora() -> User {
@@ -88,12 +91,56 @@ testkit::both! {
         let request = CreateUserRequest { user: Some(dora()), request_id: "key".into() };
 
         let first = admin.create_user(request.clone()).await.unwrap().into_inner();
-        let mut other_password = request;
-        other_password.user.as_mut().unwrap().password = Some("quite another canary-in-the-coal-mine".into());
-        let second = admin.create_user(other_password).await.unwrap().into_inner();
+        let second = admin.create_user(request).await.unwrap().into_inner();
 
-        assert_eq!(first, second, "not even a fingerprint tells the passwords apart");
+        assert_eq!(first, second);
         log_in(&mut anon(&server), "dora", PASSWORD).await.unwrap();
+        let mut db = database(&world).await.read().await.unwrap();
+        let kept: Vec<Vec<u8>> = on!(&mut db, c => sqlx::query_scalar("select fingerprint from answers")
+            .fetch_all(c).await).unwrap();
+        let mut without = dora();
+        without.password = None;
+        let without = CreateUserRequest { user: Some(without), request_id: "key".into() };
+        assert_eq!(kept, [digest(&SHA256, &without.encode_to_vec()).as_ref()]);
+    }
+
+    async fn a_key_that_comes_with_another_password_is_refused_until_the_first_is_gone(world: World) {
+        let server = start(&world).await;
+        let mut admin = admin(&world, &server).await;
+        let request = |password: &str| CreateUserRequest {
+            user: Some(User { password: Some(password.into()), ..dora() }), request_id: "key".into(),
+        };
+        let first = admin.create_user(request(PASSWORD)).await.unwrap().into_inner();
+
+        let error = admin.create_user(request(OTHER_PASSWORD)).await.unwrap_err();
+
+        let info = error.get_details_error_info().unwrap();
+        assert_eq!((error.code(), info.reason.as_str()), (Code::FailedPrecondition, "IDEMPOTENCY_KEY_REUSED"));
+        // What it was, nobody knows when she has another one.
+        let pair = log_in(&mut anon(&server), "dora", PASSWORD).await.unwrap();
+        let change = ChangePasswordRequest {
+            id: "me".into(), current_password: PASSWORD.into(), new_password: OTHER_PASSWORD.into(),
+        };
+        users(&world, &server, &pair).await.change_password(change).await.unwrap();
+        let again = admin.create_user(request(PASSWORD)).await.unwrap().into_inner();
+        assert_eq!(again, first);
+    }
+
+    async fn everything_that_is_wrong_with_a_user_is_said_at_once(world: World) {
+        let server = start(&world).await;
+        let mut admin = admin(&world, &server).await;
+        let fields = |error: &Status| {
+            let violations = error.get_details_bad_request().unwrap().field_violations;
+            violations.into_iter().map(|violation| violation.field).collect::<Vec<_>>()
+        };
+
+        let nothing = create(&mut admin, User::default()).await.unwrap_err();
+        let created = create(&mut admin, dora()).await.unwrap();
+        let bad = User { id: created.id, username: "me".into(), full_name: " ".into(), ..User::default() };
+        let changed = update(&mut admin, bad, &["username", "full_name"]).await.unwrap_err();
+
+        assert_eq!(fields(&nothing), ["user.username", "user.email", "user.password"]);
+        assert_eq!(fields(&changed), ["user.username", "user.full_name"]);
     }
 
     async fn a_mask_names_what_changes_and_no_mask_means_all(world: World) {

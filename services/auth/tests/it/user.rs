@@ -63,6 +63,8 @@ testkit::both! {
             };
             let error = register(&mut anon, request).await.unwrap_err();
             assert_eq!((error.code(), error.message()), (Code::AlreadyExists, taken));
+            let info = error.get_details_error_info().unwrap();
+            assert!(taken.starts_with(&info.metadata["field"]), "{info:?}");
         }
         let mut viewer = by(&server, &world, NOBODY, Role::Viewer);
         assert_eq!(names(&mut viewer, ListUsersRequest::default()).await.0, ["admin", "Ana"]);
@@ -75,7 +77,11 @@ testkit::both! {
         for (request, field) in [
             (RegisterRequest { username: "two words".into(), ..ana() }, "username"),
             (RegisterRequest { email: "nowhere".into(), ..ana() }, "email"),
+            (RegisterRequest { username: "me".into(), ..ana() }, "username"),
+            (RegisterRequest { username: "..".into(), ..ana() }, "username"),
             (RegisterRequest { full_name: "A\0na".into(), ..ana() }, "full_name"),
+            (RegisterRequest { full_name: "Ana\u{202e}amiL".into(), ..ana() }, "full_name"),
+            (RegisterRequest { full_name: " Ana".into(), ..ana() }, "full_name"),
             (RegisterRequest { password: "elevenchars".into(), ..ana() }, "password"),
             (RegisterRequest { password: "e\u{301}".repeat(6), ..ana() }, "password"),
             (RegisterRequest { password: "\u{fdfa}".repeat(100), ..ana() }, "password"),

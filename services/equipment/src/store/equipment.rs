@@ -23,7 +23,8 @@ pub struct Filter {
 }
 
 const SERIAL_NUMBER: &str = "equipment_serial_number_key";
-const NUMBER_TAKEN: Error = Error::AlreadyExists("serial_number is taken by other equipment");
+const NUMBER_TAKEN: Error =
+    Error::Taken { field: "serial_number", message: "serial_number is taken by other equipment" };
 
 /// What a list can be ordered by. What has no installation date is ordered as if it had the earliest.
 pub const ORDERS: &[Field<Equipment>] = &[
