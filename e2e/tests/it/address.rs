@@ -7,7 +7,7 @@ use tonic::{Request, transport::Channel};
 
 use crate::{
     rest::{Rest, text},
-    site::{PASSWORD, Site},
+    site::PASSWORD,
 };
 
 /// Where the session that `access` is of was begun.
