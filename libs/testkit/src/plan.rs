@@ -3,7 +3,10 @@
 //! PostgreSQL tells by `auto_explain`, with the rows that each step visited. SQLite is asked for the plan of the text that
 //! the driver logged; it has no statistics, so its plan is the same whatever the tables hold.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    fmt::Debug,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use serde_json::Value;
 use sqlx::{
@@ -22,6 +25,9 @@ use crate::{Engine, World, eventually};
 pub struct Plans {
     database: Database,
 }
+
+/// Rows that may be looked at for a page of two.
+const MOST: u64 = 1000;
 
 /// What was heard of the target that somebody listens to.
 struct Heard {
@@ -113,6 +119,80 @@ impl Plan {
         };
         self.steps.iter().any(seeks)
     }
+}
+
+impl Plan {
+    /// Whether it looks at few rows, as far as the engine says: without an index it looks at all 20,000.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.visited.is_none_or(|visited| visited < MOST)
+    }
+
+    /// Checks that what was `asked` is served by an index: on SQLite by that one, without sorting, and from `place` on, if that is
+    /// said; on PostgreSQL by whichever it likes.
+    ///
+    /// # Panics
+    ///
+    /// It is not.
+    pub fn assert_served(
+        &self,
+        engine: Engine,
+        index: &str,
+        place: Option<&str>,
+        asked: &impl Debug,
+    ) {
+        let sorts = self.steps.iter().any(|step| step.contains("TEMP B-TREE"));
+        let is_served = place.map_or_else(|| self.uses(index), |place| self.seeks(index, place));
+        match engine {
+            Engine::Sqlite => assert!(is_served && !sorts, "{asked:?}: {self:?}"),
+            Engine::Postgres => assert!(self.is_short(), "{asked:?}: {self:?}"),
+        }
+    }
+}
+
+impl World {
+    /// Runs a script on the database of `service`, as its engine writes it: enough rows that PostgreSQL plans as it would with
+    /// more, and some for SQLite, which plans alike with any.
+    ///
+    /// # Panics
+    ///
+    /// The script fails.
+    pub async fn fill(&self, service: &str, sqlite: &'static str, postgres: &'static str) {
+        if let Some(url) = &self.db.database_url {
+            let mut db = PgConnection::connect(url).await.unwrap();
+            sqlx::raw_sql(postgres).execute(&mut db).await.unwrap();
+            db.close().await.unwrap();
+        } else {
+            let options = SqliteConnectOptions::new().filename(self.db.file(service));
+            let mut db = options.connect().await.unwrap();
+            sqlx::raw_sql(sqlite).execute(&mut db).await.unwrap();
+            db.close().await.unwrap();
+        }
+    }
+}
+
+/// Asks a list for its first page of two and for one far behind, and checks the plan of each: that SQLite uses `index`, and begins
+/// the later page at `place` of it.
+#[macro_export]
+macro_rules! check_plans {
+    ($world:ident, $plans:ident, $client:ident.$list:ident, $table:literal, $index:expr, $place:expr, $request:expr) => {{
+        let mut request = $request;
+        let mut token = String::new();
+        for page_size in [1000, 1] {
+            if token.is_empty() {
+                request.page_size = page_size;
+                token = $client.$list(request.clone()).await.unwrap().into_inner().next_page_token;
+            }
+        }
+        assert_ne!(token, "", "{request:?} has a later page");
+        for (page_token, place) in [(String::new(), None), (token, Some($place))] {
+            (request.page_size, request.page_token) = (2, page_token);
+            $plans.clear();
+            $client.$list(request.clone()).await.unwrap();
+            let plan = $plans.of(concat!("from ", $table)).await;
+            plan.assert_served($world.engine, $index, place, &request);
+        }
+    }};
 }
 
 /// Has every new connection to the database tell how each statement was executed.
@@ -216,7 +296,7 @@ impl Visit for Words {
         self.take(field.name(), value);
     }
 
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.take(field.name(), &format!("{value:?}"));
     }
 }

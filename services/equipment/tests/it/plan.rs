@@ -1,64 +1,18 @@
 //! How the lists do what they are asked, with many rows: each filter, the usual pairs and each order, the first page and
 //! one far behind.
 
-use std::fmt::Debug;
-
 use kit::access::Role;
 use proto::equipment::v1::{ListEquipmentRequest, ListStatusIntervalsRequest, equipment::Status};
-use sqlx::{ConnectOptions, Connection, PgConnection, sqlite::SqliteConnectOptions};
-use testkit::{Engine, Plan, Plans, World};
+use testkit::{Plans, World, check_plans};
 
 use crate::{by, start};
 
 const PARENT: &str = "018e0000-0000-7000-8000-000000000007";
 
-/// Rows that may be looked at for a page of two. A filter without an index looks at all 20,000.
-const MOST: u64 = 1000;
-
 /// Enough rows that PostgreSQL plans as it would with more, and some for SQLite, which plans alike with any.
 async fn fill(world: &World) {
-    if let Some(url) = &world.db.database_url {
-        let mut db = PgConnection::connect(url).await.unwrap();
-        sqlx::raw_sql(include_str!("plan/postgres.sql")).execute(&mut db).await.unwrap();
-        db.close().await.unwrap();
-    } else {
-        let options = SqliteConnectOptions::new().filename(world.db.file("equipment"));
-        let mut db = options.connect().await.unwrap();
-        sqlx::raw_sql(include_str!("plan/sqlite.sql")).execute(&mut db).await.unwrap();
-        db.close().await.unwrap();
-    }
-}
-
-/// `index`: what SQLite must use. `place`: where in it a later page must begin.
-fn check(engine: Engine, index: &str, place: Option<&str>, plan: &Plan, asked: &impl Debug) {
-    let sorts = plan.steps.iter().any(|step| step.contains("TEMP B-TREE"));
-    let is_served = place.map_or_else(|| plan.uses(index), |place| plan.seeks(index, place));
-    match engine {
-        Engine::Sqlite => assert!(is_served && !sorts, "{asked:?}: {plan:?}"),
-        Engine::Postgres => assert!(plan.visited < Some(MOST), "{asked:?}: {plan:?}"),
-    }
-}
-
-/// Asks for the first page of two and for one far behind, and checks the plan of each.
-macro_rules! check {
-    ($world:ident, $plans:ident, $client:ident.$list:ident, $table:literal, $index:expr, $place:expr, $request:expr) => {{
-        let mut request = $request;
-        let mut token = String::new();
-        for page_size in [1000, 1] {
-            if token.is_empty() {
-                request.page_size = page_size;
-                token = $client.$list(request.clone()).await.unwrap().into_inner().next_page_token;
-            }
-        }
-        assert_ne!(token, "", "{request:?} has a later page");
-        for (page_token, place) in [(String::new(), None), (token, Some($place))] {
-            (request.page_size, request.page_token) = (2, page_token);
-            $plans.clear();
-            $client.$list(request.clone()).await.unwrap();
-            let plan = $plans.of(concat!("from ", $table)).await;
-            check($world.engine, $index, place, &plan, &request);
-        }
-    }};
+    let (sqlite, postgres) = (include_str!("plan/sqlite.sql"), include_str!("plan/postgres.sql"));
+    world.fill("equipment", sqlite, postgres).await;
 }
 
 testkit::both! {
@@ -91,7 +45,7 @@ testkit::both! {
             ("equipment_parent_id_idx", ListEquipmentRequest { location: here.location, ..parts }),
         ];
         for (index, request) in cases {
-            check!(world, plans, client.list_equipment, "equipment", index, "id>?", request);
+            check_plans!(world, plans, client.list_equipment, "equipment", index, "id>?", request);
         }
         for (index, order, column) in [
             ("equipment_name_idx", "name", "name"),
@@ -106,7 +60,7 @@ testkit::both! {
             for (direction, comparison) in [("", '>'), (" desc", '<')] {
                 let request = ListEquipmentRequest { order_by: format!("{order}{direction}"), ..all() };
                 let place = format!("({column},id){comparison}(?,?)");
-                check!(world, plans, client.list_equipment, "equipment", index, place.as_str(), request);
+                check_plans!(world, plans, client.list_equipment, "equipment", index, place.as_str(), request);
             }
         }
     }
@@ -126,7 +80,7 @@ testkit::both! {
             ListStatusIntervalsRequest { from: time(1), to: time(19_000), ..all() },
         ] {
             let (index, place) = ("status_intervals_equipment_id_idx", "(since,id)<(?,?)");
-            check!(world, plans, client.list_status_intervals, "status_intervals", index, place, request);
+            check_plans!(world, plans, client.list_status_intervals, "status_intervals", index, place, request);
         }
     }
 }
