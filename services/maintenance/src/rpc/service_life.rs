@@ -39,7 +39,7 @@ pub async fn get(
         ..wire::write(&History { intervals, repairs }.reckon(window), window)
     };
     let work = asked.work(window);
-    let counts = store::service_life::count(&mut db, id, work).await?;
+    let counts = store::service_life::count(&mut db, id, work, window.start).await?;
     let last = store::service_life::find_last(&mut db, id, work).await?;
     Ok(pb::ServiceLife {
         work: Some(wire::count(&counts)),

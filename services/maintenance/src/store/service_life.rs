@@ -15,6 +15,8 @@ pub struct Count {
     pub records: i64,
     /// Those of them with a beginning and an end.
     pub timed: i64,
+    /// Those that were done before the time that figures are of.
+    pub earlier: i64,
 }
 
 /// Work, and when it was done.
@@ -24,10 +26,16 @@ pub struct Work {
     pub done_at: Timestamp,
 }
 
-/// The work of the time of `window`, by kind.
-pub async fn count(db: &mut Conn, equipment_id: EquipmentId, window: Span) -> Result<Vec<Count>> {
+/// The work of the time of `window`, by kind; figures are of the time from `start`.
+pub async fn count(
+    db: &mut Conn,
+    equipment_id: EquipmentId,
+    window: Span,
+    start: Timestamp,
+) -> Result<Vec<Count>> {
     Ok(on!(db, c => sqlx::query_as(
-            "select kind, count(*) as records, count(started_at + finished_at) as timed
+            "select kind, count(*) as records, count(started_at + finished_at) as timed,
+                    count(case when coalesce(finished_at, started_at, created_at) < $4 then 1 end) as earlier
              from maintenance_records
              where equipment_id = $1
                and coalesce(finished_at, started_at, created_at) >= $2
@@ -37,6 +45,7 @@ pub async fn count(db: &mut Conn, equipment_id: EquipmentId, window: Span) -> Re
         .bind(equipment_id)
         .bind(window.start)
         .bind(window.end)
+        .bind(start)
         .fetch_all(c).await)?)
 }
 

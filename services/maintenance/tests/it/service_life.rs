@@ -246,14 +246,36 @@ testkit::both! {
 
         let answer = life(&world, &suite, of(&pump)).await.unwrap();
 
-        let work = WorkCounts { corrective: 1, corrective_without_times: 0, ..Default::default() };
+        let work = WorkCounts { corrective: 1, corrective_before_start: 1, ..Default::default() };
         assert_eq!(answer.work, Some(work), "the one of now is of what comes after now");
         wait_until(&world, january(6, 1.0));
         let answer = life(&world, &suite, of(&pump)).await.unwrap();
-        let work = WorkCounts { corrective: 2, corrective_without_times: 1, ..Default::default() };
+        let work = WorkCounts {
+            corrective: 2,
+            corrective_without_times: 1,
+            corrective_before_start: 1,
+            ..Default::default()
+        };
         assert_eq!((answer.work, answer.last_work.unwrap().record_id), (Some(work), last));
         assert_eq!(answer.mtbf, Some(no_mean("not enough failures")));
         assert_eq!((answer.operating_time, answer.assumed_time), (hours(25.0), hours(0.0)));
+    }
+
+    async fn failures_are_counted_from_the_installation_on_and_what_is_older_is_told(world: World) {
+        let suite = start(&world).await;
+        wait_until(&world, january(5, 0.0));
+        let pump = installed(&world, &suite, Some("2026-01-03")).await;
+        wait_until(&world, january(6, 0.0));
+        for day in [2, 4] {
+            record(&world, &suite, &pump, Kind::Corrective, Some((day, 1.0, 2.0))).await;
+        }
+
+        let answer = life(&world, &suite, of(&pump)).await.unwrap();
+
+        assert_eq!(answer.start_time, Some(january(3, 0.0).into()));
+        let work = WorkCounts { corrective: 2, corrective_before_start: 1, ..Default::default() };
+        assert_eq!(answer.work, Some(work));
+        assert_eq!(answer.mtbf, Some(mean(71.0, 1)));
     }
 
     async fn open_tasks_are_those_that_are_not_over(world: World) {

@@ -81,6 +81,7 @@ pub fn count(counts: &[Count]) -> pb::WorkCounts {
         inspection: records(Kind::Inspection),
         corrective_without_times: of(Kind::Corrective)
             .map_or(0, |count| number(count.records - count.timed)),
+        corrective_before_start: of(Kind::Corrective).map_or(0, |count| number(count.earlier)),
     }
 }
 
