@@ -4,13 +4,17 @@ use prost_types::FieldMask;
 
 use crate::{Error, Result};
 
+/// What names all fields: the resource is replaced.
+const ALL: &str = "*";
+
 /// The fields that an update names; all of them, if it names none.
 #[derive(Clone, Debug)]
 pub struct Mask(Vec<String>);
 
 impl Mask {
     /// Reads the `update_mask` of a request for a `kind` of resource whose `mutable` fields can change. Its `given` fields
-    /// are the service's: a client that sends back what it read may name them, and they stay.
+    /// are the service's: a client that sends back what it read may name them, and they stay. `*` names all that can change,
+    /// as no path does, and stands alone.
     ///
     /// # Errors
     ///
@@ -22,9 +26,16 @@ impl Mask {
         given: &[&str],
     ) -> Result<Self> {
         let paths = mask.unwrap_or_default().paths;
+        if paths == [ALL] {
+            return Ok(Self(Vec::new()));
+        }
         let is_known =
             |path: &&String| mutable.contains(&path.as_str()) || given.contains(&path.as_str());
         match paths.iter().find(|path| !is_known(path)) {
+            Some(path) if path == ALL => Err(Error::invalid(
+                "update_mask",
+                "must name nothing beside `*`, which is everything",
+            )),
             Some(path) => {
                 Err(Error::invalid("update_mask", format!("a {kind} has no {path} to change")))
             }
@@ -70,6 +81,16 @@ mod tests {
     fn no_path_names_every_field() {
         assert!(mask(&[]).unwrap().names("title") && !mask(&[]).unwrap().lists("title"));
         assert!(Mask::parse("task", None, &["title"], &[]).unwrap().names("title"));
+    }
+
+    #[test]
+    fn a_star_names_every_field_and_stands_alone() {
+        let all = mask(&["*"]).unwrap();
+        assert!(all.names("title") && all.names("priority") && !all.lists("title"));
+        for paths in [["*", "title"], ["title", "*"], ["*", "*"]] {
+            let error = mask(&paths).unwrap_err().to_string();
+            assert!(error.contains("nothing beside `*`"), "{error}");
+        }
     }
 
     #[test]
