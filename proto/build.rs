@@ -8,6 +8,8 @@ mod access;
 mod debug;
 #[path = "build/validation.rs"]
 mod validation;
+#[path = "build/words.rs"]
+mod words;
 
 use std::{
     env, fs,

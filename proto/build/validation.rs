@@ -11,7 +11,7 @@ use prost_reflect::{
     Value,
 };
 
-use crate::OURS;
+use crate::{OURS, words};
 
 /// Rust source of all implementations, nested by package as the generated messages are.
 pub fn implementations(pool: &DescriptorPool) -> Result<String> {
@@ -224,9 +224,10 @@ fn check(field: &FieldDescriptor, kind: &str, rule: &str, value: &Value) -> Resu
             format!("checker.{rule}(value, |checker, value| {{ {checks} }});")
         }
         ("string", "pattern") => {
+            let words = words::of(value.as_str().context("a pattern is text")?)?;
             let pattern = literal(value)?;
             format!(
-                "static PATTERN: Pattern = Pattern::new({pattern}); checker.pattern(value, &PATTERN);"
+                "static PATTERN: Pattern = Pattern::new({pattern}, {words:?}); checker.pattern(value, &PATTERN);"
             )
         }
         ("string", "in") => {

@@ -110,6 +110,7 @@ mod tests {
     use crate::{
         auth::v1::{self as auth, RegisterRequest},
         equipment::v1 as equipment,
+        maintenance::v1 as maintenance,
         telemetry::v1 as telemetry,
     };
 
@@ -161,6 +162,65 @@ mod tests {
                 "equipment.attributes[\"colour\"] must not contain the character NUL",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_not_as_it_should_be_is_said_in_words() {
+        let task = maintenance::Task {
+            title: " ".into(),
+            due_date: Some("soon".into()),
+            ..Default::default()
+        };
+        let request = maintenance::CreateTaskRequest { task: Some(task), ..Default::default() };
+        assert_eq!(
+            problems(&request),
+            ["task.title must not be blank", "task.due_date must be a day, written YYYY-MM-DD"]
+        );
+        let rule =
+            telemetry::Rule { name: "Hot".into(), metric: "Heat!".into(), ..Default::default() };
+        let request = telemetry::CreateRuleRequest { rule: Some(rule), ..Default::default() };
+        assert_eq!(
+            problems(&request).first().map(String::as_str),
+            Some(
+                "rule.metric must be a lower-case letter (a to z), then up to 63 lower-case letters, digits or _"
+            )
+        );
+        let request = RegisterRequest { username: "a b".into(), ..Default::default() };
+        assert_eq!(
+            problems(&request).first().map(String::as_str),
+            Some(
+                "username must be 1 to 64 letters (a to z, A to Z), digits, `.`, `_` or `-`, the first a letter or digit"
+            )
+        );
+    }
+
+    #[test]
+    fn what_people_know_equipment_by_has_no_outer_spaces_and_no_control_characters() {
+        let named = |text: &str| {
+            let equipment = equipment::Equipment {
+                name: text.into(),
+                r#type: text.into(),
+                serial_number: text.into(),
+                location: text.into(),
+                attributes: [(text.to_owned(), String::new())].into(),
+                ..Default::default()
+            };
+            let equipment = Some(equipment);
+            problems(&equipment::CreateEquipmentRequest { equipment, ..Default::default() })
+        };
+        for text in ["P", "Pump 7", "Насос №7", "é\u{301}", "\u{feff}x", "🛩\u{fe0f}", "a\u{a0}b"]
+        {
+            assert_eq!(named(text), [""; 0], "{text:?}");
+        }
+        let problem = "must not be blank, begin or end with a space, or have control characters";
+        for text in [" ", "\u{a0}", " P", "P ", "P\u{3000}", "\tP", "P\n", "P\u{7}ump", "P\u{85}x"]
+        {
+            let places = ["name", "type", "serial_number", "location"].map(str::to_owned);
+            let places = places.into_iter().chain([format!("attributes[{text:?}]")]);
+            let expected: Vec<_> =
+                places.map(|place| format!("equipment.{place} {problem}")).collect();
+            assert_eq!(named(text), expected);
+        }
     }
 
     #[test]
@@ -218,6 +278,7 @@ mod tests {
         assert_eq!(update(&["full_name"]), [name]);
         assert_eq!(update(&["role"]), [""; 0]);
         assert_eq!(update(&[]).len(), 3);
+        assert_eq!(update(&["*"]), update(&[]));
         assert_eq!(problems(&auth::UpdateUserRequest::default()), ["user is required"]);
     }
 

@@ -76,9 +76,11 @@ impl Checker {
         }
     }
 
-    /// Forgets what is wrong in fields of `resource` that `mask` does not name. No mask, or an empty one, names all.
+    /// Forgets what is wrong in fields of `resource` that `mask` does not name. No mask, an empty one, or `*` names all.
     pub(super) fn only_named(&mut self, resource: &str, mask: Option<&prost_types::FieldMask>) {
-        let Some(mask) = mask.filter(|mask| !mask.paths.is_empty()) else { return };
+        let Some(mask) = mask.filter(|mask| !mask.paths.is_empty() && mask.paths != ["*"]) else {
+            return;
+        };
         let field = |path: &str| path.split(['.', '[']).next().unwrap_or_default().to_owned();
         let named: Vec<String> = mask.paths.iter().map(|path| field(path)).collect();
         self.violations.retain(|violation| {
@@ -117,17 +119,9 @@ impl Checker {
     }
 
     pub(super) fn pattern(&mut self, value: &str, pattern: &Pattern) {
-        if pattern.is_match(value) {
-            return;
-        }
-        match pattern.text {
-            NOT_BLANK => self.refuse("must not be blank"),
-            ME_OR_ID => self.refuse("must be an id (a UUID) or `me`"),
-            ID_OR_NONE => self.refuse("must be an id (a UUID)"),
-            // That one is said of all text.
-            NO_CONTROL if value.contains('\0') => {}
-            NO_CONTROL => self.refuse("must have no control characters"),
-            text => self.refuse(format!("must match {text}")),
+        // Of a NUL all text is told already.
+        if !pattern.is_match(value) && !value.contains('\0') {
+            self.refuse(pattern.words);
         }
     }
 
@@ -207,24 +201,17 @@ impl Checker {
     }
 }
 
-/// Patterns that people understand better in words: text that says something,
-const NOT_BLANK: &str = r"\S";
-/// whom a path names,
-const ME_OR_ID: &str = "^(me|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$";
-/// an id that may be left out of some requests,
-const ID_OR_NONE: &str = "^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?$";
-/// and what people are called.
-const NO_CONTROL: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
-
 /// A regular expression that is compiled at its first use.
 pub(super) struct Pattern {
     text: &'static str,
+    /// What it asks for.
+    words: &'static str,
     regex: OnceLock<Regex>,
 }
 
 impl Pattern {
-    pub(super) const fn new(text: &'static str) -> Self {
-        Self { text, regex: OnceLock::new() }
+    pub(super) const fn new(text: &'static str, words: &'static str) -> Self {
+        Self { text, words, regex: OnceLock::new() }
     }
 
     fn is_match(&self, value: &str) -> bool {
