@@ -67,7 +67,7 @@ impl Store {
         self.recent.ripen(self.clock.now().plus(Duration::from_hours(24)));
         let mut sealer = Sealer::new(&self.db, &self.clock);
         while sealer.step(&self.recent).await? {}
-        tidy::trim_to(&self.db, Timestamp::from_micros(i64::MIN), 0, &self.recent).await
+        tidy::trim_to(&self.db, Timestamp::MIN, 0, &self.recent).await
     }
 
     /// A connection to look at the tables.

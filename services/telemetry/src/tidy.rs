@@ -66,7 +66,7 @@ pub async fn expire(db: &Db, clock: &Clock, retention: &Retention) -> Result<()>
     let metrics = store::chunk::metrics(&mut db.read().await?).await?;
     for metric in metrics {
         let begin = retention.begin(&metric, clock.now());
-        if begin == Timestamp::from_micros(i64::MIN) {
+        if begin == Timestamp::MIN {
             continue;
         }
         loop {

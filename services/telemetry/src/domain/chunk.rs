@@ -179,7 +179,7 @@ pub fn pieces(rows: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
 pub fn last_change(changes: &[Timestamp], arrived_at: Timestamp) -> Timestamp {
     let before = changes.partition_point(|change| *change <= arrived_at);
     let place = before.checked_sub(1);
-    place.map_or(Timestamp::from_micros(i64::MIN), |place| changes[place])
+    place.map_or(Timestamp::MIN, |place| changes[place])
 }
 
 #[cfg(test)]

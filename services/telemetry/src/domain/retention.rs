@@ -27,7 +27,7 @@ impl Retention {
         let named = self.metrics.0.iter().find(|(pattern, _)| fits(pattern, metric));
         match named.map_or(self.all, |(_, days)| *days) {
             Days(Some(days)) => now.minus(Duration::from_hours(24 * u64::from(days))),
-            Days(None) => Timestamp::from_micros(i64::MIN),
+            Days(None) => Timestamp::MIN,
         }
     }
 
@@ -110,7 +110,7 @@ mod tests {
             let begin = Timestamp::from_micros((1000 - days) * DAY);
             assert_eq!(retention.begin(metric, now), begin, "{metric}");
         }
-        assert_eq!(retention.begin("debug_level", now), Timestamp::from_micros(i64::MIN));
+        assert_eq!(retention.begin("debug_level", now), Timestamp::MIN);
         assert!(!retention.is_endless());
     }
 

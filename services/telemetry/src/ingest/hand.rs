@@ -17,12 +17,11 @@ pub async fn last_seen(tx: &mut Tx, recent: &Recent, alert: &Alert) -> Result<Op
     recent.catch_up(tx).await?;
     let last = match series(tx, alert).await? {
         Some(series_id) => {
-            let end = Timestamp::from_micros(i64::MAX);
-            store::reading::last_before(tx, recent, series_id, since, end).await?
+            store::reading::last_before(tx, recent, series_id, since, Timestamp::MAX).await?
         }
         None => None,
     };
-    Ok(Some(last.unwrap_or(Timestamp::from_micros(i64::MIN))))
+    Ok(Some(last.unwrap_or(Timestamp::MIN)))
 }
 
 /// Tells whoever holds readings against the alert's rule that it is not as they left it. The transaction has its turn.

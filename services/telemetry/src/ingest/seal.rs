@@ -79,8 +79,7 @@ impl Sealer {
     }
 }
 
-const ALL: (Timestamp, Timestamp) =
-    (Timestamp::from_micros(i64::MIN), Timestamp::from_micros(i64::MAX));
+const ALL: (Timestamp, Timestamp) = (Timestamp::MIN, Timestamp::MAX);
 
 /// Packs what an older version kept a row a value.
 pub async fn pack_samples(db: &Db, size: usize) -> Result<()> {
@@ -108,7 +107,7 @@ impl Changes {
         rules: &[Timestamp],
         size: usize,
     ) -> Result<Timestamp> {
-        let mut through = Timestamp::from_micros(i64::MIN);
+        let mut through = Timestamp::MIN;
         let mut rest = &rows[..rows.len().min(size * CHUNKFULS)];
         for _ in 0..CHUNKS {
             let Some(first) = rest.first() else { break };
@@ -169,16 +168,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        POSTGRES, SQLITE,
+        SCHEMA,
         domain::reading::{EquipmentId, Sample},
         recent::Limits,
     };
 
     testkit::both! {
         async fn what_an_older_version_kept_a_row_a_value_is_packed(world: World) {
-            let migrations =
-                if world.engine == testkit::Engine::Sqlite { &SQLITE } else { &POSTGRES };
-            let db = Db::open(&world.db, "telemetry", migrations).await.unwrap();
+            let db = SCHEMA.open(&world.db).await.unwrap();
             let mut samples = Vec::new();
             for number in 0..50_i32 {
                 let at = Timestamp::from_micros(i64::from(number) * 7);

@@ -1,18 +1,16 @@
 //! How much the recent level may hold.
 
-use kit::{Db, Timestamp};
-use testkit::Engine;
+use kit::Timestamp;
 
 use super::{LIMITS, service, steps::Metrics};
 use crate::{
-    POSTGRES, SQLITE,
+    SCHEMA,
     domain::reading::{EquipmentId, Key, Reading},
 };
 
 testkit::both! {
     async fn what_comes_faster_than_it_is_sealed_waits_so_that_memory_has_a_limit(world: World) {
-        let migrations = if world.engine == Engine::Sqlite { &SQLITE } else { &POSTGRES };
-        let db = Db::open(&world.db, "telemetry", migrations).await.unwrap();
+        let db = SCHEMA.open(&world.db).await.unwrap();
         let service = service(&world, &db);
         let metrics: Metrics = [("a".to_owned(), 1.0)].into();
         for round in 0..20_i64 {

@@ -2,11 +2,10 @@
 
 use kit::{Db, Timestamp};
 use proto::telemetry::v1 as pb;
-use testkit::Engine;
 
 use super::{call, service};
 use crate::{
-    POSTGRES, SQLITE,
+    SCHEMA,
     domain::{
         chunk::{Chunk, Row},
         reading::EquipmentId,
@@ -59,8 +58,7 @@ async fn pages(service: &Service, (from, to): (i64, i64)) -> Vec<usize> {
 
 testkit::both! {
     async fn a_page_looks_at_a_limited_number_of_machines_and_the_next_goes_on(world: World) {
-        let migrations = if world.engine == Engine::Sqlite { &SQLITE } else { &POSTGRES };
-        let db = Db::open(&world.db, "telemetry", migrations).await.unwrap();
+        let db = SCHEMA.open(&world.db).await.unwrap();
         let service = service(&world, &db);
         fill(&db).await;
 

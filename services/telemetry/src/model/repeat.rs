@@ -1,12 +1,11 @@
 //! What the senders of equal readings are told.
 
-use kit::{Db, Timestamp, once::Once};
+use kit::{Timestamp, once::Once};
 use proto::telemetry::v1 as pb;
-use testkit::Engine;
 
 use super::{call, service};
 use crate::{
-    POSTGRES, SQLITE,
+    SCHEMA,
     domain::reading::{EquipmentId, Key, Reading},
     ingest::{Single, Written},
 };
@@ -18,8 +17,7 @@ fn reading(equipment_id: EquipmentId, micros: i64) -> Reading {
 
 testkit::both! {
     async fn of_equal_readings_in_one_transaction_the_second_repeats_the_first(world: World) {
-        let migrations = if world.engine == Engine::Sqlite { &SQLITE } else { &POSTGRES };
-        let db = Db::open(&world.db, "telemetry", migrations).await.unwrap();
+        let db = SCHEMA.open(&world.db).await.unwrap();
         let service = service(&world, &db);
         let id = EquipmentId::new();
         let single = || {

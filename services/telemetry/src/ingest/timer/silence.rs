@@ -46,7 +46,7 @@ struct Watch {
 }
 
 /// Before all other times: what is due at once.
-const AT_ONCE: Timestamp = Timestamp::from_micros(i64::MIN);
+const AT_ONCE: Timestamp = Timestamp::MIN;
 
 impl Silence {
     /// What was read of the equipment has changed where the rule looks: silence may begin earlier than was thought.
@@ -139,7 +139,7 @@ impl Watch {
             let last = last_seen(&mut conn, recent, &self.rule, id).await?;
             let since = begin(&self.rule, id, last, register).await.plus(self.rule.on_delay.0);
             let next = if since < now {
-                let last = last.unwrap_or(Timestamp::from_micros(i64::MIN));
+                let last = last.unwrap_or(Timestamp::MIN);
                 if !store::alert::stands(&mut conn, &self.rule, id, last).await? {
                     silent.push((self.rule.clone(), id));
                 }
@@ -197,7 +197,7 @@ async fn judge(
     }
     let mut outcome = Outcome::default();
     let raised_at = begin(rule, id, None, register).await.plus(rule.on_delay.0);
-    let first = Timestamp::from_micros(i64::MIN);
+    let first = Timestamp::MIN;
     if raised_at < now && !store::alert::stands(tx, rule, id, first).await? {
         let silence = Breach { raised_at, value: None, cleared_at: None };
         outcome.raised.push(Alert::raised(rule, id, silence));
@@ -233,6 +233,5 @@ async fn last_seen(
     id: EquipmentId,
 ) -> Result<Option<Timestamp>> {
     let Some(series_id) = series(db, rule, id).await? else { return Ok(None) };
-    let end = Timestamp::from_micros(i64::MAX);
-    store::reading::last_before(db, recent, series_id, rule.updated_at, end).await
+    store::reading::last_before(db, recent, series_id, rule.updated_at, Timestamp::MAX).await
 }

@@ -42,7 +42,7 @@ pub async fn list(
     };
     let (rows, mut next_page_token) = page.cut(list.readings, |reading| reading.key)?;
     if let Some(equipment_id) = ended.filter(|_| next_page_token.is_empty()) {
-        let recorded_at = Timestamp::from_micros(i64::MAX);
+        let recorded_at = Timestamp::MAX;
         next_page_token = page.token(Key { equipment_id, recorded_at })?;
     }
     Ok(pb::ListReadingsResponse {

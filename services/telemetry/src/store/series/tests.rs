@@ -3,11 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use kit::Db;
-use testkit::Engine;
 
 use super::*;
 use crate::{
-    POSTGRES, SQLITE,
+    SCHEMA,
     domain::{journal::Write, reading::EquipmentId},
     recent::Limits,
     store,
@@ -42,8 +41,7 @@ fn value(second: i64) -> f64 {
 
 testkit::both! {
     async fn of_sealed_values_only_those_next_to_a_recent_one_are_unpacked(world: World) {
-        let migrations = if world.engine == Engine::Sqlite { &SQLITE } else { &POSTGRES };
-        let db = Db::open(&world.db, "telemetry", migrations).await.unwrap();
+        let db = SCHEMA.open(&world.db).await.unwrap();
         let series_id = seal(&db).await;
         // In the fourth chunk one that is new, one that is changed and one that is deleted; between the fifth and the sixth
         // one more; and one of now.
