@@ -1,6 +1,7 @@
 //! The store against a plain map: whatever was sent, changed, deleted, sealed and started anew, every query says what the
 //! map says.
 
+mod alerts;
 mod limit;
 mod list;
 mod repeat;
@@ -21,7 +22,7 @@ use tonic::Request;
 
 use self::steps::{Metrics, Step, steps};
 use crate::{
-    POSTGRES, SQLITE,
+    SCHEMA,
     domain::{
         reading::{Edit, EquipmentId, Key, Reading},
         retention::Retention,
@@ -58,8 +59,7 @@ struct Site {
 impl Site {
     async fn start(engine: Engine) -> Self {
         let world = World::new(engine).await;
-        let migrations = if engine == Engine::Sqlite { &SQLITE } else { &POSTGRES };
-        let db = Db::open(&world.db, "telemetry", migrations).await.unwrap();
+        let db = SCHEMA.open(&world.db).await.unwrap();
         let service = service(&world, &db);
         Self {
             world,
@@ -109,7 +109,7 @@ impl Site {
             }
             Step::Seal => self.seal().await,
             Step::Trim => {
-                let ever = Timestamp::from_micros(i64::MAX);
+                let ever = Timestamp::MAX;
                 tidy::trim_to(&self.db, ever, 0, &self.service.recent).await.unwrap();
             }
             Step::Restart => self.service = service(&self.world, &self.db),
@@ -160,11 +160,7 @@ impl Site {
     }
 
     async fn seal(&self) {
-        let later = self.world.clock.now().plus(LIMITS.age);
-        let mut sealer = Sealer::new(&self.db, &self.world.suite.clock);
-        self.service.recent.catch_up(&mut self.db.read().await.unwrap()).await.unwrap();
-        self.service.recent.ripen(later);
-        while sealer.step(&self.service.recent).await.unwrap() {}
+        seal(&self.world, &self.db, &self.service).await;
     }
 
     async fn look(&self) {
@@ -282,6 +278,15 @@ impl Site {
         };
         buckets.into_iter().map(bucket).collect()
     }
+}
+
+/// Seals what there is, though it has not waited for its time.
+async fn seal(world: &World, db: &Db, service: &Service) {
+    let later = world.clock.now().plus(LIMITS.age);
+    let mut sealer = Sealer::new(db, &world.suite.clock);
+    service.recent.catch_up(&mut db.read().await.unwrap()).await.unwrap();
+    service.recent.ripen(later);
+    while sealer.step(&service.recent).await.unwrap() {}
 }
 
 fn service(world: &World, db: &Db) -> Service {

@@ -165,7 +165,8 @@ impl Register {
         Ok(())
     }
 
-    async fn keep(&self, equipment: &Equipment) -> Option<Entry> {
+    /// Takes in what is heard of a piece of equipment, unless that is older than what is known.
+    pub async fn keep(&self, equipment: &Equipment) -> Option<Entry> {
         let id = EquipmentId::parse("id", &equipment.id).ok()?;
         let in_service = equipment.status() != Status::Decommissioned;
         let revision = equipment.etag.parse().unwrap_or_default();
