@@ -84,6 +84,14 @@ impl Plans {
         }
     }
 
+    /// How many statements with `part` in their text were executed since [`clear`](Self::clear).
+    #[must_use]
+    pub fn count(&self, part: &str) -> usize {
+        let heard = heard();
+        let statements = heard.iter().flat_map(|heard| &heard.statements);
+        statements.filter(|statement| statement.contains(part)).count()
+    }
+
     /// The plan of the last statement with `part` in its text that was executed since [`clear`](Self::clear).
     pub async fn of(&self, part: &str) -> Plan {
         // The driver logs a statement when it is done with it, a moment after its last row.

@@ -9,4 +9,5 @@ pub mod replay;
 pub mod retention;
 pub mod rule;
 pub mod series;
+pub mod tail;
 pub mod tally;

@@ -200,6 +200,14 @@ impl Job {
         self.work.values()
     }
 
+    /// What it adds.
+    fn readings(&self) -> &[Reading] {
+        match &self.work {
+            Work::Add { readings, .. } => readings,
+            Work::Change { .. } => &[],
+        }
+    }
+
     fn is_single(&self) -> bool {
         matches!(self.work, Work::Add { single: Some(_), .. })
     }

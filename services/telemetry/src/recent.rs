@@ -4,6 +4,8 @@
 //! says what it wrote and what it sealed. Whoever reads first [catches up](Recent::catch_up), then takes the recent rows, then
 //! reads the chunks: what was sealed in between is then seen twice, never not at all, and of one time the recent row counts.
 
+mod rows;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -12,6 +14,7 @@ use std::{
 
 use kit::{Result, Timestamp, db::Conn};
 
+use self::rows::{add, between, by_series, until};
 use crate::{
     domain::{
         chunk::{Row, merge},
@@ -319,37 +322,4 @@ impl State {
         self.ripe.clear();
         (self.rows, self.position) = (0, None);
     }
-}
-
-/// Adds rows in order to rows in order; of one time, the new row counts.
-fn add(rows: &mut Vec<Row>, new: impl Iterator<Item = Row>) {
-    let new: Vec<Row> = new.collect();
-    let Some(first) = new.first() else { return };
-    if rows.last().is_none_or(|last| last.at < first.at) {
-        rows.extend(new);
-        return;
-    }
-    let tail = rows.split_off(rows.partition_point(|row| row.at < first.at));
-    rows.extend(merge(&tail, &new));
-}
-
-/// Writes as rows, series by series.
-fn by_series(
-    writes: &[Write],
-    arrived_at: Timestamp,
-) -> impl Iterator<Item = (i64, impl Iterator<Item = Row>)> {
-    let runs = writes.chunk_by(|one, other| one.series_id == other.series_id);
-    runs.map(move |run| {
-        let rows = run.iter().map(move |write| Row::new(write.at, write.value, arrived_at));
-        (run[0].series_id, rows)
-    })
-}
-
-fn between(rows: &[Row], from: Timestamp, to: Timestamp) -> &[Row] {
-    let rows = until(rows, to);
-    &rows[rows.partition_point(|row| row.at < from)..]
-}
-
-fn until(rows: &[Row], before: Timestamp) -> &[Row] {
-    &rows[..rows.partition_point(|row| row.at < before)]
 }

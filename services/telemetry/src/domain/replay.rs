@@ -241,7 +241,7 @@ impl<'r> Replay<'r> {
 }
 
 /// The breach that `alert` tells of, as long as it lasts.
-fn breach(alert: &Alert) -> Breach {
+pub fn breach(alert: &Alert) -> Breach {
     Breach { raised_at: alert.raised_at, value: alert.value, cleared_at: None }
 }
 

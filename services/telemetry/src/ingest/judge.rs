@@ -1,10 +1,11 @@
 //! Brings the alerts to what the readings say, in the transaction that stores the readings.
 //!
 //! Readings that come in order and turn nothing are held against the rules in memory alone. All others are replayed from the
-//! stored values, and so is the first reading of which nothing is known.
+//! stored values. Where nothing is known yet, the last values of many series are read at once.
 
 mod keep;
 mod memory;
+mod recall;
 
 use std::{sync::Arc, time::Duration};
 

@@ -189,21 +189,13 @@ impl Writer {
                     {
                         earlier.extend(readings.iter().map(|reading| reading.key));
                     }
-                    self.add(&mut tx, &mut writes, values).await?;
+                    self.add(&mut tx, &mut writes, values, group).await?;
                     Ok(written)
                 }
             };
             all.push(written);
         }
-        // Of two that say something of one time, the later one counts.
-        writes.sort_by_key(|write| (write.series_id, write.at));
-        writes.dedup_by(|later, earlier| {
-            let is_same = (later.series_id, later.at) == (earlier.series_id, earlier.at);
-            if is_same {
-                *earlier = *later;
-            }
-            is_same
-        });
+        sort(&mut writes);
 
         let kept = self.keep(&mut tx, &writes, now).await?;
         for (job, written) in group.iter().zip(&all) {
@@ -224,44 +216,32 @@ impl Writer {
         Ok(all)
     }
 
-    /// Adds `values` to `writes`, each as one of its series, which is made if it is new.
+    /// Adds `values`, which are of a job of `group`, to `writes`: each as one of its series, which is made if it is new.
     async fn add(
         &mut self,
         tx: &mut Tx,
         writes: &mut Vec<Write>,
         values: Values<'_>,
+        group: &[Job],
     ) -> Result<()> {
+        let names = &mut self.names;
         match values {
             Values::Readings(readings) => {
                 for Reading { key, metrics } in readings {
                     for (metric, value) in metrics {
-                        let series_id = self.number(tx, key.equipment_id, metric).await?;
+                        let series_id = names.ensure(tx, key.equipment_id, metric, group).await?;
                         writes.push(Write { series_id, at: key.recorded_at, value: Some(*value) });
                     }
                 }
             }
             Values::Edit(key, values) => {
                 for (metric, value) in values {
-                    let series_id = self.number(tx, key.equipment_id, &metric).await?;
+                    let series_id = names.ensure(tx, key.equipment_id, &metric, group).await?;
                     writes.push(Write { series_id, at: key.recorded_at, value });
                 }
             }
         }
         Ok(())
-    }
-
-    async fn number(
-        &mut self,
-        tx: &mut Tx,
-        equipment_id: EquipmentId,
-        metric: &str,
-    ) -> Result<i64> {
-        if let Some(number) = self.names.number(equipment_id, metric) {
-            return Ok(number);
-        }
-        let series = store::reading::ensure_series(tx, equipment_id, metric).await?;
-        self.names.add(equipment_id, metric, series);
-        Ok(series.0)
     }
 
     /// Stores what has changed and holds it against the rules. Answers its place in the journal, and when it arrived, if
@@ -280,6 +260,7 @@ impl Writer {
         self.judge.begin(tx).await?;
         let arrived_at = self.judge.newest_rule().map_or(now, |newest| newest.max(now));
 
+        self.judge.recall(tx, &self.recent, &changed).await?;
         self.recent.propose(writes, arrived_at);
         self.judge.judge(tx, &self.recent, &changed, now).await?;
         let data = journal::encode(writes, arrived_at);
@@ -299,6 +280,18 @@ impl Writer {
         });
         series.collect()
     }
+}
+
+/// Sorts `writes` by series and time. Of two that say something of one time, the later one counts.
+fn sort(writes: &mut Vec<Write>) {
+    writes.sort_by_key(|write| (write.series_id, write.at));
+    writes.dedup_by(|later, earlier| {
+        let is_same = (later.series_id, later.at) == (earlier.series_id, earlier.at);
+        if is_same {
+            *earlier = *later;
+        }
+        is_same
+    });
 }
 
 /// What waits, up to a group's size, and the job that must wait for the next one: its idempotency key is in this one, or it

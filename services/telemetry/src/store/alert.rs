@@ -38,6 +38,10 @@ macro_rules! select {
     };
 }
 
+mod open;
+
+pub use open::{Open, count_open, lock_open, open, open_of, stands};
+
 pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
     on!(tx, c => sqlx::query(
             "insert into alerts (
@@ -181,81 +185,6 @@ pub async fn lock_around(
                 .bind(rule.updated_at)
                 .fetch_all(c)
                 .await?
-        }
-    })
-}
-
-/// An open alert, and what its rule looks at.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Open {
-    pub id: AlertId,
-    pub equipment_id: EquipmentId,
-    /// The type of equipment that its rule looks at; none if it looks at one alone.
-    pub equipment_type: Option<String>,
-}
-
-/// All open alerts of rules.
-pub async fn open(db: &mut Conn) -> Result<Vec<Open>> {
-    Ok(on!(db, c => sqlx::query_as(
-            "select alerts.id, alerts.equipment_id, rules.equipment_type
-             from alerts
-             join rules on rules.id = alerts.rule_id
-             where alerts.cleared_at is null
-             order by alerts.id",
-        )
-        .fetch_all(c).await)?)
-}
-
-/// How many alerts are open, by what they weigh.
-pub async fn count_open(db: &mut Conn) -> Result<Vec<(Severity, i64)>> {
-    Ok(on!(db, c => sqlx::query_as(
-            "select severity, count(*)
-             from alerts
-             where cleared_at is null
-             group by severity",
-        )
-        .fetch_all(c).await)?)
-}
-
-/// Whether an alert of a rule, as it is now, on one piece of equipment is open, or was cleared by hand with no reading after
-/// `last`.
-pub async fn stands(
-    db: &mut Conn,
-    rule: &Rule,
-    equipment_id: EquipmentId,
-    last: Timestamp,
-) -> Result<bool> {
-    let found: Option<i32> = on!(db, c => sqlx::query_scalar(
-            "select 1
-             from alerts
-             where rule_id = $1 and equipment_id = $2 and judged_since = $3
-               and (cleared_at is null or cleared_after >= $4)
-             limit 1",
-        )
-        .bind(rule.id)
-        .bind(equipment_id)
-        .bind(rule.updated_at)
-        .bind(last)
-        .fetch_optional(c).await)?;
-    Ok(found.is_some())
-}
-
-/// The open alerts of a rule, held until the transaction ends.
-pub async fn lock_open(tx: &mut Tx, rule_id: RuleId) -> Result<Vec<Alert>> {
-    Ok(match tx.engine() {
-        Engine::Sqlite(c) => {
-            sqlx::query_as(select!("where rule_id = $1 and cleared_at is null order by id"))
-                .bind(rule_id)
-                .fetch_all(c)
-                .await?
-        }
-        Engine::Postgres(c) => {
-            sqlx::query_as(select!(
-                "where rule_id = $1 and cleared_at is null order by id for update"
-            ))
-            .bind(rule_id)
-            .fetch_all(c)
-            .await?
         }
     })
 }

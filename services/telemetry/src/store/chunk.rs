@@ -1,10 +1,13 @@
 //! The sealed level: packed runs of values. Chunks of a series never overlap.
 
+mod last;
+
 use kit::{
     Result, Timestamp,
     db::{Conn, Engine, Tx},
     on,
 };
+pub use last::{Last, last_of, last_of_each};
 use sqlx::QueryBuilder;
 
 use crate::domain::{
@@ -23,17 +26,6 @@ pub struct Part {
     pub summary: Summary,
     /// None where the summary says it all.
     pub data: Option<Vec<u8>>,
-}
-
-/// A series and what its last chunk says of its last value.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Last {
-    pub series_id: i64,
-    pub equipment_id: EquipmentId,
-    pub metric: String,
-    /// None if nothing of the series is sealed.
-    pub at: Option<Timestamp>,
-    pub value: Option<f64>,
 }
 
 macro_rules! select {
@@ -261,41 +253,6 @@ pub async fn within(
             .push(" order by first_at desc limit 1) >= ")
             .push_bind(from);
         query.build_query_scalar().persistent(false).fetch_all(c).await
-    })?)
-}
-
-/// The series of these pieces of equipment, of these metrics alone, if any are named, each with the last value that is
-/// sealed.
-pub async fn last_of_each(
-    db: &mut Conn,
-    equipment_ids: &[EquipmentId],
-    metrics: &[String],
-) -> Result<Vec<Last>> {
-    Ok(on!(db, c => {
-        let mut query = QueryBuilder::new(
-            "select series.series_id, series.equipment_id, series.metric,
-                    chunks.last_at as at, chunks.last as value
-             from series
-             left join chunks on chunks.series_id = series.series_id
-                  and chunks.first_at = (select max(first_at)
-                                         from chunks
-                                         where chunks.series_id = series.series_id)
-             where series.equipment_id in (",
-        );
-        let mut ids = query.separated(", ");
-        for id in equipment_ids {
-            ids.push_bind(*id);
-        }
-        query.push(")");
-        if !metrics.is_empty() {
-            query.push(" and series.metric in (");
-            let mut names = query.separated(", ");
-            for metric in metrics {
-                names.push_bind(metric);
-            }
-            query.push(")");
-        }
-        query.build_query_as().persistent(false).fetch_all(c).await
     })?)
 }
 

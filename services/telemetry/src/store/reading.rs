@@ -1,6 +1,8 @@
 //! The values of series, from both levels: sealed chunks, and recent rows, which count where both speak of one time. Whoever
 //! reads has the recent level [catch up](Recent::catch_up) first.
 
+mod last;
+
 use std::collections::{BTreeMap, HashSet};
 
 use kit::{
@@ -8,6 +10,7 @@ use kit::{
     db::{Conn, Tx},
     on,
 };
+pub use last::{latest, tails};
 use sqlx::QueryBuilder;
 
 use super::chunk;
@@ -25,7 +28,7 @@ const CHUNKS: i64 = 64;
 /// Series that one statement asks of.
 const SERIES: usize = 1000;
 /// Arrivals from here on are all there are.
-const EVER: Timestamp = Timestamp::from_micros(i64::MIN);
+const EVER: Timestamp = Timestamp::MIN;
 
 /// One metric of one piece of equipment.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -166,42 +169,6 @@ fn value_at(chunk: &Chunk, at: Timestamp) -> Result<Option<f64>> {
     Ok(place.and_then(|place| rows[place].value()))
 }
 
-/// The last value of each metric of these pieces of equipment; of these metrics alone, if any are named.
-pub async fn latest(
-    db: &mut Conn,
-    recent: &Recent,
-    equipment_ids: &[EquipmentId],
-    metrics: &[String],
-) -> Result<Vec<(Series, Sample)>> {
-    let known = series_of(db, equipment_ids, metrics).await?;
-    let of_recent: BTreeMap<i64, Vec<Row>> =
-        known.iter().map(|series| (series.id, last_rows(recent, series.id))).collect();
-    let mut all = Vec::new();
-    for last in chunk::last_of_each(db, equipment_ids, metrics).await? {
-        let chunk::Last { series_id, equipment_id, metric, at, value } = last;
-        let rows = of_recent.get(&series_id).map_or(&[][..], Vec::as_slice);
-        let sealed = at.zip(value).map(|(at, value)| Sample { at, value });
-        let sample = match (rows.iter().find_map(Row::sample), sealed) {
-            (Some(sample), Some(sealed)) if sealed.at <= sample.at => Some(sample),
-            (sample, None) => sample,
-            // The sealed one was deleted: what came before it is worth a look of its own.
-            (_, Some(sealed)) if rows.iter().any(|row| row.at == sealed.at) => {
-                last_sample(db, recent, series_id, EVER, sealed.at).await?
-            }
-            (_, sealed) => sealed,
-        };
-        let series = Series { id: series_id, equipment_id, metric };
-        all.extend(sample.map(|sample| (series, sample)));
-    }
-    Ok(all)
-}
-
-/// The recent rows of a series, the last one first, down to one that has a value.
-fn last_rows(recent: &Recent, series_id: i64) -> Vec<Row> {
-    let end = Timestamp::from_micros(i64::MAX);
-    recent.backwards(series_id, end, |row| row.value().is_some())
-}
-
 /// Samples of a series at or after `from` and before `to`, oldest first.
 pub async fn range(
     db: &mut Conn,
@@ -227,7 +194,7 @@ pub async fn seen(
         Start::At(at) => at,
         Start::After(at) => after(at),
     };
-    let span = (from, Timestamp::from_micros(i64::MAX));
+    let span = (from, Timestamp::MAX);
     walk(db, recent, series_id, span, arrived_since, limit).await
 }
 

@@ -11,6 +11,7 @@ mod rule;
 mod series;
 mod session;
 mod silence;
+mod start;
 mod task;
 
 use std::time::Duration;

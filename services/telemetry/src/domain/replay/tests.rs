@@ -8,7 +8,9 @@ use std::{collections::BTreeMap, time::Duration};
 use super::*;
 use crate::domain::{
     alert::Severity,
+    chunk::Row,
     rule::{Delay, RuleId},
+    tail::Tail,
 };
 
 fn rule(condition: Condition, deadband: f64, on_delay: u64, off_delay: u64) -> Rule {
@@ -120,10 +122,7 @@ impl<'r> Stored<'r> {
         self.course = course;
         // Without a delay, nothing before the first sample was looked at.
         if let Some(course) = course.filter(|_| self.rule.reach().is_some()) {
-            assert_eq!(
-                course.runs.previous.map(|it| it.at),
-                self.last_before(Timestamp::from_micros(i64::MAX))
-            );
+            assert_eq!(course.runs.previous.map(|it| it.at), self.last_before(Timestamp::MAX));
         }
         self.alerts
             .retain(|alert| !removed.iter().chain(&changed).any(|other| other.id == alert.id));
@@ -148,6 +147,18 @@ impl<'r> Stored<'r> {
             self.course = passed;
         }
         passed.is_some()
+    }
+
+    /// What is remembered is lost, and learnt anew from the last `count` values. Answers whether they were enough.
+    fn recall(&mut self, count: usize) -> bool {
+        let arrived_at = self.rule.updated_at;
+        let before = self.values.len().saturating_sub(count);
+        let rows = self.values.iter().skip(before);
+        let rows = rows.map(|(at, value)| Row::new(*at, Some(*value), arrived_at)).collect();
+        let open = self.alerts.iter().find(|alert| alert.cleared_at.is_none());
+        let tail = Tail { rows, is_whole: before == 0 };
+        self.course = tail.course(self.rule, open.map(breach));
+        self.course.is_some()
     }
 
     fn history(&self) -> Vec<(i64, Option<i64>, f64)> {

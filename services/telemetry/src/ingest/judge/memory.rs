@@ -100,6 +100,19 @@ impl Memory {
         known
     }
 
+    /// Whether nothing has to be read from what is stored of the series.
+    pub fn is_known(&self, series_id: i64) -> bool {
+        let known = self.series.get(&series_id);
+        known.is_some_and(|known| known.looks.iter().all(|look| look.course.is_some()))
+    }
+
+    /// The rules of a series whose course has to be read from what is stored.
+    pub fn unknown(&mut self, series_id: i64) -> impl Iterator<Item = &mut Look> {
+        let known = self.series.get_mut(&series_id);
+        let looks = known.map(|known| &mut known.looks).into_iter().flatten();
+        looks.filter(|look| look.course.is_none())
+    }
+
     /// Forgets what is known of a series.
     pub fn forget(&mut self, series_id: i64) {
         if let Some(known) = self.series.remove(&series_id) {

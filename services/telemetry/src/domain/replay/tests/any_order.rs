@@ -69,6 +69,26 @@ proptest! {
     }
 
     #[test]
+    fn the_last_values_say_what_would_be_remembered(
+        batches in prop::collection::vec(
+            prop::collection::vec((0_i64..6, (0_i32..10).prop_map(f64::from)), 1..4),
+            1..12,
+        ),
+        counts in prop::collection::vec(0_usize..30, 12),
+        rule in conditions(),
+    ) {
+        let (mut stored, mut begin) = (Stored::new(&rule), 0);
+        for (batch, count) in batches.iter().zip(counts) {
+            let all = stored.values.len();
+            prop_assert!(stored.recall(count) || count < all, "all of them are enough");
+            let batch: Vec<_> = batch.iter().map(|(at, value)| (begin + at, *value)).collect();
+            stored.pass(&batch);
+            begin = stored.values.last_key_value().map_or(0, |(at, _)| at.micros() + 1);
+            prop_assert_eq!(stored.history(), ordered(&rule, &stored.values));
+        }
+    }
+
+    #[test]
     fn what_a_person_clears_stays_cleared_in_any_order_of_arrival(
         before in prop::collection::vec((0_i64..20, (0_i32..10).prop_map(f64::from)), 1..12),
         after in prop::collection::vec((20_i64..40, (0_i32..10).prop_map(f64::from)), 0..12),

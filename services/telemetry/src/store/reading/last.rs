@@ -1,0 +1,67 @@
+//! The last values of many series.
+
+use std::collections::{BTreeMap, HashMap};
+
+use kit::{Result, Timestamp, db::Conn};
+
+use super::{EVER, Series, chunk, last_sample, series_of};
+use crate::{
+    domain::{
+        chunk::{Row, merge},
+        reading::{EquipmentId, Sample},
+        tail::Tail,
+    },
+    recent::Recent,
+};
+
+/// The last value of each metric of these pieces of equipment; of these metrics alone, if any are named.
+pub async fn latest(
+    db: &mut Conn,
+    recent: &Recent,
+    equipment_ids: &[EquipmentId],
+    metrics: &[String],
+) -> Result<Vec<(Series, Sample)>> {
+    let known = series_of(db, equipment_ids, metrics).await?;
+    let of_recent: BTreeMap<i64, Vec<Row>> =
+        known.iter().map(|series| (series.id, last_rows(recent, series.id))).collect();
+    let mut all = Vec::new();
+    for last in chunk::last_of_each(db, equipment_ids, metrics).await? {
+        let chunk::Last { series_id, equipment_id, metric, at, value } = last;
+        let rows = of_recent.get(&series_id).map_or(&[][..], Vec::as_slice);
+        let sealed = at.zip(value).map(|(at, value)| Sample { at, value });
+        let sample = match (rows.iter().find_map(Row::sample), sealed) {
+            (Some(sample), Some(sealed)) if sealed.at <= sample.at => Some(sample),
+            (sample, None) => sample,
+            // The sealed one was deleted: what came before it is worth a look of its own.
+            (_, Some(sealed)) if rows.iter().any(|row| row.at == sealed.at) => {
+                last_sample(db, recent, series_id, EVER, sealed.at).await?
+            }
+            (_, sealed) => sealed,
+        };
+        let series = Series { id: series_id, equipment_id, metric };
+        all.extend(sample.map(|sample| (series, sample)));
+    }
+    Ok(all)
+}
+
+/// The recent rows of a series, the last one first, down to one that has a value.
+fn last_rows(recent: &Recent, series_id: i64) -> Vec<Row> {
+    recent.backwards(series_id, Timestamp::MAX, |row| row.value().is_some())
+}
+
+/// The last values of each of these series.
+pub async fn tails(db: &mut Conn, recent: &Recent, ids: &[i64]) -> Result<HashMap<i64, Tail>> {
+    let all = (EVER, Timestamp::MAX);
+    let whole = |id: &i64| (*id, Tail { rows: recent.rows(*id, all), is_whole: true });
+    let mut tails: HashMap<i64, Tail> = ids.iter().map(whole).collect();
+    for last in chunk::last_of(db, ids).await? {
+        let Some(tail) = tails.get_mut(&last.series_id) else { continue };
+        let begin = last.chunk.summary.first_at;
+        tail.is_whole = last.first_at == begin;
+        if !tail.is_whole {
+            tail.rows.drain(..tail.rows.partition_point(|row| row.at < begin));
+        }
+        tail.rows = merge(&last.chunk.rows()?, &tail.rows);
+    }
+    Ok(tails)
+}
