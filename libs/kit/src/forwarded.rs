@@ -1,6 +1,6 @@
 //! Where a call came from before the gateway carried it, and why a service believes that.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use aws_lc_rs::hmac;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -14,12 +14,12 @@ pub const PROOF: &str = "x-forwarded-proof";
 /// Vouches for addresses, by the secret that the parts of one deployment share: anybody can reach a service, and name an
 /// address that is not theirs.
 #[derive(Clone)]
-pub struct Witness(hmac::Key);
+pub struct Witness(Arc<hmac::Key>);
 
 impl Witness {
     /// Whoever knows `secret`.
     pub fn new(secret: &str) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
+        Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())))
     }
 
     /// Proves the address that `headers` tell, if they tell one.
