@@ -1,16 +1,15 @@
 //! Time of a refused log-in in a name that somebody has, to one that nobody has: whoever measures them must not learn who
-//! has an account.
+//! has an account, not even from where its owner logs in.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
 
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use benches::Site;
-use kit::peer::Peer;
 use proto::auth::v1::{
     CreateTokenRequest, RegisterRequest, auth_service_client::AuthServiceClient,
 };
-use tonic::Code;
+use tonic::{Code, transport::Channel};
 
 /// Of each kind. Each is for a name of its own, because one name's are slowed down.
 const LOGINS: usize = 300;
@@ -21,7 +20,7 @@ const PASSWORD: &str = "the password of a bench";
 #[tokio::main(worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     let site = Site::start().await?;
-    let mut auth = AuthServiceClient::new(site.peers().auth.clone());
+    let mut auth = AuthServiceClient::new(site.channel().await?);
     for number in 0..LOGINS {
         settle(&mut auth, number).await?;
     }
@@ -47,7 +46,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Makes an account, and logs in as people do.
-async fn settle(auth: &mut AuthServiceClient<Peer>, number: usize) -> anyhow::Result<()> {
+async fn settle(auth: &mut AuthServiceClient<Channel>, number: usize) -> anyhow::Result<()> {
     let username = format!("person-{number}");
     let (email, password) = (format!("{username}@example.org"), PASSWORD.to_owned());
     let request =
@@ -57,7 +56,10 @@ async fn settle(auth: &mut AuthServiceClient<Peer>, number: usize) -> anyhow::Re
     Ok(())
 }
 
-async fn refused(auth: &mut AuthServiceClient<Peer>, username: String) -> anyhow::Result<Duration> {
+async fn refused(
+    auth: &mut AuthServiceClient<Channel>,
+    username: String,
+) -> anyhow::Result<Duration> {
     let request = CreateTokenRequest { username, password: "a wrong password".to_owned() };
     let begun = Instant::now();
     let answer = auth.create_token(request).await;

@@ -14,7 +14,7 @@ use proto::{
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, metadata::MetadataValue};
+use tonic::{Request, metadata::MetadataValue, transport::Channel};
 
 /// The whole suite on embedded databases, called by its first admin.
 pub struct Site {
@@ -89,6 +89,16 @@ impl Site {
     pub async fn stop(self) -> anyhow::Result<TempDir> {
         self.running.stop().await?;
         self.folder.context("the folder is not of its own")
+    }
+
+    /// The services over the network, as strangers come.
+    ///
+    /// # Errors
+    ///
+    /// There is no connection.
+    pub async fn channel(&self) -> anyhow::Result<Channel> {
+        let url = self.running.grpc_url().context("the suite has a gRPC port")?;
+        Ok(Channel::from_shared(url)?.connect().await?)
     }
 
     /// The services, without a socket.

@@ -47,7 +47,7 @@ fn admitted(extensions: &Extensions) -> (Caller, &'static str) {
 /// Who calls, as their token proved.
 #[derive(Clone)]
 pub struct Caller {
-    /// The user's id, `service:<name>` for a service, empty for nobody.
+    /// The user's id, `key:<id>` for a machine, `service:<name>` for a service, empty for nobody.
     pub id: String,
     /// What they are trusted with.
     pub role: Role,
@@ -57,8 +57,8 @@ pub struct Caller {
     pub equipment_ids: Arc<[String]>,
     /// Where they call from, as far as that is known; else empty.
     pub address: String,
-    /// The parts of the suite that the certificate at the other end of the connection proves: one at most, as a rule.
-    /// Empty for who was not asked.
+    /// Whom the certificate at the other end of the connection proves: a part of the suite, or another caller whom the port lets
+    /// in. Empty for who was not asked.
     pub names: Arc<[String]>,
     /// Their token, to call other services in their name.
     token: Option<Arc<str>>,

@@ -1,7 +1,12 @@
 //! The one error type that crosses an RPC boundary.
 
+mod constraint;
+mod problems;
+
 use std::{collections::HashMap, fmt::Display, time::Duration};
 
+pub use constraint::OnConstraint;
+pub use problems::Problems;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -238,93 +243,6 @@ fn sentence(fields: &[(String, String)]) -> String {
     said.join("; ")
 }
 
-/// What is wrong with a request's fields, gathered, so that whoever sent it hears of all at once.
-#[derive(Debug, Default)]
-pub struct Problems(Vec<(String, String)>);
-
-impl Problems {
-    /// Notes what is wrong with a field, or answers its value.
-    ///
-    /// # Errors
-    ///
-    /// What is no matter of a field.
-    pub fn note<T>(&mut self, checked: Result<T>) -> Result<Option<T>> {
-        match checked {
-            Ok(value) => return Ok(Some(value)),
-            Err(Error::Invalid { field, problem }) => self.0.push((field, problem)),
-            Err(Error::InvalidFields(fields)) => self.0.extend(fields),
-            Err(other) => return Err(other),
-        }
-        Ok(None)
-    }
-
-    /// Ends the gathering with the last value.
-    ///
-    /// # Errors
-    ///
-    /// What was noted, and what is wrong with that one.
-    pub fn settle<T>(mut self, checked: Result<T>) -> Result<T> {
-        match self.note(checked)? {
-            Some(value) if self.0.is_empty() => Ok(value),
-            _ => Err(Error::InvalidFields(self.0)),
-        }
-    }
-}
-
-/// Gives a constraint violation its meaning.
-pub trait OnConstraint<T>: Sized {
-    /// Answers `meaning` if the database refused because of the constraint `name`.
-    ///
-    /// # Errors
-    ///
-    /// `meaning`, or whatever else went wrong.
-    fn on_constraint(self, name: &str, meaning: Error) -> Result<T> {
-        self.on_constraints([(name, meaning)])
-    }
-
-    /// Answers the meaning that stands beside the name of the constraint because of which the database refused.
-    ///
-    /// # Errors
-    ///
-    /// That meaning, or whatever else went wrong.
-    fn on_constraints<const N: usize>(self, meanings: [(&str, Error); N]) -> Result<T>;
-}
-
-impl<T> OnConstraint<T> for sqlx::Result<T> {
-    fn on_constraints<const N: usize>(self, meanings: [(&str, Error); N]) -> Result<T> {
-        self.map_err(|error| {
-            let broken = match &error {
-                sqlx::Error::Database(database) => constraint(database.as_ref()),
-                _ => None,
-            };
-            let meaning = meanings.into_iter().find(|(name, _)| broken.as_deref() == Some(*name));
-            meaning.map_or_else(|| error.into(), |(_, meaning)| meaning)
-        })
-    }
-}
-
-/// The name of the constraint that was broken, by PostgreSQL's convention on both engines: SQLite names the columns
-/// (`tasks.alert_id`), which make the same name (`tasks_alert_id_key`).
-fn constraint(error: &dyn sqlx::error::DatabaseError) -> Option<String> {
-    if let Some(name) = error.constraint() {
-        return Some(name.to_owned());
-    }
-    let columns = error.message().strip_prefix("UNIQUE constraint failed: ")?;
-    if let Some(index) = columns.strip_prefix("index '") {
-        return Some(index.trim_end_matches('\'').to_owned());
-    }
-    let mut name = String::new();
-    for column in columns.split(", ") {
-        let (table, column) = column.split_once('.')?;
-        if name.is_empty() {
-            name.push_str(table);
-        }
-        name.push('_');
-        name.push_str(column);
-    }
-    Some(name + "_key")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,23 +258,6 @@ mod tests {
         let status = Status::from(Error::Exhausted("too many readings are waiting"));
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(RETRY));
-    }
-
-    #[test]
-    fn all_fields_that_are_wrong_are_named_at_once() {
-        let mut problems = Problems::default();
-        assert_eq!(problems.note(Ok(7)).unwrap(), Some(7));
-        let wrong = |field: &str| Err::<(), _>(Error::invalid(field, "is wrong"));
-        assert!(problems.note(wrong("username")).unwrap().is_none());
-        assert!(problems.note::<()>(Err(Error::Forbidden("no"))).is_err());
-
-        let status = Status::from(problems.settle(wrong("password")).unwrap_err());
-
-        assert_eq!(status.message(), "username: is wrong; password: is wrong");
-        let violations = status.get_details_bad_request().unwrap().field_violations;
-        let fields: Vec<_> = violations.into_iter().map(|violation| violation.field).collect();
-        assert_eq!(fields, ["username", "password"]);
-        assert_eq!(Problems::default().settle(Ok(7)).unwrap(), 7);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Where a call came from before the gateway carried it, and why a service believes that.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Once},
+};
 
 use aws_lc_rs::hmac;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -29,7 +32,8 @@ impl Witness {
             let tag = hmac::sign(&self.0, &statement(told));
             HeaderValue::from_str(&BASE64_URL_SAFE_NO_PAD.encode(tag))
         });
-        if let Some(Ok(proof)) = proof {
+        if let Some(Ok(mut proof)) = proof {
+            proof.set_sensitive(true);
             headers.insert(PROOF, proof);
         }
     }
@@ -40,7 +44,15 @@ impl Witness {
             return false;
         };
         let tag = BASE64_URL_SAFE_NO_PAD.decode(proof.as_bytes());
-        tag.is_ok_and(|tag| hmac::verify(&self.0, &statement(told), &tag).is_ok())
+        let is_ours = tag.is_ok_and(|tag| hmac::verify(&self.0, &statement(told), &tag).is_ok());
+        if !is_ours {
+            // Anybody can send one: a flood of them is one line.
+            static TOLD: Once = Once::new();
+            TOLD.call_once(|| {
+                tracing::warn!("a proof of an address was wrong: is the gateway's secret another?");
+            });
+        }
+        is_ours
     }
 }
 

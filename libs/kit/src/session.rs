@@ -172,13 +172,14 @@ impl Sessions {
         clock: Timestamp,
         now: Instant,
     ) -> Result<Option<Key>> {
+        let hash = hash(secret);
         let known = self.known();
-        let key = known.keys.get(&hash(secret)).filter(|_| known.is_fresh(now)).cloned();
+        let key = known.keys.get(&hash).filter(|_| known.is_fresh(now)).cloned();
         key.map(|key| unexpired(key, clock)).transpose()
     }
 
     async fn ask_key(&self, secret: &str) -> Result<Key> {
-        // Whoever invents keys makes at most this many others wait.
+        // Whoever invents keys keeps auth busy with at most this many at once.
         let _turn = self.turns.acquire().await.map_err(anyhow::Error::from)?;
         let key = self
             .ask
@@ -186,6 +187,7 @@ impl Sessions {
             .await
             .map_err(|error| away(&error))?
             .ok_or_else(no_key)?;
+        let hash = hash(secret);
         let mut known = self.known();
         // News of its end may have come while auth was answering.
         if known.deleted_keys.contains_key(&key.id) {
@@ -194,7 +196,7 @@ impl Sessions {
         if KEYS <= known.keys.len() {
             known.keys.clear();
         }
-        known.keys.insert(hash(secret), key.clone());
+        known.keys.insert(hash, key.clone());
         Ok(key)
     }
 
@@ -213,7 +215,9 @@ impl Known {
                 self.users.insert(user.id.clone(), user);
             }
         }
-        self.keys.retain(|_, key| !news.deleted_keys.contains(&key.id));
+        if !news.deleted_keys.is_empty() {
+            self.keys.retain(|_, key| !news.deleted_keys.contains(&key.id));
+        }
         self.deleted_keys.extend(news.deleted_keys.into_iter().map(|id| (id, now)));
         let old = now.minus(KEPT);
         self.ended.retain(|_, ended_at| old < *ended_at);

@@ -3,6 +3,7 @@
 mod authority;
 mod hops;
 mod public;
+mod trust;
 
 use std::path::Path;
 

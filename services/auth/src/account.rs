@@ -14,7 +14,7 @@ use crate::{
     hashing::Hashing,
     rpc::{
         session,
-        user::{resource, tell},
+        user::{keep_an_admin, resource, tell},
         watch,
     },
     store,
@@ -129,7 +129,7 @@ pub async fn create_first_admin(
 ///
 /// # Errors
 ///
-/// The e-mail address is taken, a field breaks a rule, or the database can't be reached.
+/// The e-mail address is taken, a field breaks a rule, the last admin would be none, or the database can't be reached.
 pub async fn set_up_user(
     db: &kit::db::Config,
     clock: &Clock,
@@ -141,14 +141,14 @@ pub async fn set_up_user(
     let db = SCHEMA.open(db).await?;
     let (place, now) = (Hashing::new().await?.place()?, clock.now());
 
-    let found = store::user::find_login(&mut db.read().await?, &setup.username).await?;
+    let mut tx = db.begin("set up user").await?;
+    store::user::lock_all(&mut tx).await?;
+    let found = store::user::find_login(&mut tx, &setup.username).await?;
     let kept = found.as_ref().map(|account| account.password_hash.clone());
     let password_hash = match place.check(password.clone(), kept).await? {
         Some(hash) => hash,
         None => place.hash(password).await?,
     };
-
-    let mut tx = db.begin("set up user").await?;
     match found {
         None => {
             let UserSetup { username, email, full_name, role, .. } = setup;
@@ -220,6 +220,9 @@ async fn change(
         session::end_all(tx, user.id, None, &cause).await?;
     } else if user.role == setup.role && user.full_name == setup.full_name {
         return Ok(());
+    }
+    if user.role != setup.role {
+        keep_an_admin(tx, &user).await?;
     }
     user.role = setup.role;
     user.full_name.clone_from(&setup.full_name);

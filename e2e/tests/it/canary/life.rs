@@ -1,6 +1,7 @@
 //! The whole life of secrets: made, used, mistyped, put where they don't belong, replaced, spent and ended.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use kit::forwarded;
 use proto::{
     auth::v1::{
         ChangePasswordRequest, CreateServiceTokenRequest, CreateTokenRequest, LogoutRequest,
@@ -9,7 +10,7 @@ use proto::{
     },
     equipment::v1::{ListEquipmentRequest, equipment_service_client::EquipmentServiceClient},
 };
-use reqwest::Method;
+use reqwest::{Method, header::HeaderMap};
 use serde_json::json;
 use testkit::{PASSWORD, SERVICE_SECRET};
 use tonic::transport::{Channel, Endpoint};
@@ -43,6 +44,10 @@ pub async fn live(site: &Site, witness: &Witness<'_>) -> String {
     ] {
         witness.secret(name, password);
     }
+    let mut told =
+        HeaderMap::from_iter([(forwarded::FOR.parse().unwrap(), "127.0.0.1".parse().unwrap())]);
+    forwarded::Witness::new(SERVICE_SECRET).vouch(&mut told);
+    witness.secret("the gateway's proof", told[forwarded::PROOF].to_str().unwrap());
     let chief = log_in(witness, "admin", PASSWORD).await;
     let ana = register(witness).await;
     misplaced(witness, &chief).await;

@@ -1,9 +1,9 @@
 //! Passwords that are tried: how many, and how soon after one another.
 //!
 //! Each try is counted before anything is hashed, so that many at once cost no more than a few in a row. Nobody is
-//! locked out for good: the longest wait is a minute. A try from where its account's owner has never been is counted twice: at
-//! its place, and at the account for all such places. The account's waits are shorter, so that one place that guesses without
-//! a pause leaves time for the owner at another.
+//! locked out for good: the longest wait is a minute. A try from a network from which the account's owner has not logged in is
+//! counted twice: for that network, and for all such networks together. The waits of the latter are shorter, so that one network
+//! that guesses without a pause leaves time for the owner in another.
 
 use std::{
     collections::HashMap,
@@ -29,10 +29,12 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// For one account from one place.
-    pub const PLACE: Self = Self { free: 5, longest: Duration::from_mins(1) };
-    /// For one account from all places where its owner has not been.
-    pub const ACCOUNT: Self = Self { free: 9, longest: Duration::from_secs(20) };
+    /// For one account from one network.
+    pub const NETWORK: Self = Self { free: 5, longest: Duration::from_mins(1) };
+    /// For one account from all networks where its owner has not been.
+    pub const STRANGERS: Self = Self { free: 9, longest: Duration::from_secs(20) };
+    /// None: counted where nobody waits, so that it takes as long.
+    pub const NONE: Self = Self { free: i64::MAX, longest: Duration::ZERO };
 
     /// The wait after the `count`th try: none, then 1 s, 2 s, 4 s, to the longest.
     fn wait(self, count: i64) -> Duration {
@@ -45,7 +47,7 @@ impl Pace {
     }
 }
 
-/// The tries for one account since the last right one, from one place or from many.
+/// The tries for one account since the last right one, from one network or from many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Guesses {
     pub count: i64,
@@ -173,19 +175,19 @@ impl Addresses {
     }
 }
 
-/// Whom an address is charged to: its place. The machine itself is not charged, since a proxy on it may speak for anybody;
+/// Whom an address is charged to: its network. The machine itself is not charged, since a proxy on it may speak for anybody;
 /// neither is who comes from nowhere known.
 fn charged(address: &str) -> Option<IpAddr> {
-    place(address).filter(|place| !place.is_loopback())
+    network(address).filter(|network| !network.is_loopback())
 }
 
-/// What one subscriber has: an address, or a network of them in IPv6.
-pub fn place(address: &str) -> Option<IpAddr> {
+/// What one subscriber has: an address, or in IPv6 a network, of which the smallest that is given to a household is a /56.
+pub fn network(address: &str) -> Option<IpAddr> {
     let address: IpAddr = address.parse().ok()?;
     Some(match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
             let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d & 0xff00, 0, 0, 0, 0))
         }
         address => address,
     })
@@ -206,8 +208,8 @@ mod tests {
     #[test]
     fn the_wait_doubles_after_some_tries_to_the_longest() {
         for (pace, expected) in [
-            (Pace::PLACE, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]),
-            (Pace::ACCOUNT, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 20, 20]),
+            (Pace::NETWORK, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]),
+            (Pace::STRANGERS, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 20, 20]),
         ] {
             let (mut guesses, mut now) = (Guesses::none(START), START);
             let waits = [(); 16].map(|()| {
@@ -218,7 +220,7 @@ mod tests {
             });
             assert_eq!(waits, expected);
         }
-        assert_eq!(Pace::PLACE.wait(i64::MAX), Pace::PLACE.longest);
+        assert_eq!(Pace::NETWORK.wait(i64::MAX), Pace::NETWORK.longest);
     }
 
     #[test]
@@ -227,16 +229,16 @@ mod tests {
         let mut guesses = Guesses { count: 20, free_at, ..Guesses::none(START) };
         let before = guesses;
         for second in 0..60 {
-            guesses.count(START.plus(SECOND * second), Pace::PLACE).unwrap_err();
+            guesses.count(START.plus(SECOND * second), Pace::NETWORK).unwrap_err();
         }
         assert_eq!(guesses, before);
-        guesses.count(START.plus(SECOND * 60), Pace::PLACE).unwrap();
+        guesses.count(START.plus(SECOND * 60), Pace::NETWORK).unwrap();
     }
 
     #[test]
     fn tries_are_forgotten_after_a_day() {
         let mut guesses = Guesses { count: 20, ..Guesses::none(START) };
-        guesses.count(START.plus(MEMORY), Pace::PLACE).unwrap();
+        guesses.count(START.plus(MEMORY), Pace::NETWORK).unwrap();
         assert_eq!(guesses.count, 1);
     }
 
@@ -259,7 +261,8 @@ mod tests {
     #[test]
     fn one_subscriber_has_one_network_and_the_machine_itself_is_not_charged() {
         assert_eq!(charged("2001:db8::1"), charged("2001:db8:0:0:ffff::2"));
-        assert_ne!(charged("2001:db8::1"), charged("2001:db8:0:1::1"));
+        assert_eq!(charged("2001:db8::1"), charged("2001:db8:0:ff::1"));
+        assert_ne!(charged("2001:db8::1"), charged("2001:db8:0:100::1"));
         assert_eq!(charged("::ffff:192.0.2.1"), charged("192.0.2.1"));
         for nobody in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "", "unknown"] {
             assert_eq!(charged(nobody), None, "{nobody:?}");

@@ -10,6 +10,7 @@ use aws_lc_rs::hmac;
 use kit::{Result, Timestamp};
 
 use super::{
+    guess::network,
     secret::{Secret, decode, encode},
     user::UserId,
 };
@@ -20,6 +21,9 @@ const IDLE_LIFE: Duration = Duration::from_hours(7 * 24);
 pub const LIFE: Duration = Duration::from_hours(30 * 24);
 /// How long it is remembered: until none of its access tokens is valid, by far.
 pub const KEPT: Duration = Duration::from_hours(30 * 24 + 1);
+/// How many of one person live at most: the oldest make room. Whoever logs in where they could refresh must not make so many
+/// that they can't be ended at once.
+pub const MOST: u32 = 100;
 /// How long the answer to a refresh may be fetched again.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -38,6 +42,8 @@ pub struct Session {
     pub used_at: Timestamp,
     /// Where that came from, if it is known; else empty.
     pub address: String,
+    /// The network that it was begun in, if that is known; else empty.
+    pub network: String,
     /// Once set, it stays.
     pub ended_at: Option<Timestamp>,
 }
@@ -64,7 +70,8 @@ pub enum Refresh {
 impl Session {
     pub fn new(user_id: UserId, address: String, now: Timestamp) -> Self {
         let (id, created_at, used_at) = (SessionId::new(), now, now);
-        Self { id, user_id, created_at, used_at, address, ended_at: None }
+        let network = network(&address).map(|network| network.to_string()).unwrap_or_default();
+        Self { id, user_id, created_at, used_at, address, network, ended_at: None }
     }
 
     /// What tells at `now` whether a session still lives.

@@ -139,9 +139,14 @@ pub fn check_text(field: &str, text: &str) -> Result<()> {
 /// Refuses what others could not read as a name, which came in as `field`; no name at all is one.
 pub fn check_name(field: &str, name: &str) -> Result<()> {
     check_text(field, name)?;
-    // They turn what is written after them around, so that a name can look like another.
-    if name.contains(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')) {
-        return Err(Error::invalid(field, "must not change the direction of text"));
+    // With them, a name can look like another. Joiners (U+200C, U+200D) are letters of some scripts.
+    let hides = |c| {
+        matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if name.contains(hides) {
+        let problem = "must have nothing that can't be seen or that changes the direction of text";
+        return Err(Error::invalid(field, problem));
     }
     if name.trim() != name {
         return Err(Error::invalid(field, "must not begin or end with a space"));
@@ -237,7 +242,9 @@ mod tests {
         for good in ["", "Ana Lima", "安娜", "آنا", "O'Neil-7"] {
             check_name("full_name", good).unwrap();
         }
-        for bad in [" ", "Ana ", "\u{3000}Ana", "A\0na", "Ana\u{202e}amiL", "\u{2066}Ana"] {
+        for bad in
+            [" ", "Ana ", "\u{3000}Ana", "A\0na", "Ana\u{202e}amiL", "\u{2066}Ana", "An\u{200b}a"]
+        {
             assert!(check_name("full_name", bad).is_err(), "{bad:?}");
         }
         check_email("email", "ana@localhost").unwrap();

@@ -1,4 +1,4 @@
-use kit::{Call, Error, Result, Timestamp};
+use kit::{Call, Result, Timestamp};
 use proto::auth::v1 as pb;
 
 use super::Service;
@@ -14,9 +14,11 @@ pub async fn list(
     let mut request = call.message;
     let page = kit::page!(service.db, request)?;
     let filter = store::audit::Filter {
-        actor: Some(request.actor).filter(|actor| !actor.is_empty()),
-        kind: Some(request.kind.as_str()).filter(|kind| !kind.is_empty()).map(kind).transpose()?,
-        resource: Some(request.resource).filter(|resource| !resource.is_empty()),
+        // Ids are written in small letters.
+        actor: Some(request.actor.to_lowercase()).filter(|actor| !actor.is_empty()),
+        // The contract lets no others through; none is all.
+        kind: Kind::from_name(&request.kind),
+        resource: Some(request.resource.to_lowercase()).filter(|resource| !resource.is_empty()),
         from: Timestamp::parse_optional("from", request.from.as_ref())?,
         to: Timestamp::parse_optional("to", request.to.as_ref())?,
     };
@@ -27,14 +29,6 @@ pub async fn list(
         events: rows.into_iter().map(pb::AuditEvent::from).collect(),
         next_page_token,
     })
-}
-
-fn kind(name: &str) -> Result<Kind> {
-    let unknown = || {
-        let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-        Error::invalid("kind", format!("must be one of {}", kinds.join(", ")))
-    };
-    Kind::from_name(name).ok_or_else(unknown)
 }
 
 impl From<Event> for pb::AuditEvent {

@@ -10,7 +10,7 @@ use super::{Service, user};
 use crate::{
     domain::{
         audit::{Event, Kind},
-        guess::{Guesses, Pace, place},
+        guess::{Guesses, Pace, network},
         user::{User, UserId},
     },
     hashing::Place,
@@ -37,7 +37,7 @@ struct Tried<'a> {
     service: &'a Service,
     caller: &'a Caller,
     whose: Whose<'a>,
-    counters: Vec<Counter>,
+    counters: [Counter; 2],
     now: Timestamp,
 }
 
@@ -156,9 +156,13 @@ impl Guess<'_> {
     }
 }
 
-/// Forgets the guesses at the password of `person`, whom `caller` proved to be, from wherever they had not been.
+/// Forgets the guesses at the password of `person`, whom `caller` proved to be: those from the network that they call from,
+/// and those from wherever they have not been.
 pub async fn forget(service: &Service, tx: &mut Tx, caller: &Caller, person: &User) -> Result<()> {
-    forget_all(tx, &counters(service, caller, Whose::Person(person), false)).await
+    for is_known in [true, false] {
+        forget_all(tx, &counters(service, caller, Whose::Person(person), is_known)).await?;
+    }
+    Ok(())
 }
 
 async fn forget_all(tx: &mut Tx, counters: &[Counter]) -> Result<()> {
@@ -168,29 +172,31 @@ async fn forget_all(tx: &mut Tx, counters: &[Counter]) -> Result<()> {
     Ok(())
 }
 
-/// Whether the owner of the account has logged in from `address`: strangers elsewhere don't keep them out.
+/// Whether the owner of the account has logged in from the network of `address`: strangers elsewhere don't keep them out.
 async fn is_known(db: &mut Conn, whose: Whose<'_>, address: &str) -> Result<bool> {
     let id = match whose {
         Whose::Person(person) => person.id,
         // Looked for all the same, so that it takes as long.
         Whose::Nobody(_) => UserId::new(),
     };
-    Ok(store::session::came_from(db, id, address).await? && !address.is_empty())
+    let network = network(address).map(|network| network.to_string());
+    let known = store::session::came_from(db, id, network.as_deref().unwrap_or_default()).await?;
+    Ok(known && network.is_some())
 }
 
-/// Where a try of `caller` is counted, always in this order, in which others are kept from it.
-fn counters(service: &Service, caller: &Caller, whose: Whose<'_>, is_known: bool) -> Vec<Counter> {
+/// Where a try of `caller` is counted: two counters, whoever it is for. All take them in this order, so that no two tries wait
+/// for each other.
+fn counters(service: &Service, caller: &Caller, whose: Whose<'_>, is_known: bool) -> [Counter; 2] {
     let whose = match whose {
         Whose::Person(person) => format!("person {}", person.id),
         Whose::Nobody(login) => format!("nobody {}", fold(login)),
     };
-    let name = |from: &str| service.chain_key.blind(&format!("guess at {whose} from {from}"));
-    if is_known {
-        return vec![Counter { name: name(&caller.address), pace: Pace::PLACE }];
-    }
-    let place = place(&caller.address).map(|place| format!("the strange {place}"));
-    vec![
-        Counter { name: name(&place.unwrap_or_default()), pace: Pace::PLACE },
-        Counter { name: name("all that is strange"), pace: Pace::ACCOUNT },
+    let network = network(&caller.address).map(|network| network.to_string());
+    let (kind, pace) = if is_known { ("known", Pace::NONE) } else { ("strange", Pace::STRANGERS) };
+    let name =
+        |from: &str| service.chain_key.blind(&format!("guess at {whose} from {kind} {from}"));
+    [
+        Counter { name: name(&network.unwrap_or_default()), pace: Pace::NETWORK },
+        Counter { name: name("networks"), pace },
     ]
 }

@@ -91,9 +91,10 @@ pub async fn reset(service: &Service, call: Call<pb::ResetPasswordRequest>) -> R
     let event = Event::new(&call.caller, Kind::PasswordReset, user::resource(id), now).by(id);
 
     let mut tx = service.db.begin("reset password").await?;
-    // Of many who use it at once, one does.
+    // Of many who use it at once, one does. The person comes before the token, as wherever both are written.
+    let set = store::user::set_password(&mut tx, id, account.password_revision, &hash).await;
+    set.map_err(|error| if matches!(error, Error::Stale(_)) { void() } else { error })?;
     kit::db::changed(store::password_reset::spend(&mut tx, &token, now).await?, void)?;
-    store::user::set_password(&mut tx, id, account.password_revision, &hash).await?;
     guess::forget(service, &mut tx, &call.caller, &account.user).await?;
     session::end_all(&mut tx, id, None, &event).await?;
     store::audit::insert(&mut tx, &event).await?;

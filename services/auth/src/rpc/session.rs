@@ -5,7 +5,7 @@ use super::{Service, user::wire_role, watch};
 use crate::{
     domain::{
         audit::{Event, Kind},
-        session::{KEPT, Session, SessionId},
+        session::{KEPT, MOST, Session, SessionId},
         user::UserId,
     },
     store,
@@ -88,7 +88,18 @@ pub async fn end_all(
     spared: Option<SessionId>,
     cause: &Event,
 ) -> Result<()> {
-    for id in store::session::end_all(tx, user_id, spared, cause.at).await? {
+    let ended = store::session::end_all(tx, user_id, spared, cause.at).await?;
+    tell_ended(tx, ended, cause).await
+}
+
+/// Ends a person's oldest sessions, at every service, where the one that `cause` began is one too many.
+pub async fn make_room(tx: &mut Tx, user_id: UserId, cause: &Event) -> Result<()> {
+    let ended = store::session::end_oldest(tx, user_id, MOST, cause.at).await?;
+    tell_ended(tx, ended, cause).await
+}
+
+async fn tell_ended(tx: &mut Tx, ended: Vec<SessionId>, cause: &Event) -> Result<()> {
+    for id in ended {
         watch::tell_ended(tx, id, cause.at).await?;
         store::audit::insert(tx, &cause.entails(Kind::SessionEnded, resource(id))).await?;
     }

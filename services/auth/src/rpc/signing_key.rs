@@ -3,7 +3,7 @@ use proto::auth::v1 as pb;
 
 use super::Service;
 use crate::{
-    domain::{signing_key::SigningKey, token},
+    domain::{signing_key::SigningKeyId, token},
     store,
 };
 
@@ -11,8 +11,8 @@ pub async fn list(
     service: &Service,
     _: Call<pb::ListPublicKeysRequest>,
 ) -> Result<pb::ListPublicKeysResponse> {
-    let keys = store::signing_key::list(&mut service.db.read().await?).await?;
-    Ok(pb::ListPublicKeysResponse { keys: keys.into_iter().map(pb::PublicKey::from).collect() })
+    let keys = store::signing_key::list_public(&mut service.db.read().await?).await?;
+    Ok(pb::ListPublicKeysResponse { keys: keys.into_iter().map(wire).collect() })
 }
 
 pub async fn create_service_token(
@@ -35,15 +35,13 @@ pub async fn create_service_token(
     Ok(pb::ServiceToken { access: access.reveal().to_owned(), expires_in: token::LIFE_SECONDS })
 }
 
-impl From<SigningKey> for pb::PublicKey {
-    fn from(key: SigningKey) -> Self {
-        Self {
-            kty: "OKP".to_owned(),
-            crv: "Ed25519".to_owned(),
-            x: key.public,
-            kid: key.id.to_string(),
-            r#use: "sig".to_owned(),
-            alg: "EdDSA".to_owned(),
-        }
+fn wire((id, public): (SigningKeyId, String)) -> pb::PublicKey {
+    pb::PublicKey {
+        kty: "OKP".to_owned(),
+        crv: "Ed25519".to_owned(),
+        x: public,
+        kid: id.to_string(),
+        r#use: "sig".to_owned(),
+        alg: "EdDSA".to_owned(),
     }
 }

@@ -59,16 +59,19 @@ async fn begin(
     let event = Event::new(caller, Kind::SessionCreated, session::resource(session.id), now);
 
     let mut tx = service.db.begin("log in").await?;
+    // Before the row is held: an update of everybody, who must wait for that, must not be waited for.
+    if kept != password_hash {
+        store::user::rehash(&mut tx, user.id, password_hash, kept).await?;
+    }
     if !store::user::hold_password(&mut tx, user.id, *password_revision).await? {
         return Ok(None);
     }
     guess.was_right(&mut tx).await?;
-    if kept != password_hash {
-        store::user::rehash(&mut tx, user.id, password_hash, kept).await?;
-    }
     store::session::insert(&mut tx, &session).await?;
     store::refresh_token::insert(&mut tx, &KeptToken::new(&refresh, session.id, now)).await?;
-    store::audit::insert(&mut tx, &event.by(user.id)).await?;
+    let event = event.by(user.id);
+    session::make_room(&mut tx, user.id, &event).await?;
+    store::audit::insert(&mut tx, &event).await?;
     tx.commit().await?;
 
     pair(service, user, &session, &refresh, now).await.map(Some)

@@ -36,15 +36,15 @@ pub async fn register(service: &Service, call: Call<pb::RegisterRequest>) -> Res
         return Err(Error::Forbidden("registration is closed: ask an admin for an account"));
     }
     let pb::RegisterRequest { username, email, password, full_name } = call.message;
+    // Before anything that costs, and a password costs to be looked at.
+    service.registrations.take(&call.caller.address, now).map_err(|throttled| throttled.error)?;
     let mut problems = Problems::default();
     problems.note(check_username("username", &username))?;
     problems.note(check_name("full_name", &full_name))?;
     let chosen = Password::chosen("password", &password, [username.as_str(), &email]);
     let password = problems.settle(chosen)?;
     let user = User::new(username, email, full_name, Role::Technician, now);
-    let place = service.hashing.place()?;
-    service.registrations.take(&call.caller.address, now).map_err(|throttled| throttled.error)?;
-    let password_hash = place.hash(password).await?;
+    let password_hash = service.hashing.place()?.hash(password).await?;
     let event = Event::new(&call.caller, Kind::UserRegistered, resource(user.id), now).by(user.id);
 
     let mut tx = service.db.begin("register").await?;
@@ -220,7 +220,7 @@ async fn writable(tx: &mut Tx, caller: &Caller, id: UserId, etag: &str) -> Resul
 }
 
 /// Refuses that the last admin goes or steps down.
-async fn keep_an_admin(tx: &mut Tx, leaving: &User) -> Result<()> {
+pub async fn keep_an_admin(tx: &mut Tx, leaving: &User) -> Result<()> {
     if leaving.role == Role::Admin && !store::user::other_admin(tx, leaving.id).await? {
         let message = "they are the last admin: make somebody else one before";
         return Err(Error::refused("LAST_ADMIN", message));

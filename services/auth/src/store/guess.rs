@@ -1,8 +1,9 @@
 use kit::{
     Result, Timestamp,
-    db::{Conn, Tx},
+    db::{Conn, Engine, Tx},
     on,
 };
+use sqlx::QueryBuilder;
 
 use crate::domain::guess::Guesses;
 
@@ -56,11 +57,15 @@ pub async fn delete(tx: &mut Tx, name: &str) -> Result<()> {
 
 /// Drops at most `limit` of those for whom nobody tried a password since `before`; says how many went.
 pub async fn forget(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
-    Ok(on!(tx, c => sqlx::query(
-            "delete from guesses
-             where name in (select name from guesses where last_at < $1 limit $2)",
-        )
-        .bind(before)
-        .bind(limit)
-        .execute(c).await.map(|done| done.rows_affected()))?)
+    // Whoever counts at one of them just now is not waited for: they might wait for another of these.
+    let locks = match tx.engine() {
+        Engine::Sqlite(_) => "",
+        Engine::Postgres(_) => " for update skip locked",
+    };
+    Ok(on!(tx, c => {
+        let mut query = QueryBuilder::new("delete from guesses where name in (select name from guesses");
+        query.push(" where last_at < ").push_bind(before);
+        query.push(" limit ").push_bind(limit).push(locks).push(")");
+        query.build().execute(c).await.map(|done| done.rows_affected())
+    })?)
 }

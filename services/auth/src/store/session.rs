@@ -12,20 +12,24 @@ use crate::domain::{
 
 macro_rules! select {
     ($rest:literal) => {
-        concat!("select id, user_id, created_at, used_at, address, ended_at from sessions ", $rest)
+        concat!(
+            "select id, user_id, created_at, used_at, address, network, ended_at from sessions ",
+            $rest
+        )
     };
 }
 
 pub async fn insert(tx: &mut Tx, session: &Session) -> Result<()> {
     on!(tx, c => sqlx::query(
-            "insert into sessions (id, user_id, created_at, used_at, address, ended_at)
-             values ($1, $2, $3, $4, $5, $6)",
+            "insert into sessions (id, user_id, created_at, used_at, address, network, ended_at)
+             values ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(session.id)
         .bind(session.user_id)
         .bind(session.created_at)
         .bind(session.used_at)
         .bind(&session.address)
+        .bind(&session.network)
         .bind(session.ended_at)
         .execute(c).await.map(drop))?;
     Ok(())
@@ -68,13 +72,13 @@ pub async fn list(
     })?)
 }
 
-/// Whether a person has logged in from `address` and is remembered for it.
-pub async fn came_from(db: &mut Conn, user_id: UserId, address: &str) -> Result<bool> {
+/// Whether a person has logged in from `network` and is remembered for it.
+pub async fn came_from(db: &mut Conn, user_id: UserId, network: &str) -> Result<bool> {
     Ok(on!(db, c => sqlx::query_scalar(
-            "select exists (select 1 from sessions where user_id = $1 and address = $2)",
+            "select exists (select 1 from sessions where user_id = $1 and network = $2)",
         )
         .bind(user_id)
-        .bind(address)
+        .bind(network)
         .fetch_one(c).await)?)
 }
 
@@ -127,6 +131,31 @@ pub async fn end_all(
         query.push(" returning id");
         query.build_query_scalar().fetch_all(c).await
     })?)
+}
+
+/// Ends a person's oldest sessions beyond the newest `most`, and answers which those were.
+pub async fn end_oldest(
+    tx: &mut Tx,
+    user_id: UserId,
+    most: u32,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
+    Ok(on!(tx, c => sqlx::query_scalar(
+            "update sessions
+             set ended_at = $1
+             where id in (
+                 select id
+                 from sessions
+                 where user_id = $2 and ended_at is null
+                 order by id desc
+                 limit 1000 offset $3
+             )
+             returning id",
+        )
+        .bind(now)
+        .bind(user_id)
+        .bind(i64::from(most))
+        .fetch_all(c).await)?)
 }
 
 /// Ends at most `limit` of those that live no longer, and answers which those were.

@@ -30,6 +30,12 @@ pub async fn list(db: &mut Conn) -> Result<Vec<SigningKey>> {
         .fetch_all(c).await)?)
 }
 
+/// What may be known of them: names and public halves, in the order in which they sign.
+pub async fn list_public(db: &mut Conn) -> Result<Vec<(SigningKeyId, String)>> {
+    Ok(on!(db, c => sqlx::query_as("select id, public from signing_keys order by active_from, id")
+        .fetch_all(c).await)?)
+}
+
 pub async fn delete(tx: &mut Tx, id: SigningKeyId) -> Result<()> {
     on!(tx, c => sqlx::query("delete from signing_keys where id = $1")
         .bind(id)

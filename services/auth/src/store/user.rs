@@ -198,7 +198,7 @@ pub async fn any(db: &mut Conn) -> Result<bool> {
         .fetch_one(c).await)?)
 }
 
-/// Keeps everybody else from adding a person until `tx` ends.
+/// Keeps everybody else from adding or changing a person until `tx` ends.
 pub async fn lock_all(tx: &mut Tx) -> Result<()> {
     match tx.engine() {
         // Its transactions write one at a time anyway.

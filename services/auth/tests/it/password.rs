@@ -3,16 +3,18 @@ use std::time::Duration;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 use kit::on;
 
+use prost_types::FieldMask;
 use proto::auth::v1::{
-    ChangePasswordRequest, PasswordReset, ResetPasswordRequest, StartPasswordResetRequest,
+    ChangePasswordRequest, DeleteUserRequest, PasswordReset, ResetPasswordRequest,
+    StartPasswordResetRequest, UpdateUserRequest, User,
 };
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{
-    Anon, PASSWORD, Users, admin, ana, anon, database, everybody, log_in, refresh, register, start,
-    users,
+    Anon, FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, Users, admin, ana, anon, database, everybody,
+    log_in, person, refresh, register, start, users,
 };
 
 /// A hash of [`PASSWORD`] from a time when less effort was thought enough: 8 MiB, one pass.
@@ -124,6 +126,54 @@ testkit::both! {
         let kept: String = on!(&mut db, c => sqlx::query_scalar("select hash from password_resets")
             .fetch_one(c).await).unwrap();
         assert_ne!(kept, second.token, "the token itself is nowhere");
+    }
+
+    async fn a_reset_forgets_the_guesses_also_where_its_owner_was_before(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+        let mut admin = admin(&world, &server).await;
+        for _ in 0..7 {
+            log_in(&mut anon, "ana", NEW).await.unwrap_err();
+        }
+
+        let started = start_reset(&mut admin, "Ana").await;
+        reset(&mut anon, &started.token, NEW).await.unwrap();
+
+        log_in(&mut anon, "ana", NEW).await.unwrap();
+    }
+
+    async fn whoever_writes_a_person_at_once_waits_for_the_others_and_fails_for_none(world: World) {
+        let server = start(&world).await;
+        let mut boss = admin(&world, &server).await;
+        for number in 0..12 {
+            let (name, mut anon) = (format!("ana-{number}"), anon(&server));
+            let person = register(&mut anon, person(&name)).await.unwrap();
+            let pair = log_in(&mut anon, &name, PASSWORD).await.unwrap();
+            let mut ana = users(&world, &server, &pair).await;
+            let token = start_reset(&mut boss, &name).await.token;
+            let (mut other, mut another) = (boss.clone(), boss.clone());
+            let renamed = User { id: person.id.clone(), full_name: "Ana".into(), ..User::default() };
+            let rename = UpdateUserRequest {
+                user: Some(renamed),
+                update_mask: Some(FieldMask { paths: vec!["full_name".into()] }),
+            };
+            let delete = DeleteUserRequest { id: person.id, ..Default::default() };
+
+            let answers = tokio::join!(
+                change(&mut ana, PASSWORD, NEW),
+                reset(&mut anon, &token, OTHER_PASSWORD),
+                async { other.update_user(rename).await.map(drop) },
+                async { another.delete_user(delete).await.map(drop) },
+            );
+
+            let (changed, reset, renamed, deleted) = answers;
+            for answer in [changed, reset, renamed, deleted] {
+                let code = answer.err().map(|status| status.code());
+                assert_ne!(code, Some(Code::Unavailable), "{number}");
+            }
+        }
     }
 
     async fn of_resets_that_are_started_at_once_one_is_good(world: World) {

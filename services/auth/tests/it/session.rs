@@ -9,7 +9,7 @@ use testkit::{Server, World};
 use tonic::{Code, Status};
 
 use super::{
-    Auth, PASSWORD, ana, anon, auth, holder, log_in, person, refresh, register, start, watch,
+    Auth, PASSWORD, ana, anon, audit, auth, holder, log_in, person, refresh, register, start, watch,
 };
 
 async fn list(auth: &mut Auth) -> Vec<Session> {
@@ -52,6 +52,29 @@ async fn next_end(watch: &mut watch::Watch) -> String {
 }
 
 testkit::both! {
+    async fn of_more_than_a_hundred_sessions_of_a_person_the_oldest_end(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        let mut pairs = Vec::new();
+        for _ in 0..102 {
+            pairs.push(log_in(&mut anon, "ana", PASSWORD).await.unwrap());
+        }
+
+        let mut ana = auth(&world, &server, pairs.last().unwrap()).await;
+        let request = ListSessionsRequest { page_size: 1000, ..Default::default() };
+        let listed = ana.list_sessions(request).await.unwrap().into_inner().sessions;
+
+        assert_eq!(listed.len(), 100);
+        for (number, pair) in pairs.iter().enumerate().take(4) {
+            let refreshed = refresh(&mut anon, &pair.refresh).await;
+            assert_eq!(refreshed.is_ok(), 2 <= number, "{number}");
+        }
+        let ended = audit::of_kind(&mut audit::reader(&world, &server), "session.ended").await;
+        let causes: Vec<_> = ended.iter().map(|event| event.details["cause"].as_str()).collect();
+        assert_eq!(causes, ["session.created"; 2]);
+    }
+
     async fn who_logs_out_ends_this_session_for_ever_and_no_other(world: World) {
         let server = start(&world).await;
         let mut anon = anon(&server);
