@@ -234,15 +234,18 @@ impl Services {
         }
         health.tell().await;
         tasks.spawn(health.keep(shutdown.clone()));
-        sessions::follow(&Suite {
-            clock,
-            peers: peers.clone(),
-            identity: asking,
-            sessions,
-            databases: databases.clone(),
-            tasks: tasks.clone(),
-            shutdown: shutdown.clone(),
-        });
+        // A gateway alone asks nobody who somebody is: the services do.
+        if part != Some(Part::Gateway) {
+            sessions::follow(&Suite {
+                clock,
+                peers: peers.clone(),
+                identity: asking,
+                sessions,
+                databases: databases.clone(),
+                tasks: tasks.clone(),
+                shutdown: shutdown.clone(),
+            });
+        }
         Ok(Self { routes, guard, peers, witness, tasks, databases, first_admin })
     }
 }

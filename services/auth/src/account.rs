@@ -74,6 +74,10 @@ pub async fn create_admin(
     let (account, generated) = admin(new, &Hashing::new().await?, clock.now()).await?;
 
     let mut tx = db.begin("create admin").await?;
+    if store::user::find_login(&mut tx, &account.user.username).await?.is_some() {
+        // Else an e-mail address might be named that nobody typed.
+        Err(store::user::username_taken())?;
+    }
     store::user::insert(&mut tx, &account).await?;
     note(&mut tx, Kind::UserCreated, &account.user, clock.now()).await?;
     tell(&mut tx, account.user.clone(), clock.now()).await?;
@@ -224,6 +228,7 @@ async fn change(
     if user.role != setup.role {
         keep_an_admin(tx, &user).await?;
     }
+    store::password_reset::delete_by(tx, user.id).await?;
     user.role = setup.role;
     user.full_name.clone_from(&setup.full_name);
     user.touch(now);

@@ -2,8 +2,9 @@
 
 use std::{
     fmt,
-    os::unix::fs::DirBuilderExt,
-    path::PathBuf,
+    fs::{OpenOptions, Permissions},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -149,6 +150,18 @@ fn use_folder(config: &Config) -> anyhow::Result<FolderLock> {
     FolderLock::shared(&config.data_dir)
 }
 
+/// Makes `file`, if there is none, for its owner's eyes alone, also in a folder that others may look into. What SQLite lays
+/// beside it has its rights.
+fn keep_private(file: &Path) -> std::io::Result<()> {
+    let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(file)?;
+    if opened.metadata()?.permissions().mode() & 0o077 != 0
+        && let Err(error) = opened.set_permissions(Permissions::from_mode(0o600))
+    {
+        tracing::warn!(file = %file.display(), %error, "others may read the database");
+    }
+    Ok(())
+}
+
 async fn sqlite(
     config: &Config,
     service: &str,
@@ -180,6 +193,7 @@ async fn sqlite(
             })
     };
     let open = || format!("can't open the database {}", file.display());
+    keep_private(&file).with_context(open)?;
     update_file(options.clone(), migrations).await.with_context(open)?;
     let write: SqlitePool = pool(1).connect_with(options.clone()).await.with_context(open)?;
     // A reader can open only a file that is there.

@@ -32,7 +32,7 @@ impl Pace {
     /// For one account from one network.
     pub const NETWORK: Self = Self { free: 5, longest: Duration::from_mins(1) };
     /// For one account from all networks where its owner has not been.
-    pub const STRANGERS: Self = Self { free: 9, longest: Duration::from_secs(20) };
+    pub const STRANGERS: Self = Self { free: 5, longest: Duration::from_secs(20) };
     /// None: counted where nobody waits, so that it takes as long.
     pub const NONE: Self = Self { free: i64::MAX, longest: Duration::ZERO };
 
@@ -209,7 +209,7 @@ mod tests {
     fn the_wait_doubles_after_some_tries_to_the_longest() {
         for (pace, expected) in [
             (Pace::NETWORK, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]),
-            (Pace::STRANGERS, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 20, 20]),
+            (Pace::STRANGERS, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 20, 20, 20, 20, 20, 20]),
         ] {
             let (mut guesses, mut now) = (Guesses::none(START), START);
             let waits = [(); 16].map(|()| {

@@ -136,18 +136,24 @@ pub fn check_text(field: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what others could not read as a name, which came in as `field`; no name at all is one.
-pub fn check_name(field: &str, name: &str) -> Result<()> {
-    check_text(field, name)?;
-    // With them, a name can look like another. Joiners (U+200C, U+200D) are letters of some scripts.
+/// Refuses text that can look like another because of what can't be seen in it, which came in as `field`. Joiners (U+200C, U+200D)
+/// are letters of some scripts.
+fn check_visible(field: &str, text: &str) -> Result<()> {
     let hides = |c| {
-        matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}')
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
     };
-    if name.contains(hides) {
+    if text.contains(hides) {
         let problem = "must have nothing that can't be seen or that changes the direction of text";
         return Err(Error::invalid(field, problem));
     }
+    Ok(())
+}
+
+/// Refuses what others could not read as a name, which came in as `field`; no name at all is one.
+pub fn check_name(field: &str, name: &str) -> Result<()> {
+    check_text(field, name)?;
+    check_visible(field, name)?;
     if name.trim() != name {
         return Err(Error::invalid(field, "must not begin or end with a space"));
     }
@@ -184,7 +190,7 @@ pub fn check_email(field: &str, email: &str) -> Result<()> {
     if !is_address {
         return Err(Error::invalid(field, "must be an e-mail address"));
     }
-    Ok(())
+    check_visible(field, email)
 }
 
 #[cfg(test)]
@@ -248,7 +254,7 @@ mod tests {
             assert!(check_name("full_name", bad).is_err(), "{bad:?}");
         }
         check_email("email", "ana@localhost").unwrap();
-        for bad in ["", "ana", "@b", "a@", "a@b@c", "a b@c", "a@.c", "a@c."] {
+        for bad in ["", "ana", "@b", "a@", "a@b@c", "a b@c", "a@.c", "a@c.", "\u{202e}a@b"] {
             assert!(check_email("email", bad).is_err(), "{bad:?}");
         }
     }

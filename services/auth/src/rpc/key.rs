@@ -1,7 +1,7 @@
 use kit::{Call, Error, Result, Timestamp};
 use proto::auth::v1 as pb;
 
-use super::{Service, equipment, watch};
+use super::{Service, equipment, user, watch};
 use crate::{
     Secret,
     domain::{
@@ -24,6 +24,7 @@ pub async fn create(service: &Service, call: Call<pb::CreateKeyRequest>) -> Resu
     let event = Event::new(&call.caller, Kind::KeyCreated, resource(key.id), now);
 
     let mut tx = service.db.begin("create key").await?;
+    user::check_still(&mut tx, &call.caller).await?;
     store::key::insert(&mut tx, &key).await?;
     store::audit::insert(&mut tx, &event.with("name", &key.name)).await?;
     tx.commit().await?;

@@ -25,12 +25,16 @@ pub async fn create_service_token(
     if !proved.is_empty() && !proved.contains(&name) {
         return Err(Error::Unauthenticated("the certificate is another part's"));
     }
-    if proved.is_empty() && !service.secret.equals(&secret.into()) {
-        let address = call.caller.address;
-        tracing::warn!(service = name, address, "a service's secret was wrong");
-        return Err(Error::Unauthenticated("the secret is wrong"));
-    }
     let now = service.suite.clock.now();
+    if proved.is_empty() {
+        let address = call.caller.address;
+        service.addresses.take(&address, now).map_err(|throttled| throttled.error)?;
+        if !service.secret.equals(&secret.into()) {
+            tracing::warn!(service = name, address, "a service's secret was wrong");
+            return Err(Error::Unauthenticated("the secret is wrong"));
+        }
+        service.addresses.give_back(&address);
+    }
     let access = service.signers.at(now).await?.service(&name, now)?;
     Ok(pb::ServiceToken { access: access.reveal().to_owned(), expires_in: token::LIFE_SECONDS })
 }

@@ -40,6 +40,7 @@ pub async fn register(service: &Service, call: Call<pb::RegisterRequest>) -> Res
     service.registrations.take(&call.caller.address, now).map_err(|throttled| throttled.error)?;
     let mut problems = Problems::default();
     problems.note(check_username("username", &username))?;
+    problems.note(check_email("email", &email))?;
     problems.note(check_name("full_name", &full_name))?;
     let chosen = Password::chosen("password", &password, [username.as_str(), &email]);
     let password = problems.settle(chosen)?;
@@ -74,6 +75,7 @@ pub async fn create(
         drop(tx);
         return repeated(service, answer, password).await;
     }
+    check_still(&mut tx, &call.caller).await?;
     store::user::insert(&mut tx, &Account::new(user.clone(), password_hash)).await?;
     let event = event.with("username", &user.username).with("role", user.role.name());
     store::audit::insert(&mut tx, &event).await?;
@@ -85,14 +87,21 @@ pub async fn create(
 }
 
 /// The answer to a call that came before, if it came with `password`. Of somebody who has chosen another one since, nobody
-/// knows any more what it was.
+/// knows any more what it was; of somebody who has gone, the answer says what is still known.
 async fn repeated(
     service: &Service,
     answer: Response<pb::User>,
     password: Password,
 ) -> Result<Response<pb::User>> {
     let id = UserId::parse("id", &answer.get_ref().id)?;
-    let account = store::user::find_account(&mut service.db.read().await?, id).await?;
+    let mut db = service.db.read().await?;
+    if let Some(gone) =
+        store::user::find(&mut db, id).await?.filter(|user| user.deleted_at.is_some())
+    {
+        return Ok(once::replayed(gone.into()));
+    }
+    let account = store::user::find_account(&mut db, id).await?;
+    drop(db);
     if let Some(account) = account.filter(|account| account.password_revision == 1) {
         let hash = Some(account.password_hash);
         let kept = service.hashing.place()?.check(password, hash).await?;
@@ -162,6 +171,8 @@ pub async fn update(service: &Service, call: Call<pb::UpdateUserRequest>) -> Res
     user.touch(now);
     store::user::update(&mut tx, &user).await?;
     if before.role != user.role {
+        // What they began as an admin, nobody ends for them.
+        store::password_reset::delete_by(&mut tx, id).await?;
         watch::tell_changed(&mut tx, &user, now).await?;
     }
     store::audit::insert(&mut tx, &user.differences(&before, event)).await?;
@@ -182,6 +193,7 @@ pub async fn delete(service: &Service, call: Call<pb::DeleteUserRequest>) -> Res
     user.delete(now);
     store::user::update(&mut tx, &user).await?;
     store::password_reset::delete(&mut tx, id).await?;
+    store::password_reset::delete_by(&mut tx, id).await?;
     session::end_all(&mut tx, id, None, &event).await?;
     watch::tell_changed(&mut tx, &user, now).await?;
     store::audit::insert(&mut tx, &event.with("username", &user.username)).await?;
@@ -211,12 +223,25 @@ async fn writable(tx: &mut Tx, caller: &Caller, id: UserId, etag: &str) -> Resul
         ));
     }
     store::user::lock_all(tx).await?;
+    check_still(tx, caller).await?;
     let user = store::user::find(tx, id).await?.filter(|user| user.deleted_at.is_none());
     let user = user.ok_or_else(|| Error::not_found("user", id))?;
     if !etag.is_empty() && etag != user.revision.to_string() {
         return Err(Error::Stale("the user was changed meanwhile"));
     }
     Ok(user)
+}
+
+/// Refuses `caller` if they are no admin any more, or have gone, since the call was let in: a write that waited, for a hash or
+/// for others, must not come after that.
+pub async fn check_still(tx: &mut Tx, caller: &Caller) -> Result<()> {
+    let Ok(id) = UserId::parse("caller", &caller.id) else { return Ok(()) };
+    let now = store::user::find(tx, id).await?;
+    let is_less = |user: &User| caller.is_admin() && user.role != Role::Admin;
+    if now.is_some_and(|user| user.deleted_at.is_some() || is_less(&user)) {
+        return Err(Error::Forbidden("your role has changed meanwhile"));
+    }
+    Ok(())
 }
 
 /// Refuses that the last admin goes or steps down.

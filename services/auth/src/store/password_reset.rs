@@ -7,15 +7,23 @@ use kit::{
 use crate::domain::user::UserId;
 
 /// Keeps a person's token in the place of the one that they have, if any.
-pub async fn insert(tx: &mut Tx, user_id: UserId, hash: &str, expires_at: Timestamp) -> Result<()> {
+pub async fn insert(
+    tx: &mut Tx,
+    user_id: UserId,
+    hash: &str,
+    created_by: &UserId,
+    expires_at: Timestamp,
+) -> Result<()> {
     on!(tx, c => sqlx::query(
-            "insert into password_resets (user_id, hash, expires_at)
-             values ($1, $2, $3)
+            "insert into password_resets (user_id, hash, created_by, expires_at)
+             values ($1, $2, $3, $4)
              on conflict (user_id) do update
-             set hash = excluded.hash, expires_at = excluded.expires_at",
+             set hash = excluded.hash, created_by = excluded.created_by,
+                 expires_at = excluded.expires_at",
         )
         .bind(user_id)
         .bind(hash)
+        .bind(created_by)
         .bind(expires_at)
         .execute(c).await.map(drop))?;
     Ok(())
@@ -26,7 +34,7 @@ pub async fn find(db: &mut Conn, hash: &str, now: Timestamp) -> Result<Option<Us
     Ok(on!(db, c => sqlx::query_scalar(
             "select user_id
              from password_resets
-             where hash = $1 and expires_at > $2",
+             where hash = $1 and expires_at > $2 and created_by is not null",
         )
         .bind(hash)
         .bind(now)
@@ -42,6 +50,14 @@ pub async fn spend(tx: &mut Tx, hash: &str, now: Timestamp) -> Result<u64> {
         .bind(hash)
         .bind(now)
         .execute(c).await.map(|done| done.rows_affected()))?)
+}
+
+/// Drops the tokens that a person made for others, or for themselves.
+pub async fn delete_by(tx: &mut Tx, created_by: UserId) -> Result<()> {
+    on!(tx, c => sqlx::query("delete from password_resets where created_by = $1")
+        .bind(created_by)
+        .execute(c).await.map(drop))?;
+    Ok(())
 }
 
 /// Drops the token of a person, if they have one.

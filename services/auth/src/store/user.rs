@@ -28,6 +28,12 @@ const TAKEN: [(&str, Error); 2] = [
     ("users_email_lower_key", Error::Taken { field: "email", message: "email is taken" }),
 ];
 
+/// Somebody has the username.
+pub fn username_taken() -> Error {
+    let [(_, taken), _] = TAKEN;
+    taken
+}
+
 macro_rules! select {
     ($columns:literal, $rest:literal) => {
         concat!(

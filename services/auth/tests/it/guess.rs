@@ -154,7 +154,7 @@ testkit::both! {
             looked_at += usize::from(error.code() == Code::Unauthenticated);
         }
 
-        assert_eq!(looked_at, 10);
+        assert_eq!(looked_at, 6);
     }
 
     async fn a_full_queue_refuses_at_once_and_counts_nothing(world: World) {

@@ -4,6 +4,7 @@
 mod access;
 mod account;
 mod audit;
+mod demotion;
 mod guess;
 mod key;
 mod password;

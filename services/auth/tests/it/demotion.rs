@@ -1,0 +1,102 @@
+//! Who is no admin any more finishes nothing that they began as one. The rig takes their token's word for their role, as a service
+//! did when it let their call in.
+
+use kit::access::Role;
+use prost_types::FieldMask;
+use proto::auth::v1::{
+    CreateUserRequest, DeleteUserRequest, ResetPasswordRequest, StartPasswordResetRequest,
+    UpdateUserRequest, User, user,
+};
+use testkit::{Server, World};
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use super::{
+    FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, Users, admin, ana, anon, by, register, start,
+};
+
+fn person(name: &str, role: user::Role) -> User {
+    User {
+        username: name.into(),
+        email: format!("{name}@example.org"),
+        password: Some(PASSWORD.into()),
+        role: role.into(),
+        ..User::default()
+    }
+}
+
+async fn create(users: &mut Users, user: User) -> Result<User, tonic::Status> {
+    let request = CreateUserRequest { user: Some(user), request_id: String::new() };
+    Ok(users.create_user(request).await?.into_inner())
+}
+
+/// An admin who is about to be one no more.
+async fn rogue(world: &World, server: &Server, boss: &mut Users) -> (User, Users) {
+    let rogue = create(boss, person("rogue", user::Role::Admin)).await.unwrap();
+    let users = by(server, world, &rogue.id, Role::Admin);
+    (rogue, users)
+}
+
+async fn demote(boss: &mut Users, user: &User) {
+    let user = User { id: user.id.clone(), role: user::Role::Viewer.into(), ..User::default() };
+    let update_mask = Some(FieldMask { paths: vec!["role".into()] });
+    boss.update_user(UpdateUserRequest { user: Some(user), update_mask }).await.unwrap();
+}
+
+async fn delete(boss: &mut Users, user: &User) {
+    let request = DeleteUserRequest { id: user.id.clone(), ..Default::default() };
+    boss.delete_user(request).await.unwrap();
+}
+
+testkit::both! {
+    async fn no_write_comes_after_its_callers_demotion(world: World) {
+        let server = start(&world).await;
+        let mut boss = admin(&world, &server).await;
+        let ana = register(&mut anon(&server), ana()).await.unwrap();
+        let (rogue, mut as_rogue) = rogue(&world, &server, &mut boss).await;
+        demote(&mut boss, &rogue).await;
+
+        let created = create(&mut as_rogue, person("accomplice", user::Role::Admin)).await.err();
+        let promoted = User { role: user::Role::Admin.into(), ..ana.clone() };
+        let update = UpdateUserRequest { user: Some(promoted), update_mask: None };
+        let updated = as_rogue.update_user(update).await.err();
+        let delete = DeleteUserRequest { id: ana.id.clone(), ..Default::default() };
+        let deleted = as_rogue.delete_user(delete).await.err();
+        let reset = StartPasswordResetRequest { id: ana.id };
+        let reset = as_rogue.start_password_reset(reset).await.err();
+
+        for refused in [created, updated, deleted, reset] {
+            assert_eq!(refused.unwrap().code(), Code::PermissionDenied);
+        }
+    }
+
+    async fn what_an_admin_gave_for_a_new_password_ends_with_their_role(world: World) {
+        let server = start(&world).await;
+        let mut boss = admin(&world, &server).await;
+        let ana = register(&mut anon(&server), ana()).await.unwrap();
+        let (rogue, mut as_rogue) = rogue(&world, &server, &mut boss).await;
+        let start = StartPasswordResetRequest { id: ana.id };
+        let use_it = async |token: String| {
+            let request = ResetPasswordRequest { token, new_password: OTHER_PASSWORD.into() };
+            anon(&server).reset_password(request).await
+        };
+
+        let token = as_rogue.start_password_reset(start.clone()).await.unwrap().into_inner().token;
+        demote(&mut boss, &rogue).await;
+        let demoted = use_it(token).await.unwrap_err();
+        let promoted =
+            User { role: user::Role::Admin.into(), etag: String::new(), ..rogue.clone() };
+        let update_mask = Some(FieldMask { paths: vec!["role".into()] });
+        boss.update_user(UpdateUserRequest { user: Some(promoted), update_mask }).await.unwrap();
+        let token = as_rogue.start_password_reset(start.clone()).await.unwrap().into_inner().token;
+        delete(&mut boss, &rogue).await;
+        let deleted = use_it(token).await.unwrap_err();
+        let token = boss.start_password_reset(start).await.unwrap().into_inner().token;
+
+        for refused in [demoted, deleted] {
+            let violations = refused.get_details_bad_request().unwrap().field_violations;
+            assert_eq!(violations[0].field, "token");
+        }
+        use_it(token).await.unwrap();
+    }
+}
