@@ -26,7 +26,10 @@ use uuid::Uuid;
 use crate::{
     import::Client,
     session::Session,
-    sheet::{Noun, Reference, cell, names::Names},
+    sheet::{
+        Noun, Reference, cell,
+        names::{LARGEST, Names},
+    },
 };
 
 const PAGE: i32 = 1000;
@@ -193,21 +196,28 @@ impl Pages {
                     ..Default::default()
                 };
                 let request = self.session.request(message).await?;
-                let page = EquipmentServiceClient::new(peer).list_equipment(request).await?;
+                let page = EquipmentServiceClient::new(peer)
+                    .max_decoding_message_size(LARGEST)
+                    .list_equipment(request)
+                    .await?;
                 let page = page.into_inner();
                 (self.rows(&page.equipment), page.next_page_token)
             }
             Noun::Tasks => {
                 let message = ListTasksRequest { page_size, page_token, ..Default::default() };
                 let request = self.session.request(message).await?;
-                let page = TaskServiceClient::new(peer).list_tasks(request).await?.into_inner();
+                let mut client = TaskServiceClient::new(peer).max_decoding_message_size(LARGEST);
+                let page = client.list_tasks(request).await?.into_inner();
                 (self.rows(&page.tasks), page.next_page_token)
             }
             Noun::Maintenance => {
                 let message =
                     ListMaintenanceRequest { page_size, page_token, ..Default::default() };
                 let request = self.session.request(message).await?;
-                let page = MaintenanceServiceClient::new(peer).list_maintenance(request).await?;
+                let page = MaintenanceServiceClient::new(peer)
+                    .max_decoding_message_size(LARGEST)
+                    .list_maintenance(request)
+                    .await?;
                 let page = page.into_inner();
                 (self.rows(&page.records), page.next_page_token)
             }
@@ -227,7 +237,7 @@ impl Pages {
 /// As `flightline import FILE` reads them.
 async fn readings(equipment: Uuid, metric: String, target: Target) -> anyhow::Result<()> {
     let (mut session, server) = target.client.log_in(false).await?;
-    let mut client = TelemetryServiceClient::new(server).max_decoding_message_size(16 << 20);
+    let mut client = TelemetryServiceClient::new(server).max_decoding_message_size(LARGEST);
     let mut message = ListReadingsRequest {
         equipment_id: Some(equipment.to_string()),
         metric: metric.clone(),

@@ -122,6 +122,7 @@ impl Trial {
             }
         }
     }
+
     /// Whether a problem in that column is the line's, and told for the first time: what is missing may be so for something
     /// that was left out.
     fn is_own(&self, column: &str) -> bool {

@@ -183,21 +183,29 @@ pub struct Sheet {
     pub problems: Vec<Problem>,
 }
 
+/// Stands alone after the last line of a file whose quotes are all closed; a quote that isn't takes it in.
+const END: &[u8] = b"\n\0\n";
+
 /// Reads a whole file.
 ///
 /// # Errors
 ///
-/// It can't be read, has no header, or has a column that there isn't.
+/// It can't be read, has no header, has a column that there isn't, or a quote that is not closed.
 pub fn read(noun: Noun, input: impl Read, names: &Names) -> anyhow::Result<Sheet> {
+    let input = input.chain(END);
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
     let mut record = ByteRecord::new();
-    if !reader.read_byte_record(&mut record).context("can't read the header")? {
+    reader.read_byte_record(&mut record).context("can't read the header")?;
+    if is_end(&record, 1)? {
         bail!("the file is empty: its header is missing, which names columns of {}", known(noun));
     }
     let columns = columns(noun, &record)?;
     let mut sheet = Sheet { columns, drafts: Vec::new(), problems: Vec::new() };
     while reader.read_byte_record(&mut record).context("can't read on")? {
         let line = record.position().map_or(0, csv::Position::line);
+        if is_end(&record, line)? {
+            break;
+        }
         let mut draft = Draft { line, message: noun.message(), id: String::new(), parent: None };
         if record.len() == sheet.columns.len() {
             sheet.problems.extend(fill(noun, &mut draft, &sheet.columns, &record, names));
@@ -209,6 +217,15 @@ pub fn read(noun: Noun, input: impl Read, names: &Names) -> anyhow::Result<Sheet
         }
     }
     Ok(sheet)
+}
+
+/// Whether the file ends before the `record`, which begins at `line`.
+fn is_end(record: &ByteRecord, line: u64) -> anyhow::Result<bool> {
+    let last = record.iter().next_back().unwrap_or_default();
+    if last.ends_with(END) {
+        bail!("line {line}: a quote is not closed, and takes in all that follows");
+    }
+    Ok(record.len() == 1 && last == b"\0")
 }
 
 fn columns(noun: Noun, header: &ByteRecord) -> anyhow::Result<Vec<Column>> {

@@ -83,6 +83,7 @@ impl Writer {
                 match step.parent.map(|parent| ids[parent].as_deref()) {
                     Some(None) => {
                         problems.push(step.draft.problem("parent_id", "was refused itself"));
+                        step.is_there = false;
                         continue;
                     }
                     Some(Some(id)) => step.draft.set_parent(id),
@@ -101,6 +102,8 @@ impl Writer {
                     }
                     Err(status) if is_of_line(&status) => {
                         problems.extend(step.draft.problems(&status));
+                        // Also if its beginning is: a step that the line asks for is not.
+                        step.is_there = false;
                     }
                     Err(status) => {
                         let line = step.draft.line;

@@ -13,6 +13,8 @@ use tonic::Status;
 
 use crate::session::Session;
 
+/// A page has as many bytes as its rows: people write long notes.
+pub const LARGEST: usize = usize::MAX;
 const PAGE: i32 = 1000;
 
 /// All equipment and everybody, as they are when it is loaded.
@@ -41,7 +43,8 @@ impl Names {
     /// One is away or refuses.
     pub async fn of(session: &mut Session, register: &Peer, auth: &Peer) -> Result<Self, Status> {
         let mut names = Self::default();
-        let mut client = EquipmentServiceClient::new(register.clone());
+        let mut client =
+            EquipmentServiceClient::new(register.clone()).max_decoding_message_size(LARGEST);
         let mut message =
             ListEquipmentRequest { page_size: PAGE, show_deleted: true, ..Default::default() };
         loop {
@@ -58,7 +61,7 @@ impl Names {
     }
 
     async fn load_people(&mut self, session: &mut Session, auth: &Peer) -> Result<(), Status> {
-        let mut client = UserServiceClient::new(auth.clone());
+        let mut client = UserServiceClient::new(auth.clone()).max_decoding_message_size(LARGEST);
         let mut message =
             ListUsersRequest { page_size: PAGE, show_deleted: true, ..Default::default() };
         loop {

@@ -116,3 +116,46 @@ async fn equipment_that_is_registered_otherwise_is_named() {
     assert_eq!(problems, "line 2, serial_number: is taken by equipment that is not as here\n");
     assert_eq!(rows(&export(&suite, &["equipment"])).len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quote_that_is_not_closed_takes_nothing_in() {
+    let (suite, _folder) = suite().await;
+
+    for (file, line) in [
+        ("title,description\nA,\"broken\nB,x\nC,y\n", "line 2"),
+        ("title,description\nA,x\n\"B,y\nC,z", "line 3"),
+        ("\"title,description\nA,x\n", "line 1"),
+    ] {
+        for more in [[].as_slice(), &["--keep-good"]] {
+            let (told, problems, code) = import(&suite, "tasks", more, file);
+            assert_eq!((told.as_str(), code), ("", 1), "{file}");
+            let named = format!("{line}: a quote is not closed, and takes in all that follows");
+            assert!(problems.contains(&named), "{problems}");
+        }
+    }
+    assert_eq!(export(&suite, &["tasks"]).lines().count(), 1);
+    let closed = "title,description\nA,\"not\nbroken\"\nB,\"y\"";
+    let (told, problems, code) = import(&suite, "tasks", &[], closed);
+    assert_eq!(
+        (told.as_str(), code),
+        ("2 lines written, 0 already there, 0 refused\n", 0),
+        "{problems}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_long_rows_is_read_whole() {
+    let (suite, _folder) = suite().await;
+    let columns: Vec<_> = (0..80).map(|number| format!("attributes.key-{number}")).collect();
+    let row = vec!["x".repeat(1000); columns.len()].join(",");
+    let rows: String = (0..60).map(|number| format!("Pump {number},P-{number},{row}\n")).collect();
+    let file = format!("name,serial_number,{}\n{rows}", columns.join(","));
+
+    for (written, there) in [("60 lines", 0), ("0 lines", 60)] {
+        let (told, problems, code) = import(&suite, "equipment", &[], &file);
+        let expected = format!("{written} written, {there} already there, 0 refused\n");
+        assert_eq!((told, code), (expected, 0), "{problems}");
+    }
+
+    assert_eq!(export(&suite, &["equipment"]).lines().count(), 61);
+}

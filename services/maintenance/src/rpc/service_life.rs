@@ -71,21 +71,22 @@ impl Asked {
         Ok(Self { start, end })
     }
 
-    /// From the beginning that was asked for or else the first use, to the end; not from before it was installed.
+    /// From the beginning that was asked for to the end; not from before the first use, which is the installation or, where
+    /// nobody said when that was, the first known state.
     fn window(&self, age: &Age, intervals: &[Interval]) -> Span {
         let first_known = intervals.first().map_or(age.since, |first| first.since);
         let start = match age.basis {
             AgeBasis::InstallationDate => {
                 self.start.map_or(age.since, |start| start.max(age.since))
             }
-            _ => self.start.unwrap_or(first_known),
+            _ => self.start.map_or(first_known, |start| start.max(first_known)),
         };
         Span { start: start.min(self.end), end: self.end }
     }
 
     /// Of which time work counts. That it was done before the first use, as far as anybody knows, makes it no less.
     fn work(&self, window: Span) -> Span {
-        Span { start: self.start.unwrap_or(Timestamp::from_micros(i64::MIN)), ..window }
+        Span { start: self.start.unwrap_or(Timestamp::MIN), ..window }
     }
 }
 

@@ -262,7 +262,9 @@ pub async fn list(
             query.push(OPEN);
         }
         kit::push_page!(query, page);
-        query.build_query_as().fetch_all(c).await
+        // A plan that is made once for all titles is none for those that an index serves.
+        let is_alike = filter.title.is_none();
+        query.build_query_as().persistent(is_alike).fetch_all(c).await
     })?)
 }
 

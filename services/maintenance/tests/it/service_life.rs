@@ -213,6 +213,20 @@ testkit::both! {
         assert_eq!(before.availability.unwrap().ratio, None);
     }
 
+    async fn nothing_is_known_of_the_time_before_it_was_registered(world: World) {
+        let suite = start(&world).await;
+        wait_until(&world, january(4, 0.0));
+        let pump = installed(&world, &suite, None).await;
+        wait_until(&world, january(5, 0.0));
+        let years_ago = Some(january(1, 0.0).minus(Duration::from_hours(24 * 365 * 25)).into());
+
+        let request = GetServiceLifeRequest { start_time: years_ago, ..of(&pump) };
+        let answer = life(&world, &suite, request).await.unwrap();
+
+        assert_eq!(answer.start_time, Some(january(4, 0.0).into()));
+        assert_eq!((answer.operating_time, answer.assumed_time), (hours(24.0), hours(0.0)));
+    }
+
     async fn what_is_new_has_no_figures_and_says_why(world: World) {
         let suite = start(&world).await;
         let pump = installed(&world, &suite, None).await;
