@@ -148,8 +148,9 @@ async fn a_page_of_long_rows_is_read_whole() {
     let (suite, _folder) = suite().await;
     let columns: Vec<_> = (0..80).map(|number| format!("attributes.key-{number}")).collect();
     let row = vec!["x".repeat(1000); columns.len()].join(",");
-    let rows: String = (0..60).map(|number| format!("Pump {number},P-{number},{row}\n")).collect();
-    let file = format!("name,serial_number,{}\n{rows}", columns.join(","));
+    let rows = (0..60).map(|number| format!("Pump {number},P-{number},{row}"));
+    let rows = rows.collect::<Vec<_>>().join("\n");
+    let file = format!("name,serial_number,{}\n{rows}\n", columns.join(","));
 
     for (written, there) in [("60 lines", 0), ("0 lines", 60)] {
         let (told, problems, code) = import(&suite, "equipment", &[], &file);
