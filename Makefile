@@ -86,7 +86,7 @@ fuzz: nextest ## Try what reads strangers' bytes with a million inputs of each k
 
 .PHONY: bench
 bench: ## Measure what the suite costs, as ratios
-	cargo bench --locked -p benches
+	cargo bench --locked --no-fail-fast -p benches
 
 # The contract as clients know it, which `make lint` holds the protos to. It is a file, so that every clone has it, with one
 # branch and without history. A release makes it anew; whoever does so in between says whose client breaks.

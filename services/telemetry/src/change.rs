@@ -10,5 +10,5 @@ pub const ALERT: &str = "alert";
 pub const ALERT_REMOVED: &str = "alert.removed";
 /// The request for the task that an alert wants.
 pub const TASK_WANTED: &str = "task.wanted";
-/// The request for a task whose alert never was.
+/// The request for a task whose alert never was, with the task's id if the alert named it.
 pub const TASK_UNWARRANTED: &str = "task.unwarranted";

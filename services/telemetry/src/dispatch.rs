@@ -3,12 +3,13 @@
 //! The log's entry holds the very request, and the request the alert's id as its key: it may be carried any number of
 //! times, by any replica, and makes one task.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use kit::{
     Db, Error, Result, Suite,
     changes::{self, Change, Position, Reader},
     trace,
+    uuid::Uuid,
 };
 use proto::{
     maintenance::v1::{
@@ -31,7 +32,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 
 /// Dispatches for as long as the process runs.
 pub fn start(db: &Db, suite: &Suite) {
-    let dispatcher = Dispatcher { db: db.clone(), suite: suite.clone() };
+    let (db, suite) = (db.clone(), suite.clone());
+    let mut dispatcher = Dispatcher { db, suite: suite.clone(), unnoted: HashMap::new() };
     suite.spawn(async move {
         loop {
             let Err(error) = dispatcher.run().await;
@@ -44,10 +46,12 @@ pub fn start(db: &Db, suite: &Suite) {
 struct Dispatcher {
     db: Db,
     suite: Suite,
+    /// Tasks by their alerts, which were removed while they were opened.
+    unnoted: HashMap<Uuid, String>,
 }
 
 impl Dispatcher {
-    async fn run(&self) -> Result<std::convert::Infallible> {
+    async fn run(&mut self) -> Result<std::convert::Infallible> {
         let place = changes::cursor(&mut self.db.read().await?, CURSOR).await?;
         let mut reader = Reader::new(&self.db, place.unwrap_or_default());
         loop {
@@ -77,31 +81,40 @@ impl Dispatcher {
     }
 
     /// Opens the task that `change` wants, and notes it at the alert.
-    async fn open(&self, change: &Change) -> Result<()> {
+    async fn open(&mut self, change: &Change) -> Result<()> {
         let id = AlertId::from(change.id);
-        let alert = store::alert::find(&mut self.db.read().await?, id).await?;
-        if alert.is_some_and(|alert| alert.task_id.is_some()) {
-            // Another replica was faster, or this one before it was restarted.
-            return Ok(());
-        }
         let request: CreateTaskRequest = change.decode()?;
-        let outcome = self.insist(|| self.create_task(request.clone())).await;
+        let outcome = match self.insist(|| self.open_task(id, request.clone())).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(task)) => Ok(task),
+            Err(refusal) => Err(refusal),
+        };
 
         let now = self.suite.clock.now();
         let mut tx = self.db.begin("note task").await?;
-        // An alert that was removed meanwhile has nothing to note; its own entry in the log follows.
         let Some(mut alert) = store::alert::lock(&mut tx, id).await? else {
+            // It was removed meanwhile. If it never was, an entry in the log follows that says so.
+            self.unnoted.extend(outcome.ok().map(|task| (change.id, task.id)));
             return Ok(());
         };
+        if alert.task_id.is_some() {
+            // Another replica was faster.
+            return Ok(());
+        }
         match outcome {
             Ok(task) => {
                 alert.task_id = Some(task.id);
                 observe::Task::Opened.note(&mut tx);
             }
             Err(refusal) => {
+                let refusal = format!("No task could be opened: {refusal}");
+                if alert.comment.contains(&refusal) {
+                    // Another replica was told the same, or this one before it was restarted.
+                    return Ok(());
+                }
                 observe::Task::Refused.note(&mut tx);
-                tracing::error!(alert = %alert.id, %refusal, "no task can be opened");
-                alert.say(&format!("No task could be opened: {refusal}"));
+                tracing::error!(alert = %alert.id, "{refusal}");
+                alert.say(&refusal);
             }
         }
         alert.revision += 1;
@@ -111,15 +124,14 @@ impl Dispatcher {
         tx.commit().await
     }
 
-    /// Tells whoever has the task why its alert has gone.
-    async fn explain(&self, change: &Change) -> Result<()> {
-        let mut request: CreateTaskRequest = change.decode()?;
-        // Not the first request again, whose text may have been another: the alert's id finds the task.
-        request.request_id.clear();
-        let outcome = self.insist(|| self.create_task(request.clone())).await;
-        let Ok(task) = outcome else { return Ok(()) };
+    /// Tells whoever has the task why its alert has gone, if it came to a task.
+    async fn explain(&mut self, change: &Change) -> Result<()> {
+        let request: CreateTaskRequest = change.decode()?;
+        let noted = request.task.map(|task| task.id).filter(|id| !id.is_empty());
+        let unnoted = self.unnoted.remove(&change.id);
+        let Some(task_id) = noted.or(unnoted) else { return Ok(()) };
         let comment = CreateCommentRequest {
-            task_id: task.id,
+            task_id,
             comment: Some(Comment { text: NEVER_WAS.into(), ..Comment::default() }),
             request_id: format!("{}-never-was", change.id),
         };
@@ -128,6 +140,16 @@ impl Dispatcher {
             tracing::error!(alert = %change.id, %refusal, "no comment can be made");
         }
         Ok(())
+    }
+
+    /// Opens the task of an alert. None if it has one, because another replica was faster, or this one before it was restarted;
+    /// nor if the alert was removed.
+    async fn open_task(&self, id: AlertId, request: CreateTaskRequest) -> Result<Option<Task>> {
+        let alert = store::alert::find(&mut self.db.read().await?, id).await?;
+        if alert.is_none_or(|alert| alert.task_id.is_some()) {
+            return Ok(None);
+        }
+        self.create_task(request).await.map(Some)
     }
 
     async fn create_task(&self, request: CreateTaskRequest) -> Result<Task> {
@@ -156,10 +178,10 @@ impl Dispatcher {
                     return Err(status.message().to_owned());
                 }
                 Err(error) if pause < PAUSES.1 => {
-                    tracing::debug!(%error, "the maintenance service can't be reached");
+                    tracing::debug!(%error, "a task can't be opened or told yet");
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "tasks wait: the maintenance service can't be reached");
+                    tracing::warn!(%error, "tasks wait until the maintenance service can be reached");
                 }
             }
             tokio::time::sleep(pause).await;

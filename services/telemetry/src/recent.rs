@@ -5,6 +5,8 @@
 //! reads the chunks: what was sealed in between is then seen twice, never not at all, and of one time the recent row counts.
 
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -20,7 +22,7 @@ use crate::{
         chunk::{Row, merge},
         journal::{Record, Seal, Write, decode},
     },
-    store,
+    store::{self, journal::Entry},
 };
 
 /// Entries of the journal that are read at a time.
@@ -91,30 +93,44 @@ impl Recent {
         Self { shared: Arc::clone(&self.shared), pending: HashMap::new() }
     }
 
-    /// Takes in what was committed until now.
-    pub async fn catch_up(&self, db: &mut Conn) -> Result<()> {
+    /// Takes in what was committed until now. Answers the last entry of the journal that is in here now.
+    pub async fn catch_up(&self, db: &mut Conn) -> Result<i64> {
         loop {
             let position = self.read().position;
             let position = match position {
                 Some(position) => position,
                 None => self.begin(store::journal::sealed(db).await?),
             };
-            let Some(entries) = store::journal::after(db, position, ENTRIES).await? else {
-                // We slept for longer than the journal is kept; all that was dropped is sealed.
-                self.write().reset();
-                continue;
-            };
-            let Some(last) = entries.last().map(|entry| entry.sequence) else { return Ok(()) };
-            // Decoded before anybody has to wait.
-            let records = entries.iter().map(|entry| Ok((entry.sequence, decode(&entry.data)?)));
-            let records: Vec<_> = records.collect::<Result<_>>()?;
-            let mut state = self.write();
-            for (sequence, record) in &records {
-                state.take(*sequence, record);
+            let entries = store::journal::after(db, position, ENTRIES).await?;
+            if self.follow(position, entries)? {
+                return Ok(position);
             }
-            drop(state);
-            tracing::trace!(last, "caught up");
         }
+    }
+
+    /// Takes in the entries that were found after `position`; there is none to be had if some were dropped. Answers whether
+    /// there was nothing. Others may have gone on since somebody looked there, or begun anew.
+    fn follow(&self, position: i64, entries: Option<Vec<Entry>>) -> Result<bool> {
+        let Some(entries) = entries else {
+            // We slept for longer than the journal is kept; all that was dropped is sealed.
+            self.write().reset(position);
+            return Ok(false);
+        };
+        let Some(last) = entries.last().map(|entry| entry.sequence) else { return Ok(true) };
+        // Decoded before anybody has to wait.
+        let records = entries.iter().map(|entry| Ok((entry.sequence, decode(&entry.data)?)));
+        let records: Vec<_> = records.collect::<Result<_>>()?;
+        let mut state = self.write();
+        if state.position < Some(position) {
+            // What lies before these is missing.
+            return Ok(false);
+        }
+        for (sequence, record) in &records {
+            state.take(*sequence, record);
+        }
+        drop(state);
+        tracing::trace!(last, "caught up");
+        Ok(false)
     }
 
     /// Begins to follow the journal after `sealed`, unless somebody has. Answers where it is now.
@@ -182,11 +198,12 @@ impl Recent {
         }
     }
 
-    /// The transaction has committed, as `sequence` of the journal.
-    pub fn keep(&mut self, sequence: i64, arrived_at: Timestamp) {
+    /// The transaction, which caught up with `before`, has committed as `sequence` of the journal. Its turn lasted from the one
+    /// to the other: whoever stands elsewhere has it already, or hears of it from the journal.
+    pub fn keep(&mut self, (before, sequence): (i64, i64), arrived_at: Timestamp) {
         let pending = std::mem::take(&mut self.pending);
         let mut state = self.write();
-        if state.position < Some(sequence) {
+        if state.position == Some(before) {
             for (series_id, rows) in pending {
                 state.add(series_id, rows, sequence, arrived_at);
             }
@@ -199,10 +216,13 @@ impl Recent {
         self.pending.clear();
     }
 
-    /// The transaction that sealed these has committed, as `sequence` of the journal.
-    pub fn release(&self, sequence: i64, seals: Vec<Seal>) {
+    /// The transaction that sealed these, which caught up with `before`, has committed as `sequence` of the journal.
+    pub fn release(&self, (before, sequence): (i64, i64), seals: Vec<Seal>) {
         let arrived_at = Timestamp::from_micros(0);
-        self.write().take(sequence, &Record { writes: Vec::new(), arrived_at, seals });
+        let mut state = self.write();
+        if state.position == Some(before) {
+            state.take(sequence, &Record { writes: Vec::new(), arrived_at, seals });
+        }
     }
 
     /// Looks for series that have waited for too long by `now`, and for the largest ones if there is too much in all.
@@ -317,7 +337,12 @@ impl State {
         }
     }
 
-    fn reset(&mut self) {
+    /// Begins anew if it still stands at `position`, after which entries are missing. Elsewhere somebody has done it, and what
+    /// came since is sealed nowhere.
+    fn reset(&mut self, position: i64) {
+        if self.position != Some(position) {
+            return;
+        }
         self.series.clear();
         self.ripe.clear();
         (self.rows, self.position) = (0, None);

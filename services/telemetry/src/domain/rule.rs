@@ -9,7 +9,7 @@ use super::{
     reading::{EquipmentId, Sample},
 };
 
-/// Silence is looked for once a second.
+/// The shortest on-delay of silence, which is looked for twice a second.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
 
 kit::id!(

@@ -1,4 +1,5 @@
-//! What else than a reading ends or removes an alert.
+//! What something else than a reading has to see to when it raises, ends or removes an alert: up to where its rule has looked,
+//! and that whoever judges hears of it.
 
 use kit::{Result, Timestamp, db::Tx};
 

@@ -48,18 +48,22 @@ impl Sealer {
         if recent.ripe(None).is_none() {
             return Ok(false);
         }
-        let begun = Instant::now();
         let mut tx = self.db.begin("seal readings").await?;
         store::journal::take_turn(&mut tx).await?;
-        recent.catch_up(&mut tx).await?;
+        let before = recent.catch_up(&mut tx).await?;
         let rules = store::rule::changes(&mut tx).await?;
         let (mut seals, mut changes) = (Vec::new(), Changes::default());
-        while begun.elapsed() < STEP
+        let begun = Instant::now();
+        while (seals.is_empty() || begun.elapsed() < STEP)
             && let Some(series_id) = self.next(recent, &seals)
         {
             let rows = recent.rows(series_id, ALL);
             let through = changes.seal(&mut tx, series_id, &rows, &rules, recent.chunk()).await?;
             seals.push(Seal { series_id, through });
+        }
+        if seals.is_empty() {
+            // Another replica was faster.
+            return Ok(false);
         }
         changes.apply(&mut tx).await?;
         let now = self.clock.now();
@@ -67,7 +71,7 @@ impl Sealer {
         store::journal::set_sealed(&mut tx, recent.sealed()).await?;
         tx.commit().await?;
 
-        recent.release(sequence, seals);
+        recent.release((before, sequence), seals);
         Ok(true)
     }
 

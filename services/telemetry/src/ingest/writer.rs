@@ -172,7 +172,7 @@ impl Writer {
         let now = self.clock.now();
         let mut tx = self.db.begin("write readings").await?;
         store::journal::take_turn(&mut tx).await?;
-        self.recent.catch_up(&mut tx).await?;
+        let before = self.recent.catch_up(&mut tx).await?;
         let (mut all, mut writes) = (Vec::new(), Vec::new());
         // Only whoever sends a reading alone is told whether it was there.
         let is_told = group.iter().any(Job::is_single);
@@ -210,7 +210,7 @@ impl Writer {
         self.names.keep();
         if let Some((sequence, arrived_at)) = kept {
             self.judge.committed(sequence);
-            self.recent.keep(sequence, arrived_at);
+            self.recent.keep((before, sequence), arrived_at);
             self.written.send_replace(sequence);
         }
         Ok(all)

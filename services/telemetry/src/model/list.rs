@@ -50,6 +50,7 @@ async fn pages(service: &Service, (from, to): (i64, i64)) -> Vec<usize> {
         let page = rpc::reading::list(service, call(request)).await.unwrap();
         pages.push(page.readings.len());
         page_token = page.next_page_token;
+        assert!(pages.len() < 10, "it goes in a circle: {pages:?}");
         if page_token.is_empty() {
             return pages;
         }
@@ -66,5 +67,26 @@ testkit::both! {
         assert_eq!(pages(&service, (10, 20)).await, [0, 1], "what may have something is read");
         assert_eq!(pages(&service, (0, 50)).await, [1000, 1000, 101]);
         assert_eq!(pages(&service, (90, 200)).await, [1000, 1000, 100]);
+    }
+
+    async fn a_machine_with_more_series_than_a_page_reads_is_passed_by(world: World) {
+        let db = SCHEMA.open(&world.db).await.unwrap();
+        let service = service(&world, &db);
+        let mut ids = [EquipmentId::new(), EquipmentId::new()];
+        ids.sort();
+        let mut tx = db.begin("fill").await.unwrap();
+        let mut chunks = Vec::new();
+        for (id, metrics) in ids.into_iter().zip([MACHINES, 1]) {
+            for metric in 0..metrics {
+                let metric = format!("m{metric}");
+                let (id, _) = store::reading::ensure_series(&mut tx, id, &metric).await.unwrap();
+                let rows = [Row::new(at(1), Some(1.0), at(0)), Row::new(at(2), Some(1.0), at(0))];
+                chunks.push((id, Chunk::seal(&rows).unwrap().unwrap()));
+            }
+        }
+        store::chunk::insert(&mut tx, &chunks).await.unwrap();
+        tx.commit().await.unwrap();
+
+        assert_eq!(pages(&service, (0, 50)).await, [2, 2]);
     }
 }

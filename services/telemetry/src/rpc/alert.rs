@@ -161,9 +161,9 @@ pub async fn delete(service: &Service, call: Call<pb::DeleteAlertRequest>) -> Re
     // Nobody holds readings against its rule meanwhile.
     store::journal::take_turn(&mut tx).await?;
     let alert = lock(&mut tx, id, &call.message.etag).await?;
-    ingest::remove(&mut tx, &alert).await?;
     ingest::mark(&mut tx, &alert, now).await?;
-    tell(&mut tx, change::ALERT_REMOVED, alert, now).await?;
+    tell(&mut tx, change::ALERT_REMOVED, alert.clone(), now).await?;
+    ingest::remove(&mut tx, &alert, now).await?;
     tx.commit().await
 }
 

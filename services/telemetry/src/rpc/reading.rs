@@ -131,7 +131,7 @@ const CANNOT_CHANGE: &str = "cannot change; send another reading and delete this
 fn edit(mut metrics: BTreeMap<String, f64>, mask: &[String]) -> Result<Edit> {
     /// Fields that can't change or that the service gives; what a client read before holds them, too.
     const GIVEN: [&str; 3] = ["id", "equipment_id", "recorded_at"];
-    if mask.is_empty() {
+    if mask.is_empty() || mask == ["*"] {
         return Ok(Edit::Replace(metrics));
     }
     let mut values = BTreeMap::new();

@@ -25,16 +25,18 @@ pub struct Filter {
     pub to: Option<Timestamp>,
 }
 
+macro_rules! columns {
+    () => {
+        "id, equipment_id, rule_id, metric, severity, message, value, threshold,
+         raised_at, cleared_at, cleared_by, cleared_after,
+         acknowledged_at, acknowledged_by, comment,
+         task_id, task_requested, created_by, occurrences, judged_since, revision"
+    };
+}
+
 macro_rules! select {
     ($($rest:literal),+) => {
-        concat!(
-            "select id, equipment_id, rule_id, metric, severity, message, value, threshold,
-                    raised_at, cleared_at, cleared_by, cleared_after,
-                    acknowledged_at, acknowledged_by, comment,
-                    task_id, task_requested, created_by, occurrences, judged_since, revision
-             from alerts ",
-            $($rest),+
-        )
+        concat!("select ", columns!(), " from alerts ", $($rest),+)
     };
 }
 
@@ -253,23 +255,26 @@ pub async fn occurrences_before(
     Ok(last.unwrap_or(0))
 }
 
-/// Counts `more` occurrences before each alert of the rule on the equipment that was raised after `at`.
+/// Counts `more` occurrences before each alert of the rule on the equipment that was raised after `at`. Answers them as they
+/// are then.
 pub async fn count_occurrences(
     tx: &mut Tx,
     rule_id: RuleId,
     equipment_id: EquipmentId,
     at: Timestamp,
     more: i64,
-) -> Result<()> {
-    on!(tx, c => sqlx::query(
+) -> Result<Vec<Alert>> {
+    Ok(on!(tx, c => sqlx::query_as(concat!(
             "update alerts
-             set occurrences = occurrences + $4
-             where rule_id = $1 and equipment_id = $2 and raised_at > $3",
-        )
+             set occurrences = occurrences + $4,
+                 revision = revision + 1
+             where rule_id = $1 and equipment_id = $2 and raised_at > $3
+             returning ",
+            columns!(),
+        ))
         .bind(rule_id)
         .bind(equipment_id)
         .bind(at)
         .bind(more)
-        .execute(c).await.map(drop))?;
-    Ok(())
+        .fetch_all(c).await)?)
 }

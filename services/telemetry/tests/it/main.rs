@@ -16,7 +16,7 @@ mod task;
 
 use std::time::Duration;
 
-use kit::{Timestamp, access::Role};
+use kit::{Timestamp, access::Role, peer::Place};
 use proto::{
     equipment::v1::{
         CreateEquipmentRequest, Equipment, equipment_service_client::EquipmentServiceClient,
@@ -54,13 +54,16 @@ impl Suite {
     }
 
     async fn start_as(config: &telemetry::Config, world: World) -> Self {
+        let maintenance = maintenance(&world, &world.places.maintenance).await;
+        Self::start_beside(config, world, maintenance).await
+    }
+
+    /// Starts beside a maintenance service that is there.
+    async fn start_beside(config: &telemetry::Config, world: World, maintenance: Server) -> Self {
         let (db, suite, places) = (&world.db, &world.suite, &world.places);
         let mut routes = Routes::builder();
         equipment::start(db, suite, &mut routes).await.unwrap();
         let equipment = world.serve(routes.routes(), &places.equipment).await;
-        let mut routes = Routes::builder();
-        maintenance::start(db, suite, &mut routes).await.unwrap();
-        let maintenance = world.serve(routes.routes(), &places.maintenance).await;
         let mut routes = Routes::builder();
         telemetry::start(config, db, suite, &mut routes).await.unwrap();
         let telemetry = world.serve(routes.routes(), &places.telemetry).await;
@@ -114,6 +117,13 @@ impl Suite {
         let request = ListAlertsRequest { page_size: 1000, ..Default::default() };
         self.alerts().list_alerts(request).await.unwrap().into_inner().alerts
     }
+}
+
+/// A maintenance service, which others find at `place`.
+async fn maintenance(world: &World, place: &Place) -> Server {
+    let mut routes = Routes::builder();
+    maintenance::start(&world.db, &world.suite, &mut routes).await.unwrap();
+    world.serve(routes.routes(), place).await
 }
 
 /// A rule on the temperature of one machine.

@@ -68,11 +68,19 @@ testkit::both! {
         let suite = Suite::start(world).await;
         let id = suite.machine("pump").await;
         let rule = below(&id, 1.0, 0.0);
-        let by_type = Rule { equipment_id: None, ..rule.clone() };
+        let by_type = |kind: &str| Rule {
+            equipment_id: None,
+            equipment_type: Some(kind.into()),
+            ..below(&id, 1.0, 0.0)
+        };
         for (bad, field) in [
             (Rule { name: " \t".into(), ..rule.clone() }, "rule.name"),
             (Rule { threshold: None, ..rule }, "rule.threshold"),
-            (Rule { equipment_type: Some(" ".into()), ..by_type }, "rule.equipment_type"),
+            (by_type(" "), "rule.equipment_type"),
+            (by_type(""), "rule.equipment_type"),
+            // No equipment is of such a type.
+            (by_type("pump "), "rule.equipment_type"),
+            (by_type("pu\tmp"), "rule.equipment_type"),
         ] {
             let request = CreateRuleRequest { rule: Some(bad), ..Default::default() };
             let error = suite.rules().create_rule(request).await.unwrap_err();

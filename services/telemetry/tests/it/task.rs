@@ -1,15 +1,16 @@
 //! From an alert to a task.
 
+use kit::peer::Place;
 use proto::{
     maintenance::v1::{
         ListCommentsRequest, ListTasksRequest, Task,
         task::{Priority, Source, Status},
     },
-    telemetry::v1::{Rule, alert::Severity},
+    telemetry::v1::{DeleteAlertRequest, Rule, alert::Severity},
 };
 use testkit::eventually;
 
-use super::{Suite, below, temperature};
+use super::{Suite, below, maintenance, temperature};
 
 impl Suite {
     pub async fn all_tasks(&self) -> Vec<Task> {
@@ -113,6 +114,35 @@ testkit::both! {
         .await;
         assert!(text.contains("never was"), "{text}");
         assert_eq!(suite.all_tasks().await, [task]);
+    }
+
+    async fn an_alert_that_is_removed_before_its_task_is_opened_opens_none(world: World) {
+        // Nobody finds it yet.
+        let tasks = maintenance(&world, &Place::default()).await;
+        let suite = Suite::start_beside(&telemetry::Config::default(), world, tasks).await;
+        let (never, deleted) = (suite.machine("pump").await, suite.machine("pump").await);
+        let stands = suite.machine("pump").await;
+        for id in [&never, &deleted, &stands] {
+            suite.rule(below(id, 50.0, 0.0)).await;
+            suite.send(temperature(id, 1, 40.0)).await.unwrap();
+        }
+
+        suite.send(temperature(&never, 1, 60.0)).await.unwrap();
+        let mut alerts = suite.all_alerts().await;
+        alerts.retain(|alert| alert.equipment_id == deleted);
+        let delete = DeleteAlertRequest { id: alerts.remove(0).id, ..Default::default() };
+        suite.alerts().delete_alert(delete).await.unwrap();
+        maintenance(&suite.world, &suite.world.places.maintenance).await;
+
+        assert_eq!(suite.the_task().await.equipment_id, Some(stands.clone()));
+        // What says that the first one never was came before this in the log.
+        suite.send(temperature(&stands, 2, 60.0)).await.unwrap();
+        suite.send(temperature(&stands, 3, 40.0)).await.unwrap();
+        let all = eventually("the next alert opens its task", async || {
+            Some(suite.all_tasks().await).filter(|tasks| 2 <= tasks.len())
+        })
+        .await;
+        assert!(all.iter().all(|task| task.equipment_id.as_ref() == Some(&stands)), "{all:?}");
     }
 
     async fn a_wish_that_a_stopped_service_left_is_carried_by_the_next(world: World) {

@@ -1,5 +1,7 @@
 //! Keeps what a replay found, and asks for tasks.
 
+use std::collections::BTreeMap;
+
 use kit::{Result, Timestamp, changes, db::Tx};
 use proto::{
     maintenance::v1::{
@@ -12,7 +14,7 @@ use proto::{
 use crate::{
     change,
     domain::{
-        alert::{Alert, Severity},
+        alert::{Alert, AlertId, Severity},
         replay::Outcome,
         rule::Rule,
     },
@@ -20,12 +22,15 @@ use crate::{
     store,
 };
 
-/// Keeps what has to change. Alerts clear before others open: only one per rule and equipment may be open.
+/// Keeps what has to change. Alerts clear before others open: only one per rule and equipment may be open. What the change log
+/// says of an alert is how it is when all is done.
 pub async fn keep(tx: &mut Tx, rule: &Rule, outcome: Outcome, now: Timestamp) -> Result<()> {
     let Outcome { removed, mut changed, cleared, raised, .. } = outcome;
     Event::Cleared.note(tx, cleared);
+    let (mut told, mut counted) = (Vec::new(), BTreeMap::new());
     for alert in removed {
-        remove(tx, &alert).await?;
+        counted.remove(&alert.id);
+        add(&mut counted, delete(tx, &alert).await?);
         let id = alert.id.uuid();
         if alert.task_requested {
             let request = task(rule, &alert);
@@ -37,7 +42,7 @@ pub async fn keep(tx: &mut Tx, rule: &Rule, outcome: Outcome, now: Timestamp) ->
     for mut alert in changed {
         request_task(tx, rule, &mut alert, now).await?;
         store::alert::update(tx, &alert).await?;
-        changes::append(tx, now, change::ALERT, alert.id.uuid(), &pb::Alert::from(alert)).await?;
+        told.push(alert);
     }
     for mut alert in raised {
         request_task(tx, rule, &mut alert, now).await?;
@@ -46,23 +51,51 @@ pub async fn keep(tx: &mut Tx, rule: &Rule, outcome: Outcome, now: Timestamp) ->
         let Alert { equipment_id, raised_at, .. } = alert;
         let before = store::alert::occurrences_before(tx, rule.id, equipment_id, raised_at).await?;
         alert.occurrences = before + 1;
-        count(tx, &alert, 1).await?;
+        add(&mut counted, count(tx, &alert, 1).await?);
         store::alert::insert(tx, &alert).await?;
-        changes::append(tx, now, change::ALERT, alert.id.uuid(), &pb::Alert::from(alert)).await?;
+        told.push(alert);
+    }
+    for mut alert in told {
+        if counted.remove(&alert.id).is_some()
+            && let Some(as_kept) = store::alert::find(tx, alert.id).await?
+        {
+            alert = as_kept;
+        }
+        tell(tx, alert, now).await?;
+    }
+    let mut counted: Vec<_> = counted.into_values().collect();
+    counted.sort_by_key(|alert| alert.raised_at);
+    for alert in counted {
+        tell(tx, alert, now).await?;
     }
     Ok(())
 }
 
-/// Removes an alert, which counts no longer for those that the same rule raised later.
-pub async fn remove(tx: &mut Tx, alert: &Alert) -> Result<()> {
+fn add(counted: &mut BTreeMap<AlertId, Alert>, more: Vec<Alert>) {
+    counted.extend(more.into_iter().map(|alert| (alert.id, alert)));
+}
+
+/// Removes an alert, and tells of those that the same rule raised later, for which it counts no longer.
+pub async fn remove(tx: &mut Tx, alert: &Alert, now: Timestamp) -> Result<()> {
+    for counted in delete(tx, alert).await? {
+        tell(tx, counted, now).await?;
+    }
+    Ok(())
+}
+
+async fn delete(tx: &mut Tx, alert: &Alert) -> Result<Vec<Alert>> {
     store::alert::delete(tx, alert.id).await?;
     Event::Removed.note(tx, 1);
     count(tx, alert, -1).await
 }
 
-/// Counts an alert, or one less, for those that the same rule raised later.
-async fn count(tx: &mut Tx, alert: &Alert, more: i64) -> Result<()> {
-    let Some(rule_id) = alert.rule_id else { return Ok(()) };
+async fn tell(tx: &mut Tx, alert: Alert, now: Timestamp) -> Result<()> {
+    changes::append(tx, now, change::ALERT, alert.id.uuid(), &pb::Alert::from(alert)).await
+}
+
+/// Counts an alert, or one less, for those that the same rule raised later. Answers them.
+async fn count(tx: &mut Tx, alert: &Alert, more: i64) -> Result<Vec<Alert>> {
+    let Some(rule_id) = alert.rule_id else { return Ok(Vec::new()) };
     store::alert::count_occurrences(tx, rule_id, alert.equipment_id, alert.raised_at, more).await
 }
 
@@ -89,6 +122,7 @@ fn task(rule: &Rule, alert: &Alert) -> CreateTaskRequest {
         description.push_str(&rule.guidance);
     }
     let task = Task {
+        id: alert.task_id.clone().unwrap_or_default(),
         // A rule's name may be as long as a title; the reading comes in the description.
         title: rule.name.clone(),
         description: description.chars().take(10_000).collect(),

@@ -83,9 +83,9 @@ impl List<'_> {
     async fn look_at_all(&mut self) -> Result<Option<EquipmentId>> {
         let mut last = EquipmentId::from(Uuid::nil());
         if let Some(after) = self.after {
-            // It may have more.
             last = after.equipment_id;
-            if self.look_at(&[last]).await?.is_some() {
+            // It may have more, unless the page before ended with all of it.
+            if after.recorded_at < Timestamp::MAX && self.look_at(&[last]).await?.is_some() {
                 return Ok(Some(last));
             }
         }

@@ -24,7 +24,8 @@ use crate::{
 
 /// How long to sleep when nothing in this process wakes: other replicas write too.
 const POLL: Duration = Duration::from_millis(250);
-/// How old the token of a watcher may get while nothing that is wanted comes: the journal is kept for an hour.
+/// How old the token of a watcher may get while nothing that is wanted comes: the journal is kept for an hour, and of that at most
+/// 256 MiB.
 const BEAT: Duration = Duration::from_secs(10);
 /// Entries of the journal that are read at a time.
 const ENTRIES: i64 = 16;

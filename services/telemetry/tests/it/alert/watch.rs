@@ -30,6 +30,20 @@ async fn told(watch: &mut Watch) -> (i64, State, bool) {
     (alert.raised_at.unwrap().seconds, alert.state(), message.removed)
 }
 
+/// When the alerts of the next messages were raised, and how often that was; `known` is then as they say.
+async fn counts(watch: &mut Watch, known: &mut Vec<Alert>, messages: usize) -> Vec<(i64, i32)> {
+    let mut counts = Vec::new();
+    for _ in 0..messages {
+        let WatchAlertsResponse { alert, removed, .. } = next(watch).await;
+        let alert = alert.unwrap();
+        counts.push((alert.raised_at.unwrap().seconds, alert.occurrences));
+        known.retain(|known| known.id != alert.id);
+        known.extend((!removed).then_some(alert));
+    }
+    known.sort_by_key(|alert| alert.raised_at.unwrap().seconds);
+    counts
+}
+
 /// The snapshot: the alerts by when they were raised, and the token.
 async fn snapshot(watch: &mut Watch) -> (Vec<i64>, String) {
     let mut raised = Vec::new();
@@ -79,6 +93,32 @@ testkit::both! {
         let delete = DeleteAlertRequest { id: open.id, ..Default::default() };
         suite.alerts().delete_alert(delete).await.unwrap();
         assert_eq!(told(&mut all).await, (3, State::Cleared, true));
+    }
+
+    async fn a_watch_tells_of_alerts_before_which_another_came_or_went(world: World) {
+        let suite = Suite::start(world).await;
+        let id = suite.quiet().await;
+        for (at, value) in [(11, 40.0), (12, 60.0), (21, 40.0)] {
+            suite.send(temperature(&id, at, value)).await.unwrap();
+        }
+        let mut all = watch(&suite, &suite.telemetry, WatchAlertsRequest::default()).await;
+        assert_eq!(snapshot(&mut all).await.0, [21]);
+        let mut known = suite.all_alerts().await;
+
+        // Late readings raise one before them all.
+        suite.send_all(vec![temperature(&id, 1, 40.0), temperature(&id, 2, 60.0)]).await;
+        assert_eq!(counts(&mut all, &mut known, 3).await, [(1, 1), (11, 2), (21, 3)]);
+        assert_eq!(known, suite.all_alerts().await);
+
+        // It never was, and the last one is over.
+        suite.send_all(vec![temperature(&id, 1, 60.0), temperature(&id, 22, 60.0)]).await;
+        assert_eq!(counts(&mut all, &mut known, 3).await, [(1, 1), (21, 2), (11, 1)]);
+        assert_eq!(known, suite.all_alerts().await);
+
+        let delete = DeleteAlertRequest { id: known[0].id.clone(), ..Default::default() };
+        suite.alerts().delete_alert(delete).await.unwrap();
+        assert_eq!(counts(&mut all, &mut known, 2).await, [(11, 1), (21, 1)]);
+        assert_eq!(known, suite.all_alerts().await);
     }
 
     async fn a_watch_tells_of_what_it_was_asked_for_and_of_what_leaves_that(world: World) {

@@ -40,7 +40,7 @@ async fn stored(suite: &Suite) -> Reading {
 }
 
 testkit::both! {
-    async fn an_update_without_a_mask_leaves_the_given_metrics_alone(world: World) {
+    async fn an_update_without_a_mask_or_with_that_of_all_leaves_the_given_metrics_alone(world: World) {
         let suite = Suite::start(world).await;
         let stored = stored(&suite).await;
 
@@ -48,6 +48,11 @@ testkit::both! {
         let answer = update(&suite, after.clone(), &[]).await.unwrap();
 
         assert_eq!(answer, after);
+        assert_eq!(get(&suite, &stored.id).await.unwrap(), after);
+
+        // So does one with the mask of all.
+        let after = Reading { metrics: metrics(&[("d", 5.0)]), ..stored.clone() };
+        assert_eq!(update(&suite, after.clone(), &["*"]).await.unwrap(), after);
         assert_eq!(get(&suite, &stored.id).await.unwrap(), after);
     }
 
@@ -94,6 +99,7 @@ testkit::both! {
             (change(&[("A", 1.0)]), &["metrics"], "reading.metrics[\"A\"]"),
             (change(&[]), &["metrics.a", "metrics.b"], "reading.metrics"),
             (change(&[("a", 5.0)]), &["colour"], "update_mask"),
+            (change(&[("a", 5.0)]), &["*", "metrics"], "update_mask"),
         ] {
             let error = update(&suite, change, mask).await.unwrap_err();
             assert_eq!((error.code(), field(&error).as_str()), (Code::InvalidArgument, named));
