@@ -89,12 +89,16 @@ impl Dispatcher {
             Ok(Some(task)) => Ok(task),
             Err(refusal) => Err(refusal),
         };
+        self.note(id, outcome).await
+    }
 
+    /// Notes at the alert what became of its task.
+    async fn note(&mut self, id: AlertId, outcome: Result<Task, String>) -> Result<()> {
         let now = self.suite.clock.now();
         let mut tx = self.db.begin("note task").await?;
         let Some(mut alert) = store::alert::lock(&mut tx, id).await? else {
             // It was removed meanwhile. If it never was, an entry in the log follows that says so.
-            self.unnoted.extend(outcome.ok().map(|task| (change.id, task.id)));
+            self.unnoted.extend(outcome.ok().map(|task| (id.uuid(), task.id)));
             return Ok(());
         };
         if alert.task_id.is_some() {
@@ -193,4 +197,86 @@ impl Dispatcher {
 /// Whether the same call will be refused for ever. What a wrong address or an older neighbour answers is not.
 fn is_refusal(code: Code) -> bool {
     matches!(code, Code::InvalidArgument | Code::FailedPrecondition | Code::AlreadyExists)
+}
+
+#[cfg(test)]
+mod tests {
+    use kit::Timestamp;
+
+    use super::*;
+    use crate::{
+        SCHEMA,
+        domain::{
+            alert::{Alert, Severity},
+            reading::EquipmentId,
+        },
+    };
+
+    /// An alert that a person made.
+    fn alert() -> Alert {
+        Alert {
+            id: AlertId::new(),
+            equipment_id: EquipmentId::new(),
+            rule_id: None,
+            metric: "temperature".into(),
+            severity: Severity::Warning,
+            message: "Hot".into(),
+            value: None,
+            threshold: None,
+            raised_at: Timestamp::from_micros(0),
+            cleared_at: None,
+            cleared_by: None,
+            cleared_after: None,
+            acknowledged_at: None,
+            acknowledged_by: None,
+            comment: String::new(),
+            task_id: None,
+            task_requested: true,
+            created_by: None,
+            occurrences: 1,
+            judged_since: None,
+            revision: 1,
+        }
+    }
+
+    testkit::both! {
+        async fn what_two_replicas_find_out_is_noted_once(world: World) {
+            let db = SCHEMA.open(&world.db).await.unwrap();
+            let suite = world.suite.clone();
+            let mut dispatcher = Dispatcher { db: db.clone(), suite, unnoted: HashMap::new() };
+            let alert = alert();
+            let mut tx = db.begin("raise").await.unwrap();
+            store::alert::insert(&mut tx, &alert).await.unwrap();
+            tx.commit().await.unwrap();
+            let refused = || Err("it is too late".to_owned());
+            let opened = || Ok(Task { id: "a task".into(), ..Task::default() });
+
+            for (outcome, task_id, revision) in [
+                (refused(), None, 2),
+                (refused(), None, 2),
+                (opened(), Some("a task"), 3),
+                (opened(), Some("a task"), 3),
+                (Err("it is there".to_owned()), Some("a task"), 3),
+            ] {
+                dispatcher.note(alert.id, outcome).await.unwrap();
+
+                let noted = store::alert::find(&mut db.read().await.unwrap(), alert.id).await;
+                let noted = noted.unwrap().unwrap();
+                assert_eq!((noted.task_id.as_deref(), noted.revision), (task_id, revision));
+                assert_eq!(noted.comment, "No task could be opened: it is too late");
+            }
+        }
+
+        async fn a_task_whose_alert_was_removed_while_it_was_opened_is_remembered(world: World) {
+            let db = SCHEMA.open(&world.db).await.unwrap();
+            let mut dispatcher = Dispatcher { db, suite: world.suite.clone(), unnoted: HashMap::new() };
+            let (opened, refused) = (AlertId::new(), AlertId::new());
+
+            let task = Task { id: "a task".into(), ..Task::default() };
+            dispatcher.note(opened, Ok(task)).await.unwrap();
+            dispatcher.note(refused, Err("it is too late".to_owned())).await.unwrap();
+
+            assert_eq!(dispatcher.unnoted, [(opened.uuid(), "a task".to_owned())].into());
+        }
+    }
 }

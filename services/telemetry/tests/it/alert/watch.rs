@@ -37,6 +37,8 @@ async fn counts(watch: &mut Watch, known: &mut Vec<Alert>, messages: usize) -> V
         let WatchAlertsResponse { alert, removed, .. } = next(watch).await;
         let alert = alert.unwrap();
         counts.push((alert.raised_at.unwrap().seconds, alert.occurrences));
+        let is_told_anew = |old: &Alert| old.id == alert.id && old.etag == alert.etag;
+        assert!(removed || !known.iter().any(is_told_anew), "{alert:?} is no change");
         known.retain(|known| known.id != alert.id);
         known.extend((!removed).then_some(alert));
     }
