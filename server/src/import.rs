@@ -9,6 +9,7 @@ mod plan;
 mod readings;
 mod rows;
 mod sender;
+mod table;
 pub mod time;
 mod write;
 

@@ -15,6 +15,7 @@ mod grpcurl;
 mod history;
 mod life;
 mod load;
+mod mask;
 mod once;
 mod openapi;
 mod readme;

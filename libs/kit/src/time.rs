@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 
 /// A point in time to the microsecond: what both engines keep, as microseconds since the epoch.
 #[derive(
@@ -146,8 +146,9 @@ impl Clock {
 /// There is no such day.
 pub fn parse_date(field: &str, text: &str) -> crate::Result<String> {
     match text.parse::<chrono::NaiveDate>() {
-        Ok(date) => Ok(date.to_string()),
-        Err(_) => Err(crate::Error::invalid(field, "must be a day of the calendar, YYYY-MM-DD")),
+        // What has a midnight that the wire can carry.
+        Ok(date) if (1..=9999).contains(&date.year()) => Ok(date.to_string()),
+        _ => Err(crate::Error::invalid(field, "must be a day of the calendar, YYYY-MM-DD")),
     }
 }
 
@@ -194,6 +195,8 @@ mod tests {
     #[test]
     fn a_date_must_be_in_the_calendar() {
         assert_eq!(parse_date("due_date", "2024-02-29").unwrap(), "2024-02-29");
-        assert!(parse_date("due_date", "2023-02-29").is_err());
+        for none in ["2023-02-29", "0000-01-01", "10000-01-01"] {
+            assert!(parse_date("due_date", none).is_err(), "{none}");
+        }
     }
 }

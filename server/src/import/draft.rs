@@ -1,9 +1,6 @@
 //! The lines of a file, as far as each stands for itself.
 
-use std::{collections::HashSet, io::Read};
-
-use anyhow::{Context, bail};
-use csv::{ByteRecord, ReaderBuilder};
+use csv::ByteRecord;
 use prost::{DecodeError, Message};
 use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey, ReflectMessage, Value};
 use proto::{
@@ -14,7 +11,7 @@ use proto::{
 use tonic::Status as Refusal;
 use tonic_types::StatusExt;
 
-use super::rows::Problem;
+use super::{rows::Problem, table::Column};
 use crate::sheet::{Noun, Reference, cell, names::Names};
 
 /// What is wrong with a cell that nobody can read.
@@ -161,111 +158,8 @@ impl Draft {
     }
 }
 
-/// A column of the file.
-#[derive(Clone, Debug)]
-pub enum Column {
-    Field {
-        field: FieldDescriptor,
-        key: Option<String>,
-        name: String,
-    },
-    /// What the file calls the row.
-    Id,
-    /// The service's to give.
-    Given,
-}
-
-/// A file that was read.
-pub struct Sheet {
-    pub columns: Vec<Column>,
-    /// Also those with problems in some of their columns: the others may have some, too.
-    pub drafts: Vec<Draft>,
-    pub problems: Vec<Problem>,
-}
-
-/// Stands alone after the last line of a file whose quotes are all closed; a quote that isn't takes it in.
-const END: &[u8] = b"\n\0\n";
-
-/// Reads a whole file.
-///
-/// # Errors
-///
-/// It can't be read, has no header, has a column that there isn't, or a quote that is not closed.
-pub fn read(noun: Noun, input: impl Read, names: &Names) -> anyhow::Result<Sheet> {
-    let input = input.chain(END);
-    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
-    let mut record = ByteRecord::new();
-    reader.read_byte_record(&mut record).context("can't read the header")?;
-    if is_end(&record, 1)? {
-        bail!("the file is empty: its header is missing, which names columns of {}", known(noun));
-    }
-    let columns = columns(noun, &record)?;
-    let mut sheet = Sheet { columns, drafts: Vec::new(), problems: Vec::new() };
-    while reader.read_byte_record(&mut record).context("can't read on")? {
-        let line = record.position().map_or(0, csv::Position::line);
-        if is_end(&record, line)? {
-            break;
-        }
-        let mut draft = Draft { line, message: noun.message(), id: String::new(), parent: None };
-        if record.len() == sheet.columns.len() {
-            sheet.problems.extend(fill(noun, &mut draft, &sheet.columns, &record, names));
-            sheet.drafts.push(draft);
-        } else {
-            let (fields, width) = (record.len(), sheet.columns.len());
-            let reason = format!("has {fields} fields, and the header {width}");
-            sheet.problems.push(draft.problem("the line", reason));
-        }
-    }
-    Ok(sheet)
-}
-
-/// Whether the file ends before the `record`, which begins at `line`.
-fn is_end(record: &ByteRecord, line: u64) -> anyhow::Result<bool> {
-    let last = record.iter().next_back().unwrap_or_default();
-    if last.ends_with(END) {
-        bail!("line {line}: a quote is not closed, and takes in all that follows");
-    }
-    Ok(record.len() == 1 && last == b"\0")
-}
-
-fn columns(noun: Noun, header: &ByteRecord) -> anyhow::Result<Vec<Column>> {
-    let fields = noun.fields();
-    let mut seen = HashSet::new();
-    let mut columns = Vec::new();
-    for name in header {
-        let name = String::from_utf8_lossy(name);
-        let name = name.trim_start_matches('\u{feff}').trim();
-        if !seen.insert(name.to_owned()) {
-            bail!("the column \"{name}\" is there twice");
-        }
-        let (of, key) = match name.split_once('.') {
-            Some((of, key)) => (of, Some(key.to_owned())),
-            None => (name, None),
-        };
-        let field =
-            fields.iter().find(|field| field.name() == of && field.is_map() == key.is_some());
-        columns.push(match field {
-            Some(_) if name == "id" => Column::Id,
-            Some(_) if noun.is_given(name) => Column::Given,
-            Some(field) => Column::Field { field: field.clone(), key, name: name.to_owned() },
-            None => bail!("there is no column \"{name}\" of {}", known(noun)),
-        });
-    }
-    Ok(columns)
-}
-
-/// The noun, and the columns that there are of it.
-fn known(noun: Noun) -> String {
-    let fields = noun.fields();
-    let columns = fields.iter().map(|field| {
-        let key = if field.is_map() { ".KEY" } else { "" };
-        format!("{}{key}", field.name())
-    });
-    format!("{}; there are {}", noun.name(), columns.collect::<Vec<_>>().join(", "))
-}
-
 /// Puts what a line says into the draft; answers what is wrong with it.
-fn fill(
+pub fn fill(
     noun: Noun,
     draft: &mut Draft,
     columns: &[Column],

@@ -8,8 +8,9 @@ use std::{
 use prost_reflect::DynamicMessage;
 
 use super::{
-    draft::{Column, Draft, Sheet, read},
+    draft::Draft,
     rows::Problem,
+    table::{Column, Sheet, read},
 };
 use crate::sheet::{Noun, cell, names::Names};
 

@@ -160,3 +160,15 @@ async fn a_page_of_long_rows_is_read_whole() {
 
     assert_eq!(export(&suite, &["equipment"]).lines().count(), 61);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_has_its_number_however_lines_end() {
+    let (suite, _folder) = suite().await;
+    let file = "\n\ntitle,priority\n\nbad,Y\nok,LOW\n\"mu\nlti\",Z\nbad,W";
+
+    for file in [file.to_owned(), file.replace('\n', "\r\n")] {
+        let (_, problems, code) = import(&suite, "tasks", &["--dry-run"], &file);
+        let lines: Vec<_> = problems.lines().filter_map(|line| line.split(',').next()).collect();
+        assert_eq!((lines, code), (vec!["line 5", "line 7", "line 9"], 2), "{file:?}");
+    }
+}
