@@ -2,7 +2,8 @@
 
 use std::{
     fmt,
-    fs::{OpenOptions, Permissions},
+    fs::{self, OpenOptions, Permissions},
+    io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -56,7 +57,7 @@ impl Config {
     /// It can't be made.
     pub fn make_folder(&self) -> anyhow::Result<()> {
         // Hashes of passwords and signing keys lie here: nobody else may look.
-        std::fs::DirBuilder::new()
+        fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.data_dir)
@@ -152,10 +153,14 @@ fn use_folder(config: &Config) -> anyhow::Result<FolderLock> {
 
 /// Makes `file`, if there is none, for its owner's eyes alone, also in a folder that others may look into. What SQLite lays
 /// beside it has its rights.
-fn keep_private(file: &Path) -> std::io::Result<()> {
-    let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(file)?;
-    if opened.metadata()?.permissions().mode() & 0o077 != 0
-        && let Err(error) = opened.set_permissions(Permissions::from_mode(0o600))
+fn keep_private(file: &Path) -> io::Result<()> {
+    // One that is there is not opened: to close it would end the locks that others of this process have on it.
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made.map(drop),
+    }
+    if fs::metadata(file)?.permissions().mode() & 0o077 != 0
+        && let Err(error) = fs::set_permissions(file, Permissions::from_mode(0o600))
     {
         tracing::warn!(file = %file.display(), %error, "others may read the database");
     }
