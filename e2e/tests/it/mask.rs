@@ -76,5 +76,5 @@ async fn a_star_is_everything_to_every_update_and_no_mask_is_too() {
             assert_eq!(status.code(), code, "{} of {mask:?}: {status:?}", method.full_name());
         }
     }
-    assert_eq!(methods.len(), 6);
+    assert_eq!(methods.len(), 7);
 }

@@ -106,7 +106,9 @@ pub async fn reset(service: &Service, call: Call<pb::ResetPasswordRequest>) -> R
     Ok(account.user.into())
 }
 
-/// One wording for every defect. It is a field that is wrong: nobody gets in by another access token.
+/// One wording for every defect. Who calls is no matter: another access token would not help.
 fn void() -> Error {
-    Error::invalid("token", "is not valid, or not any more: an admin makes another")
+    let message =
+        "the token for a new password is not valid, or not any more: an admin makes another";
+    Error::refused("RESET_TOKEN_VOID", message)
 }

@@ -62,7 +62,7 @@ pub async fn list(
 }
 
 /// Tells the change log of `comment`; answers what it told.
-async fn tell(tx: &mut Tx, comment: &Comment, now: Timestamp) -> Result<pb::Comment> {
+pub async fn tell(tx: &mut Tx, comment: &Comment, now: Timestamp) -> Result<pb::Comment> {
     let wire = pb::Comment::from(comment.clone());
     changes::append(tx, now, CHANGE, comment.id.uuid(), &wire).await?;
     Ok(wire)

@@ -63,12 +63,12 @@ pub async fn update(
     service: &Service,
     call: Call<pb::UpdateReadingRequest>,
 ) -> Result<pb::Reading> {
-    let wire = call.message.reading.unwrap_or_default();
+    let mut wire = call.message.reading.unwrap_or_default();
+    let mask = call.message.update_mask.unwrap_or_default().paths;
+    let edit = edit(std::mem::take(&mut wire.metrics), &mask)?;
+    edit.check().map_err(inside_reading)?;
     let key = key(&wire.id)?;
     check_same(key, &wire).map_err(inside_reading)?;
-    let mask = call.message.update_mask.unwrap_or_default().paths;
-    let edit = edit(wire.metrics, &mask)?;
-    edit.check().map_err(inside_reading)?;
     look_up(service, key).await?;
 
     match service.ingest.change(key, edit).await.map_err(inside_reading)? {

@@ -1,14 +1,16 @@
 //! What is said of the work when its task is completed.
 
-use kit::{Error, Result, Timestamp, db::Tx};
+use kit::{Result, Timestamp, db::Tx};
 use proto::maintenance::v1 as pb;
 
 use super::{read, tell};
 use crate::{
     domain::{
+        comment::{Comment, CommentId},
         maintenance::{Maintenance, Work},
         task::{Task, Worker},
     },
+    rpc::comment,
     store,
 };
 
@@ -16,14 +18,14 @@ use crate::{
 #[derive(Default)]
 pub struct Completion {
     work: Work,
-    /// The fields that say it.
-    said: Vec<&'static str>,
+    /// The same in words; empty if it says nothing.
+    words: String,
 }
 
 impl Completion {
     /// Its fields are those of a record.
     pub fn read(wire: pb::CompleteTaskRequest, now: Timestamp) -> Result<Self> {
-        let said = said(&wire);
+        let is_kind_said = wire.kind != 0;
         let work = read(
             "",
             pb::MaintenanceRecord {
@@ -36,10 +38,12 @@ impl Completion {
             },
         )?;
         work.check_times("", now)?;
-        Ok(Self { work, said })
+        let words = words(&work, is_kind_said);
+        Ok(Self { work, words })
     }
 
-    /// Records the work that completed `task`, if that has equipment; the caller changed the task, and keeps it.
+    /// Records the work that completed `task`; where that has no equipment, and so no record, a comment keeps what is said. The
+    /// caller changed the task, and keeps it.
     pub async fn record(
         self,
         tx: &mut Tx,
@@ -47,35 +51,48 @@ impl Completion {
         worker: &Worker,
         now: Timestamp,
     ) -> Result<()> {
-        let Some(equipment_id) = task.equipment_id else { return self.check_silent() };
+        let Some(equipment_id) = task.equipment_id else {
+            return self.comment(tx, task, worker, now).await;
+        };
         let record = Maintenance::new(self.work, worker.id.clone(), equipment_id, Some(task), now);
         store::maintenance::insert(tx, &record).await?;
         tell(tx, &record, now).await?;
         Ok(())
     }
 
-    /// Refuses what no record would keep.
-    fn check_silent(&self) -> Result<()> {
-        let Some(first) = self.said.first() else { return Ok(()) };
-        let all = self.said.join(", ");
-        let problem = format!(
-            "can't be kept: a task without equipment has no maintenance record. Leave out {all}, or give the task its \
-             equipment_id first"
-        );
-        Err(Error::invalid(*first, problem))
+    async fn comment(
+        self,
+        tx: &mut Tx,
+        task: &Task,
+        worker: &Worker,
+        now: Timestamp,
+    ) -> Result<()> {
+        if self.words.is_empty() {
+            return Ok(());
+        }
+        let comment = Comment {
+            id: CommentId::new(),
+            task_id: task.id,
+            author_id: worker.id.clone(),
+            text: self.words,
+            created_at: now,
+        };
+        store::comment::insert(tx, &comment).await?;
+        comment::tell(tx, &comment, now).await.map(drop)
     }
 }
 
-/// The fields in which a completion says something of the work.
-fn said(wire: &pb::CompleteTaskRequest) -> Vec<&'static str> {
-    [
-        ("work_done", !wire.work_done.is_empty()),
-        ("kind", wire.kind != 0),
-        ("started_at", wire.started_at.is_some()),
-        ("finished_at", wire.finished_at.is_some()),
-        ("parts_used", !wire.parts_used.is_empty()),
-    ]
-    .into_iter()
-    .filter_map(|(field, is_said)| is_said.then_some(field))
-    .collect()
+/// What a record would say, a line a field.
+fn words(work: &Work, is_kind_said: bool) -> String {
+    let line = |name: &str, text: String| (!text.is_empty()).then(|| format!("{name}: {text}"));
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+    let kind = if is_kind_said { work.kind.name() } else { "" };
+    let lines = [
+        Some(work.work_done.clone()).filter(|text| !text.is_empty()),
+        line("Kind", kind.to_owned()),
+        line("Started at", time(work.started_at)),
+        line("Finished at", time(work.finished_at)),
+        line("Parts used", work.parts_used.clone()),
+    ];
+    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }

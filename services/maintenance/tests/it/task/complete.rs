@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use kit::access::Role;
 use proto::maintenance::v1::{
-    ClaimTaskRequest, CompleteTaskRequest, GetTaskRequest, MaintenanceRecord,
+    ClaimTaskRequest, CompleteTaskRequest, GetTaskRequest, ListCommentsRequest, MaintenanceRecord,
     RecordMaintenanceRequest, Task, maintenance_record::Kind, task::Status,
 };
 use tonic::Code;
@@ -78,28 +78,34 @@ testkit::both! {
         assert!(all_records(&world, &suite).await.is_empty());
     }
 
-    async fn what_is_said_of_work_without_equipment_is_refused_not_lost(world: World) {
+    async fn what_is_said_of_work_without_equipment_is_kept_as_a_comment(world: World) {
         let suite = start(&world).await;
         let mut client = tasks(&suite, &world.user(Role::Technician));
-        let task = create(&mut client, titled("Sweep")).await.unwrap();
         let now = Some(world.clock.now().into());
 
-        for (name, request) in [
-            ("work_done", CompleteTaskRequest { work_done: "Swept".into(), ..of(&task.id) }),
-            ("kind", CompleteTaskRequest { kind: Kind::Inspection.into(), ..of(&task.id) }),
-            ("started_at", CompleteTaskRequest { started_at: now, ..of(&task.id) }),
-            ("finished_at", CompleteTaskRequest { finished_at: now, ..of(&task.id) }),
-            ("parts_used", CompleteTaskRequest { parts_used: "Broom".into(), ..of(&task.id) }),
+        for (request, kept) in [
+            (CompleteTaskRequest::default(), vec![]),
+            (CompleteTaskRequest { work_done: "Swept".into(), ..Default::default() }, vec!["Swept"]),
+            (
+                CompleteTaskRequest {
+                    work_done: "Swept".into(), kind: Kind::Inspection.into(), started_at: now,
+                    finished_at: now, parts_used: "Broom".into(), ..Default::default()
+                },
+                vec!["Swept\nKind: INSPECTION\nStarted at: ", "\nFinished at: ", "\nParts used: Broom"],
+            ),
         ] {
-            let error = complete(&mut client, request).await.unwrap_err();
-            assert_eq!((error.code(), field(&error)), (Code::InvalidArgument, name.to_owned()));
+            let task = create(&mut client, titled("Sweep")).await.unwrap();
+            let request = CompleteTaskRequest { id: task.id.clone(), ..request };
+            let completed = complete(&mut client, request).await.unwrap();
+            assert_eq!(completed.status(), Status::Completed);
+            let all = ListCommentsRequest { task_id: task.id, ..Default::default() };
+            let comments = client.list_comments(all).await.unwrap().into_inner().comments;
+            assert_eq!(comments.len(), usize::from(!kept.is_empty()));
+            for text in kept {
+                assert!(comments[0].text.contains(text), "{comments:?}");
+            }
         }
-        let work_done = "Swept".to_owned();
-        let all = CompleteTaskRequest { work_done, started_at: now, ..of(&task.id) };
-        let error = complete(&mut client, all).await.unwrap_err();
-        assert!(error.message().contains("Leave out work_done, started_at,"), "{error:?}");
-        let kept = client.get_task(GetTaskRequest { id: task.id }).await.unwrap().into_inner();
-        assert_eq!((kept.status(), kept.etag), (Status::Pending, task.etag));
+        assert!(all_records(&world, &suite).await.is_empty());
     }
 
     async fn a_held_task_is_completed_by_its_holder_or_an_admin(world: World) {
