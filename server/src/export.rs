@@ -72,12 +72,19 @@ pub struct Target {
 type Sheet = csv::Writer<Box<dyn Write + Send>>;
 
 impl Export {
-    /// Writes it.
+    /// Writes it, or as much as is read of it.
     ///
     /// # Errors
     ///
     /// The file can't be written, or the suite can't be reached or refuses.
     pub async fn run(self) -> anyhow::Result<()> {
+        match self.write().await {
+            Err(error) if is_unread(&error) => Ok(()),
+            done => done,
+        }
+    }
+
+    async fn write(self) -> anyhow::Result<()> {
         let (noun, target) = match self {
             Self::Readings { equipment, metric, target } => {
                 return readings(equipment, metric, target).await;
@@ -102,6 +109,18 @@ impl Export {
         bar.finish_and_clear();
         sheet.flush().context("can't write the file")
     }
+}
+
+/// Whether who reads the output has seen enough, as `head` does.
+fn is_unread(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let of_sheet = cause.downcast_ref::<csv::Error>().and_then(|error| match error.kind() {
+            csv::ErrorKind::Io(error) => Some(error),
+            _ => None,
+        });
+        let error = of_sheet.or_else(|| cause.downcast_ref::<io::Error>());
+        error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
 }
 
 fn away(status: &Status) -> anyhow::Error {

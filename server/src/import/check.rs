@@ -101,7 +101,7 @@ impl Trial {
             let request = self.draft.request(noun);
             let request = request.map_err(|error| Status::internal(error.to_string()))?;
             let key = if self.faults.is_empty() { self.key.clone() } else { String::new() };
-            let status = match clients.write(pass, &request.keyed(key, true)).await {
+            let status = match clients.write(pass, request.keyed(key, true)).await {
                 Ok(made) => {
                     outcome.id = made.was_there.then_some(made.id);
                     return Ok(outcome);

@@ -48,13 +48,23 @@ impl Request {
 
     /// With that idempotency key, and only tried if `is_trial`.
     pub fn keyed(mut self, key: String, is_trial: bool) -> Self {
-        let (request_id, validate_only) = match &mut self {
-            Self::Equipment(request) => (&mut request.request_id, &mut request.validate_only),
-            Self::Task(request) => (&mut request.request_id, &mut request.validate_only),
-            Self::Record(request) => (&mut request.request_id, &mut request.validate_only),
+        *self.key() = key;
+        let validate_only = match &mut self {
+            Self::Equipment(request) => &mut request.validate_only,
+            Self::Task(request) => &mut request.validate_only,
+            Self::Record(request) => &mut request.validate_only,
         };
-        (*request_id, *validate_only) = (key, is_trial);
+        *validate_only = is_trial;
         self
+    }
+
+    /// Its idempotency key.
+    pub fn key(&mut self) -> &mut String {
+        match self {
+            Self::Equipment(request) => &mut request.request_id,
+            Self::Task(request) => &mut request.request_id,
+            Self::Record(request) => &mut request.request_id,
+        }
     }
 }
 

@@ -7,9 +7,11 @@ use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 use kit::peer::Peer;
 use proto::{
-    equipment::v1::equipment_service_client::EquipmentServiceClient,
+    equipment::v1::{
+        Equipment, GetEquipmentRequest, equipment, equipment_service_client::EquipmentServiceClient,
+    },
     maintenance::v1::{
-        CompleteTaskRequest, SetTaskStatusRequest, Task,
+        CompleteTaskRequest, GetMaintenanceRequest, GetTaskRequest, SetTaskStatusRequest, Task,
         maintenance_service_client::MaintenanceServiceClient, task,
         task_service_client::TaskServiceClient,
     },
@@ -93,12 +95,13 @@ impl Writer {
                 sent.push((index, step.draft.request(self.noun)?.keyed(key, false)));
             }
             let pass = self.pass().await?;
-            let calls = sent.iter().map(|(_, request)| self.clients.write(&pass, request));
-            for ((index, _), answer) in sent.iter().zip(join_all(calls).await) {
-                let step = &mut steps[*index];
+            let (indices, requests): (Vec<_>, Vec<_>) = sent.into_iter().unzip();
+            let calls = requests.into_iter().map(|request| self.clients.write(&pass, request));
+            for (index, answer) in indices.into_iter().zip(join_all(calls).await) {
+                let step = &mut steps[index];
                 match answer {
                     Ok(made) => {
-                        (step.is_there, ids[*index]) = (made.was_there, Some(made.id));
+                        (step.is_there, ids[index]) = (made.was_there, Some(made.id));
                     }
                     Err(status) if is_of_line(&status) => {
                         problems.extend(step.draft.problems(&status));
@@ -146,8 +149,20 @@ pub fn end_of_batch(steps: &[Step], from: usize) -> usize {
 }
 
 impl Clients {
-    /// Writes one line, or tries it.
-    pub async fn write(&self, pass: &Pass, request: &Request) -> Result<Made, Status> {
+    /// Writes one line, or tries it. What the same line made before and somebody has removed since is made anew.
+    pub async fn write(&self, pass: &Pass, mut request: Request) -> Result<Made, Status> {
+        let key = request.key().clone();
+        for again in 2.. {
+            let made = self.create(pass, &request).await?;
+            if !made.was_there || self.is_left(pass, &request, &made.id).await? {
+                return self.take_steps(pass, &request, made).await;
+            }
+            *request.key() = format!("{key}-{again}");
+        }
+        Err(Status::internal("a line was removed too often"))
+    }
+
+    async fn create(&self, pass: &Pass, request: &Request) -> Result<Made, Status> {
         let mut clients = self.clone();
         match request {
             Request::Equipment(message) => {
@@ -166,17 +181,61 @@ impl Clients {
                 let answer = patiently(async || {
                     clients.tasks.create_task(pass.request((**message).clone())).await
                 });
-                let mut made = made(answer.await?, |task| task.id);
-                let status = message.task.as_ref().map(Task::status).unwrap_or_default();
-                let steps = if message.validate_only { &[] } else { steps(status) };
-                for status in steps {
-                    let is_taken =
-                        clients.step(pass, &made.id, *status, &message.request_id).await?;
-                    made.was_there &= is_taken;
-                }
-                Ok(made)
+                Ok(made(answer.await?, |task| task.id))
             }
         }
+    }
+
+    /// Whether what a line made is there still. What was decommissioned is, for a line that asks for just that.
+    async fn is_left(&self, pass: &Pass, request: &Request, id: &str) -> Result<bool, Status> {
+        let (mut clients, id) = (self.clone(), id.to_owned());
+        let found = match request {
+            Request::Equipment(message) => {
+                let get = GetEquipmentRequest { id };
+                let answer = patiently(async || {
+                    clients.equipment.get_equipment(pass.request(get.clone())).await
+                });
+                let is_over =
+                    |equipment: &Equipment| equipment.status() == equipment::Status::Decommissioned;
+                let asked = message.equipment.as_ref().is_some_and(is_over);
+                answer.await.map(|found| asked || !is_over(found.get_ref()))
+            }
+            Request::Record(_) => {
+                let get = GetMaintenanceRequest { id };
+                let answer = patiently(async || {
+                    clients.records.get_maintenance(pass.request(get.clone())).await
+                });
+                answer.await.map(|_| true)
+            }
+            Request::Task(_) => {
+                let get = GetTaskRequest { id };
+                let answer =
+                    patiently(async || clients.tasks.get_task(pass.request(get.clone())).await);
+                answer.await.map(|_| true)
+            }
+        };
+        match found {
+            Err(status) if status.code() == Code::NotFound => Ok(false),
+            found => found,
+        }
+    }
+
+    /// Brings a new task to the status that its line asks for; nothing else has steps.
+    async fn take_steps(
+        &self,
+        pass: &Pass,
+        request: &Request,
+        mut made: Made,
+    ) -> Result<Made, Status> {
+        let Request::Task(message) = request else { return Ok(made) };
+        if !message.validate_only {
+            let status = message.task.as_ref().map(Task::status).unwrap_or_default();
+            for status in steps(status) {
+                made.was_there &=
+                    self.clone().step(pass, &made.id, *status, &message.request_id).await?;
+            }
+        }
+        Ok(made)
     }
 
     /// Takes a new task a step further; answers whether it was taken before.

@@ -1,8 +1,12 @@
 //! Equipment, tasks and maintenance records from and to files.
 
 mod fault;
+mod removed;
 
-use std::{collections::BTreeMap, process::Output};
+use std::{
+    collections::BTreeMap,
+    process::{Command, Output, Stdio},
+};
 
 use flightline::Running;
 use tempfile::TempDir;
@@ -244,4 +248,22 @@ async fn readings_are_exported_as_they_are_imported_with_and_without_their_word(
     }
     let arguments: Vec<_> = ["readings"].iter().chain(&of).copied().collect();
     assert_eq!(export(&suite, &arguments), file);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_reads_no_further_is_told_of_no_fault() {
+    let (suite, _folder) = filled().await;
+    let server = suite.grpc_url().unwrap();
+    let mut export = Command::new(env!("CARGO_BIN_EXE_flightline"))
+        .args(["export", "tasks", "--server", &server])
+        .env("FLIGHTLINE_PASSWORD", PASSWORD)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(export.stdout.take());
+
+    let output = export.wait_with_output().unwrap();
+
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
 }

@@ -1,0 +1,76 @@
+//! What was imported and is gone since.
+
+use std::collections::BTreeMap;
+
+use flightline::Running;
+use proto::{
+    equipment::v1::{DeleteEquipmentRequest, equipment_service_client::EquipmentServiceClient},
+    maintenance::v1::{
+        DeleteMaintenanceRequest, DeleteTaskRequest,
+        maintenance_service_client::MaintenanceServiceClient,
+        task_service_client::TaskServiceClient,
+    },
+};
+
+use super::{export, import, imported, rows};
+use crate::{PASSWORD, as_user, suite, token};
+
+/// The rows of a noun without what is decommissioned.
+fn left(suite: &Running, noun: &str) -> Vec<BTreeMap<String, String>> {
+    let mut rows = rows(&export(suite, &[noun]));
+    rows.retain(|row| row.get("status").is_none_or(|status| status != "DECOMMISSIONED"));
+    rows
+}
+
+/// The id of the last row that says `text` in some column.
+fn id(suite: &Running, noun: &str, text: &str) -> String {
+    let exported = export(suite, &[noun]);
+    let mut reader = csv::Reader::from_reader(exported.as_bytes());
+    let rows = reader.deserialize().map(|row: csv::Result<BTreeMap<String, String>>| row.unwrap());
+    let is_meant = |row: &BTreeMap<String, String>| row.values().any(|cell| cell == text);
+    rows.filter(is_meant).map(|mut row| row.remove("id").unwrap()).max().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_removed_since_goes_in_again() {
+    let (suite, _folder) = suite().await;
+    imported(&suite, "equipment", "name,serial_number\nMill,M-1\n");
+    let files = [
+        ("tasks", "Inspect", "title,status,assignee_id\nInspect,IN_PROGRESS,admin\nGrease,,\n"),
+        ("maintenance", "Greased.", "equipment_id,work_done\nM-1,Greased.\nM-1,Painted.\n"),
+        ("equipment", "Pump", "name\nPump\nFan\n"),
+    ];
+    let token = token(suite.peers().auth.clone(), "admin", PASSWORD).await.unwrap();
+    let remove = async |noun: &str, id: String| match noun {
+        "tasks" => {
+            let mut tasks = TaskServiceClient::new(suite.peers().maintenance.clone());
+            let delete = DeleteTaskRequest { id, ..Default::default() };
+            tasks.delete_task(as_user(&token, delete)).await.unwrap();
+        }
+        "equipment" => {
+            let mut register = EquipmentServiceClient::new(suite.peers().equipment.clone());
+            let delete = DeleteEquipmentRequest { id, ..Default::default() };
+            register.delete_equipment(as_user(&token, delete)).await.unwrap();
+        }
+        _ => {
+            let mut records = MaintenanceServiceClient::new(suite.peers().maintenance.clone());
+            let delete = DeleteMaintenanceRequest { id, ..Default::default() };
+            records.delete_maintenance(as_user(&token, delete)).await.unwrap();
+        }
+    };
+    for (noun, text, file) in files {
+        imported(&suite, noun, file);
+        let before = left(&suite, noun);
+        for _ in 0..2 {
+            remove(noun, id(&suite, noun, text)).await;
+
+            let (tried, ..) = import(&suite, noun, &["--dry-run"], file);
+            let told = imported(&suite, noun, file);
+
+            let could = "1 line could be written, and none was, 1 already there, 0 refused\n";
+            assert_eq!(tried, could, "{noun}");
+            assert_eq!(told, "1 line written, 1 already there, 0 refused\n", "{noun}");
+            assert_eq!(left(&suite, noun), before, "{noun}");
+        }
+    }
+}
