@@ -80,7 +80,7 @@ impl Writer {
         let mut from = 0;
         while from < steps.len() {
             let to = end_of_batch(steps, from);
-            let mut sent = Vec::new();
+            let (mut sent, mut requests) = (Vec::new(), Vec::new());
             for (index, step) in steps.iter_mut().enumerate().take(to).skip(from) {
                 match step.parent.map(|parent| ids[parent].as_deref()) {
                     Some(None) => {
@@ -92,12 +92,12 @@ impl Writer {
                     None => {}
                 }
                 let key = self.key(&step.draft)?;
-                sent.push((index, step.draft.request(self.noun)?.keyed(key, false)));
+                sent.push(index);
+                requests.push(step.draft.request(self.noun)?.keyed(key, false));
             }
             let pass = self.pass().await?;
-            let (indices, requests): (Vec<_>, Vec<_>) = sent.into_iter().unzip();
             let calls = requests.into_iter().map(|request| self.clients.write(&pass, request));
-            for (index, answer) in indices.into_iter().zip(join_all(calls).await) {
+            for (index, answer) in sent.into_iter().zip(join_all(calls).await) {
                 let step = &mut steps[index];
                 match answer {
                     Ok(made) => {
@@ -152,14 +152,15 @@ impl Clients {
     /// Writes one line, or tries it. What the same line made before and somebody has removed since is made anew.
     pub async fn write(&self, pass: &Pass, mut request: Request) -> Result<Made, Status> {
         let key = request.key().clone();
-        for again in 2.. {
+        let mut count = 1;
+        loop {
             let made = self.create(pass, &request).await?;
             if !made.was_there || self.is_left(pass, &request, &made.id).await? {
                 return self.take_steps(pass, &request, made).await;
             }
-            *request.key() = format!("{key}-{again}");
+            count += 1;
+            *request.key() = format!("{key}-{count}");
         }
-        Err(Status::internal("a line was removed too often"))
     }
 
     async fn create(&self, pass: &Pass, request: &Request) -> Result<Made, Status> {

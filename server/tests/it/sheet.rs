@@ -39,18 +39,27 @@ fn export(suite: &Running, arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
+/// The rows of a file as they stand there.
+fn table(file: &str) -> Vec<BTreeMap<String, String>> {
+    csv::Reader::from_reader(file.as_bytes()).deserialize().map(Result::unwrap).collect()
+}
+
+/// The id of the last that was made of those rows of a noun that say `text` in some column.
+fn id(suite: &Running, noun: &str, text: &str) -> String {
+    let mut rows = table(&export(suite, &[noun]));
+    rows.retain(|row| row.values().any(|cell| cell == text));
+    rows.into_iter().map(|mut row| row.remove("id").unwrap()).max().unwrap()
+}
+
 /// The rows of a file in an order of their own, since lines are written side by side; without the columns that no two suites
 /// have in common.
 fn rows(file: &str) -> Vec<BTreeMap<String, String>> {
     const OWN: [&str; 7] =
         ["id", "created_at", "updated_at", "completed_at", "etag", "task_id", "alert_id"];
-    let mut reader = csv::Reader::from_reader(file.as_bytes());
-    let rows = reader.deserialize().map(|row| {
-        let mut row: BTreeMap<String, String> = row.unwrap();
+    let mut rows = table(file);
+    for row in &mut rows {
         row.retain(|column, _| !OWN.contains(&column.as_str()));
-        row
-    });
-    let mut rows: Vec<_> = rows.collect();
+    }
     rows.sort();
     rows
 }
@@ -160,13 +169,7 @@ async fn a_file_that_is_sent_again_doubles_nothing() {
 async fn a_dry_run_writes_nothing_and_a_task_is_recorded_once() {
     let (suite, _folder) = filled().await;
     let tasks = export(&suite, &["tasks"]);
-    let mut reader = csv::Reader::from_reader(tasks.as_bytes());
-    let open: Vec<BTreeMap<String, String>> = reader
-        .deserialize()
-        .map(|row: csv::Result<BTreeMap<String, String>>| row.unwrap())
-        .filter(|row| row["title"] == "Look at it")
-        .collect();
-    let id = &open[0]["id"];
+    let id = id(&suite, "tasks", "Look at it");
     let twice = format!("task_id,work_done\n{id},Looked.\n{id},Looked again.\n");
     let once = format!("task_id,work_done\n{id},Looked.\n");
 

@@ -12,7 +12,7 @@ use proto::{
     },
 };
 
-use super::{export, import, imported, rows};
+use super::{export, id, import, imported, rows};
 use crate::{PASSWORD, as_user, suite, token};
 
 /// The rows of a noun without what is decommissioned.
@@ -20,15 +20,6 @@ fn left(suite: &Running, noun: &str) -> Vec<BTreeMap<String, String>> {
     let mut rows = rows(&export(suite, &[noun]));
     rows.retain(|row| row.get("status").is_none_or(|status| status != "DECOMMISSIONED"));
     rows
-}
-
-/// The id of the last row that says `text` in some column.
-fn id(suite: &Running, noun: &str, text: &str) -> String {
-    let exported = export(suite, &[noun]);
-    let mut reader = csv::Reader::from_reader(exported.as_bytes());
-    let rows = reader.deserialize().map(|row: csv::Result<BTreeMap<String, String>>| row.unwrap());
-    let is_meant = |row: &BTreeMap<String, String>| row.values().any(|cell| cell == text);
-    rows.filter(is_meant).map(|mut row| row.remove("id").unwrap()).max().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
