@@ -74,11 +74,19 @@ impl Commits {
 #[derive(Clone)]
 enum Pools {
     /// One writer, because SQLite has one; several readers, which it lets read meanwhile.
-    Sqlite {
-        write: SqlitePool,
-        read: SqlitePool,
+    Sqlite { write: SqlitePool, read: SqlitePool },
+    Postgres {
+        shared: PgPool,
+        /// One connection, opened when it is first asked for.
+        reserved: PgPool,
     },
-    Postgres(PgPool),
+}
+
+/// Whose connection a transaction takes on a server.
+#[derive(Clone, Copy)]
+enum Lane {
+    Shared,
+    Reserved,
 }
 
 impl Db {
@@ -92,16 +100,33 @@ impl Db {
     ///
     /// `UNAVAILABLE` when no connection comes free in time.
     pub async fn begin(&self, name: &'static str) -> Result<Tx> {
+        self.begin_on(Lane::Shared, name).await
+    }
+
+    /// The same for the one task that others wait for, which begins one transaction after the other: on a server it has a
+    /// connection of its own, so that no number of readers keeps it waiting.
+    ///
+    /// # Errors
+    ///
+    /// As [above](Self::begin).
+    pub async fn begin_reserved(&self, name: &'static str) -> Result<Tx> {
+        self.begin_on(Lane::Reserved, name).await
+    }
+
+    async fn begin_on(&self, lane: Lane, name: &'static str) -> Result<Tx> {
         let asked = Instant::now();
         let span = trace::database(self.name, name);
         let pools = self.pools.clone();
         #[expect(clippy::disallowed_methods, reason = "the one place that may")]
         let begin = tokio::spawn(async move {
-            Ok::<_, sqlx::Error>(match pools {
-                Pools::Sqlite { write, .. } => {
+            Ok::<_, sqlx::Error>(match (pools, lane) {
+                (Pools::Sqlite { write, .. }, _) => {
                     Conn::from(write.begin_with("begin immediate").await?)
                 }
-                Pools::Postgres(pool) => Conn::from(pool.begin().await?),
+                (Pools::Postgres { shared, .. }, Lane::Shared) => Conn::from(shared.begin().await?),
+                (Pools::Postgres { reserved, .. }, Lane::Reserved) => {
+                    Conn::from(reserved.begin().await?)
+                }
             })
         });
         let conn = begin.await.map_err(anyhow::Error::from)??;
@@ -119,7 +144,7 @@ impl Db {
         #[expect(clippy::disallowed_methods, reason = "the one place that may")]
         let conn = match &self.pools {
             Pools::Sqlite { read, .. } => Conn::from(read.acquire().await?),
-            Pools::Postgres(pool) => Conn::from(pool.acquire().await?),
+            Pools::Postgres { shared, .. } => Conn::from(shared.acquire().await?),
         };
         Ok(conn.within(span))
     }
@@ -157,7 +182,9 @@ impl Db {
             Pools::Sqlite { write, read } => {
                 (write.size() + read.size(), write.num_idle() + read.num_idle())
             }
-            Pools::Postgres(pool) => (pool.size(), pool.num_idle()),
+            Pools::Postgres { shared, reserved } => {
+                (shared.size() + reserved.size(), shared.num_idle() + reserved.num_idle())
+            }
         };
         (idle, usize::try_from(size).unwrap_or(idle).saturating_sub(idle))
     }
@@ -169,7 +196,10 @@ impl Db {
                 read.close().await;
                 write.close().await;
             }
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres { shared, reserved } => {
+                shared.close().await;
+                reserved.close().await;
+            }
         }
         self.folder.lock().unwrap_or_else(PoisonError::into_inner).take();
     }

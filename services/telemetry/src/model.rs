@@ -2,6 +2,7 @@
 //! map says.
 
 mod alerts;
+mod flood;
 mod limit;
 mod list;
 mod repeat;

@@ -133,7 +133,7 @@ impl Pools {
         #[expect(clippy::disallowed_methods, reason = "before anybody else writes")]
         Ok(match self {
             Self::Sqlite { write, .. } => write.acquire().await?.into(),
-            Self::Postgres(pool) => pool.acquire().await?.into(),
+            Self::Postgres { shared, .. } => shared.acquire().await?.into(),
         })
     }
 }
@@ -244,17 +244,19 @@ async fn postgres(
     schema::compare_by_bytes(&mut connection).await.context("can't update the schema")?;
     connection.close().await?;
 
-    let pool: PgPool = PgPoolOptions::new()
-        .max_connections(config.database_connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        // Second guard against a transaction that sqlx has forgotten; also finds out whether the connection lives.
-        .before_acquire(|connection, _| {
-            Box::pin(async move { connection.execute("rollback").await.map(|_| true) })
-        })
-        .connect_with(options.clone())
-        .await?;
-    Ok((Pools::Postgres(pool), pulse::Options::Postgres(options)))
+    let pool = |connections| {
+        PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            // Second guard against a transaction that sqlx has forgotten; also finds out whether the connection lives.
+            .before_acquire(|connection, _| {
+                Box::pin(async move { connection.execute("rollback").await.map(|_| true) })
+            })
+    };
+    let shared: PgPool = pool(config.database_connections).connect_with(options.clone()).await?;
+    let reserved = pool(1).connect_lazy_with(options.clone());
+    Ok((Pools::Postgres { shared, reserved }, pulse::Options::Postgres(options)))
 }
 
 /// Creates the service's schema; several replicas may start at once.

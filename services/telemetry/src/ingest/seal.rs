@@ -48,7 +48,7 @@ impl Sealer {
         if recent.ripe(None).is_none() {
             return Ok(false);
         }
-        let mut tx = self.db.begin("seal readings").await?;
+        let mut tx = self.db.begin_reserved("seal readings").await?;
         store::journal::take_turn(&mut tx).await?;
         let before = recent.catch_up(&mut tx).await?;
         let rules = store::rule::changes(&mut tx).await?;

@@ -170,7 +170,7 @@ impl Writer {
         self.recent.forget();
         self.names.forget();
         let now = self.clock.now();
-        let mut tx = self.db.begin("write readings").await?;
+        let mut tx = self.db.begin_reserved("write readings").await?;
         store::journal::take_turn(&mut tx).await?;
         let before = self.recent.catch_up(&mut tx).await?;
         let (mut all, mut writes) = (Vec::new(), Vec::new());
