@@ -1,3 +1,4 @@
+mod bound;
 mod change;
 mod latest;
 mod stream;
@@ -257,26 +258,6 @@ testkit::both! {
         }
         let all = ListReadingsRequest { page_size: 1000, ..Default::default() };
         assert_eq!(list(&suite, all).await.0.len(), 200);
-    }
-
-    async fn a_machine_may_not_send_of_equipment_that_its_key_is_not_bound_to(world: World) {
-        let suite = Suite::start(world).await;
-        let id = suite.machine("pump").await;
-        let machine = suite.world.user(Role::Device);
-        let mut client = TelemetryServiceClient::new(suite.telemetry.by(&machine));
-
-        let reading = Some(temperature(&id, 0, 1.0));
-        let alone = CreateReadingRequest { reading, ..Default::default() };
-        let alone = client.create_reading(alone).await.unwrap_err();
-        let batch = BatchCreateReadingsRequest {
-            readings: vec![temperature(&id, 0, 1.0)],
-            ..Default::default()
-        };
-        let batch = client.batch_create_readings(batch).await.unwrap().into_inner();
-
-        assert_eq!(alone.code(), Code::PermissionDenied);
-        assert_eq!((batch.accepted, batch.refused[0].field.as_str()), (0, "equipment_id"));
-        assert!(list(&suite, ListReadingsRequest::default()).await.0.is_empty());
     }
 
     async fn a_reused_key_concerns_its_own_sender_alone(world: World) {

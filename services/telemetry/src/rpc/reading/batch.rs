@@ -94,7 +94,7 @@ async fn check(
     unreadable: Vec<pb::RefusedReading>,
 ) -> Result<Checked> {
     let now = service.suite.clock.now();
-    let known = look_up(service, &batch).await?;
+    let known = look_up(service, caller, &batch).await?;
     let mut unreadable: HashMap<i32, pb::RefusedReading> =
         unreadable.into_iter().map(|refused| (refused.index, refused)).collect();
     let mut checked = Checked::default();
@@ -120,10 +120,12 @@ async fn check(
 /// What the register says, by id.
 type Known = HashMap<EquipmentId, register::Entry>;
 
-/// What is known of the equipment that `readings` name; several that are not known here are asked for at once.
-async fn look_up(service: &Service, readings: &[pb::Reading]) -> Result<Known> {
+/// What is known of the equipment that `readings` name and the caller may send of: of others the register isn't asked. Several
+/// that are not known here are asked for at once.
+async fn look_up(service: &Service, caller: &Caller, readings: &[pb::Reading]) -> Result<Known> {
     let id = |reading: &pb::Reading| EquipmentId::parse("equipment_id", &reading.equipment_id).ok();
-    let ids: HashSet<EquipmentId> = readings.iter().filter_map(id).collect();
+    let mut ids: HashSet<EquipmentId> = readings.iter().filter_map(id).collect();
+    ids.retain(|id| may_send(caller, *id));
     let (mut known, unknown) = service.register.known(ids).await;
     let mut found = stream::iter(unknown)
         .map(async |id| Ok::<_, Error>((id, service.register.find(id).await?)))
