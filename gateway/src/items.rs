@@ -73,11 +73,12 @@ impl Items {
         message
     }
 
-    fn complaint(&self, index: usize, mut problem: Problem) -> DynamicMessage {
+    /// One complaint an item, as the service has it: of the first thing that is wrong.
+    fn complaint(&self, index: usize, problem: Problem) -> DynamicMessage {
         let mut complaint = DynamicMessage::new(self.complaint.clone());
         let index = i32::try_from(index).unwrap_or(i32::MAX);
         complaint.set_field_by_name("index", Value::I32(index));
-        if let Some(error) = problem.errors.pop() {
+        if let Some(error) = problem.errors.into_iter().next() {
             complaint.set_field_by_name("field", Value::String(error.field));
             complaint.set_field_by_name("message", Value::String(error.message));
         }

@@ -6,7 +6,7 @@ use serde_json::Error;
 use serde_path_to_error::{Path, Segment, Track};
 
 use crate::{
-    keys::{Keys, Place, push_place},
+    keys::{Keys, Place, Walk, push_place},
     problem::Problem,
 };
 
@@ -41,12 +41,12 @@ pub fn read(message: &MessageDescriptor, body: &[u8]) -> Result<Body, Problem> {
 fn check_form(message: &MessageDescriptor, text: &str) -> Result<Vec<String>, Problem> {
     let mut json = serde_json::Deserializer::from_str(text);
     let place = Place::Message(message.clone());
-    let (mut path, mut given) = (String::new(), Vec::new());
+    let (mut walk, mut given) = (Walk::default(), Vec::new());
     let keys =
-        Keys { place: &place, path: &mut path, may_be_absent: false, given: Some(&mut given) };
-    let walk = keys.deserialize(&mut json).and_then(|()| json.end());
-    walk.map_err(|error| refusal(&path, &error))?;
-    Ok(given)
+        Keys { place: &place, walk: &mut walk, may_be_absent: false, given: Some(&mut given) };
+    let end = keys.deserialize(&mut json).and_then(|()| json.end());
+    end.map_err(|error| refusal(&walk.path, &error))?;
+    if walk.problems.is_empty() { Ok(given) } else { Err(Problem::fields(walk.problems)) }
 }
 
 fn refusal(path: &str, error: &Error) -> Problem {

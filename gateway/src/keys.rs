@@ -1,6 +1,6 @@
 //! The form of a JSON body, checked before its values are read: every key must be a field and be there once, and every value
 //! of the type that its field has. The reader of values names neither the place of an unknown key nor a repeated one, and
-//! says what is wrong in the words of its own types.
+//! says what is wrong in the words of its own types, and of the first alone.
 
 use std::{
     collections::HashSet,
@@ -8,9 +8,12 @@ use std::{
 };
 
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::field::{expectation, named};
+use crate::{
+    field::{expectation, named},
+    problem::FieldError,
+};
 
 /// What a JSON value stands for.
 #[derive(Clone)]
@@ -126,10 +129,29 @@ pub fn push_place(path: &mut String, place: impl fmt::Debug) {
     let _ = write!(path, "[{place:?}]");
 }
 
-/// Walks through one JSON value. On an error, `path` is where it happened.
+/// What a walk through a body finds wrong, and where it is.
+#[derive(Default)]
+pub struct Walk {
+    pub path: String,
+    /// All of it, up to [`MOST`].
+    pub problems: Vec<FieldError>,
+}
+
+/// How much that is wrong is named: enough to mend a body, whatever a stranger sends.
+const MOST: usize = 100;
+
+impl Walk {
+    fn note(&mut self, message: impl FnOnce() -> String) {
+        if self.problems.len() < MOST {
+            self.problems.push(FieldError { field: self.path.clone(), message: message() });
+        }
+    }
+}
+
+/// Walks through one JSON value.
 pub struct Keys<'a> {
     pub place: &'a Place,
-    pub path: &'a mut String,
+    pub walk: &'a mut Walk,
     /// Whether null stands for absence, as it does for a field but not in a list.
     pub may_be_absent: bool,
     /// Where the keys of this very object are noted, by their names as fields.
@@ -137,12 +159,10 @@ pub struct Keys<'a> {
 }
 
 impl Keys<'_> {
-    fn check<E: Error>(&self, json: Json) -> Result<(), E> {
-        if self.place.takes(json) { Ok(()) } else { self.refuse() }
-    }
-
-    fn refuse<E: Error>(&self) -> Result<(), E> {
-        Err(E::custom(self.place.expectation()))
+    fn check(&mut self, is_good: bool) {
+        if !is_good {
+            self.walk.note(|| self.place.expectation());
+        }
     }
 }
 
@@ -161,78 +181,103 @@ impl<'de> Visitor<'de> for Keys<'_> {
         formatter.write_str("JSON")
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        self.check(Json::Bool)
+    fn visit_bool<E: Error>(mut self, _: bool) -> Result<(), E> {
+        self.check(self.place.takes(Json::Bool));
+        Ok(())
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        self.check(Json::Number)
+    fn visit_i64<E: Error>(mut self, _: i64) -> Result<(), E> {
+        self.check(self.place.takes(Json::Number));
+        Ok(())
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        self.check(Json::Number)
+    fn visit_u64<E: Error>(mut self, _: u64) -> Result<(), E> {
+        self.check(self.place.takes(Json::Number));
+        Ok(())
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        self.check(Json::Number)
+    fn visit_f64<E: Error>(mut self, _: f64) -> Result<(), E> {
+        self.check(self.place.takes(Json::Number));
+        Ok(())
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        if let Place::Value(Kind::Enum(names)) = self.place
-            && names.get_value_by_name(text).is_none()
-        {
-            return self.refuse();
-        }
-        self.check(Json::Text)
+    fn visit_str<E: Error>(mut self, text: &str) -> Result<(), E> {
+        let is_named = match self.place {
+            Place::Value(Kind::Enum(names)) => names.get_value_by_name(text).is_some(),
+            _ => true,
+        };
+        self.check(is_named && self.place.takes(Json::Text));
+        Ok(())
     }
 
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        let is_good = self.may_be_absent || matches!(self.place, Place::Free);
-        if is_good { Ok(()) } else { self.refuse() }
+    fn visit_unit<E: Error>(mut self) -> Result<(), E> {
+        self.check(self.may_be_absent || matches!(self.place, Place::Free));
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
         if !matches!(self.place, Place::List(_) | Place::Free) {
-            return self.refuse();
+            self.check(false);
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(());
         }
-        let (parent, place) = (self.path.len(), self.place.item());
+        let (parent, place) = (self.walk.path.len(), self.place.item());
         for index in 0_usize.. {
-            push_place(self.path, index);
-            let item = Keys { place: &place, path: self.path, may_be_absent: false, given: None };
-            if items.next_element_seed(item)?.is_none() {
-                self.path.truncate(parent);
+            push_place(&mut self.walk.path, index);
+            let item = Keys { place: &place, walk: self.walk, may_be_absent: false, given: None };
+            let item = items.next_element_seed(item)?;
+            self.walk.path.truncate(parent);
+            if item.is_none() {
                 break;
             }
-            self.path.truncate(parent);
         }
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
         if matches!(self.place, Place::List(_) | Place::Value(_)) {
-            return self.refuse();
+            self.check(false);
+            while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(());
         }
-        let parent = self.path.len();
-        let may_be_absent = matches!(self.place, Place::Message(_));
+        let parent = self.walk.path.len();
         let mut seen = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let Some(place) = self.place.enter(&key, self.path) else {
-                return Err(A::Error::custom("is not a field that exists here"));
-            };
-            if !seen.insert(self.path[parent..].to_owned()) {
-                return Err(A::Error::custom("is given twice"));
+            match self.enter(&key, parent, &mut seen) {
+                Ok(place) => entries.next_value_seed(Keys {
+                    place: &place,
+                    may_be_absent: matches!(self.place, Place::Message(_)),
+                    walk: self.walk,
+                    given: None,
+                })?,
+                Err(problem) => {
+                    self.walk.note(|| problem.to_owned());
+                    entries.next_value::<IgnoredAny>()?;
+                }
             }
-            if let Some(given) = &mut self.given {
-                given.push(self.path[parent..].to_owned());
-            }
-            entries.next_value_seed(Keys {
-                place: &place,
-                path: self.path,
-                may_be_absent,
-                given: None,
-            })?;
-            self.path.truncate(parent);
+            self.walk.path.truncate(parent);
         }
         Ok(())
+    }
+}
+
+impl Keys<'_> {
+    /// What stands under `key`, which is added to the path that is `parent` long, if something may and nothing is yet.
+    fn enter(
+        &mut self,
+        key: &str,
+        parent: usize,
+        seen: &mut HashSet<String>,
+    ) -> Result<Place, &'static str> {
+        let place = self.place.enter(key, &mut self.walk.path);
+        let place = place.ok_or("is not a field that exists here")?;
+        let name = &self.walk.path[parent..];
+        if !seen.insert(name.to_owned()) {
+            return Err("is given twice");
+        }
+        if let Some(given) = &mut self.given {
+            given.push(name.to_owned());
+        }
+        Ok(place)
     }
 }

@@ -6,7 +6,7 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value
 use crate::{
     condition,
     json::{self, Body},
-    problem::Problem,
+    problem::{FieldError, Problem},
     query,
     routes::Route,
     rule::BodyRule,
@@ -133,15 +133,13 @@ fn is_in_path(route: &Route, field: &FieldDescriptor) -> bool {
 fn refuse_given_beside(route: &Route, body: &Body) -> Result<(), Problem> {
     let descriptor = body.message.descriptor();
     let fields = body.given.iter().filter_map(|name| descriptor.get_field_by_name(name));
-    for field in fields {
-        match route.beside_body(&field) {
-            Some("path") => return Err(Problem::field(field.name(), "is given in the path")),
-            Some(header) => {
-                let problem = format!("is given in the header {header}");
-                return Err(Problem::field(field.name(), problem));
-            }
-            None => {}
-        }
-    }
-    Ok(())
+    let refused = fields.filter_map(|field| {
+        let message = match route.beside_body(&field)? {
+            "path" => "is given in the path".to_owned(),
+            header => format!("is given in the header {header}"),
+        };
+        Some(FieldError { field: field.name().to_owned(), message })
+    });
+    let refused: Vec<_> = refused.collect();
+    if refused.is_empty() { Ok(()) } else { Err(Problem::fields(refused)) }
 }

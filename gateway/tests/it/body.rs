@@ -73,6 +73,48 @@ async fn a_wrong_value_is_named_where_it_stands() {
 }
 
 #[tokio::test]
+async fn all_that_is_wrong_with_a_body_is_named_at_once() {
+    let world = World::trial(|_| json!({}));
+    let body = r#"{
+        "colour": {"name": 5}, "name": 5, "tags": ["a", 5, null], "limits": {"hot": "x", "cold": 1},
+        "owner": {"phone": 1, "email": []}, "parts": [{}, {"size": 1, "urgent": "no"}],
+        "note": "a", "note": {"b": [1]}, "pause": [], "kind": {"is": "FAN"}, "weight": 1.5
+    }"#;
+
+    let answer = world.post("/trial/things", body).await;
+
+    let errors = answer.errors(400);
+    let named = [
+        ("colour", "is not a field that exists here"),
+        ("name", "must be a string"),
+        ("tags[1]", "must be a string"),
+        ("tags[2]", "must be a string"),
+        ("limits[\"hot\"]", "must be a number"),
+        ("owner.phone", "is not a field that exists here"),
+        ("owner.email", "must be a string"),
+        ("parts[1].size", "is not a field that exists here"),
+        ("parts[1].urgent", "must be true or false"),
+        ("note", "is given twice"),
+        ("pause", "must be a duration such as 30s"),
+        ("kind", "must be one of PUMP, FAN"),
+    ];
+    assert_eq!(errors, named.map(|(field, message)| (field.to_owned(), message.to_owned())));
+    assert_eq!(answer.reason(400), "INVALID_FIELD");
+    assert!(world.calls().is_empty());
+}
+
+#[tokio::test]
+async fn of_a_thousand_things_that_are_wrong_a_hundred_are_named() {
+    let fields: Vec<_> = (0..1000).map(|number| format!("\"f{number}\": 1")).collect();
+    let world = World::trial(|_| json!({}));
+
+    let answer = world.post("/trial/things", format!("{{{}}}", fields.join(","))).await;
+
+    let errors = answer.errors(400);
+    assert_eq!((errors.len(), errors[99].0.as_str()), (100, "f99"));
+}
+
+#[tokio::test]
 async fn a_field_given_twice_is_refused_in_whatever_form() {
     assert_eq!(refused(r#"{"name": "a", "name": "b"}"#).await, "name");
     let both = r#"{"made_at": "2026-01-31T12:00:00Z", "madeAt": "2026-01-31T12:00:00Z"}"#;
@@ -94,6 +136,7 @@ async fn what_is_no_json_object_is_refused_as_a_whole() {
         "{'name': 1}",
         "{\"weight\": NaN}",
         "{\"weight\": 1e999}",
+        "{\"colour\": 1",
         deep.as_str(),
     ] {
         let world = World::trial(|_| json!({}));
@@ -130,8 +173,10 @@ async fn what_path_and_headers_give_is_no_field_of_a_body_beside_them() {
     let errors = world.send(patch(r#"{"id": "7", "name": "pump"}"#)).await.errors(400);
     assert_eq!(errors, [("id".to_owned(), "is given in the path".to_owned())]);
     let errors = world.send(patch(r#"{"requestId": "1"}"#)).await.errors(400);
-    let header = "is given in the header idempotency-key".to_owned();
-    assert_eq!(errors, [("request_id".to_owned(), header)]);
+    let header = ("request_id".to_owned(), "is given in the header idempotency-key".to_owned());
+    assert_eq!(errors, std::slice::from_ref(&header));
+    let errors = world.send(patch(r#"{"requestId": "1", "id": "7"}"#)).await.errors(400);
+    assert_eq!(errors, [header, ("id".to_owned(), "is given in the path".to_owned())]);
     assert!(world.calls().is_empty());
 }
 
