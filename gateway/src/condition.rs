@@ -40,6 +40,14 @@ pub fn version(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     }
 }
 
+/// Refuses a write for two versions, by its header and by an `etag` in its body: of one of them it can't be.
+pub fn agree(version: &str, etag: Option<&str>) -> Result<(), Problem> {
+    if etag.is_none_or(|etag| etag == version) {
+        return Ok(());
+    }
+    Err(stale("If-Match and etag name two versions, and the resource has one"))
+}
+
 /// Refuses to show a client that wants another version the one that is there.
 pub fn check(headers: &HeaderMap, etag: &HeaderValue) -> Result<(), Problem> {
     let is_wanted = |wanted: &str| {

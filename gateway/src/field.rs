@@ -49,6 +49,11 @@ impl Field {
         self.parents.first().unwrap_or(&self.leaf)
     }
 
+    /// The text that `message` has there, if there is any.
+    pub fn text(&self, message: &DynamicMessage) -> Option<String> {
+        text(message, &self.parents, &self.leaf)
+    }
+
     /// Reads `text` into `message`: a list gets one item more.
     ///
     /// # Errors
@@ -74,6 +79,17 @@ impl Field {
             value => place.set_field(&self.leaf, value),
         }
         Ok(())
+    }
+}
+
+fn text(
+    message: &DynamicMessage,
+    parents: &[FieldDescriptor],
+    leaf: &FieldDescriptor,
+) -> Option<String> {
+    match parents.split_first() {
+        Some((parent, rest)) => text(message.get_field(parent).as_message()?, rest, leaf),
+        None => message.get_field(leaf).as_str().filter(|it| !it.is_empty()).map(str::to_owned),
     }
 }
 

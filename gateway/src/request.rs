@@ -39,6 +39,7 @@ pub fn build(
         let unmet = |problem: &str| Problem::field(IF_MATCH.as_str(), problem);
         let field = route.version_field.as_ref();
         let field = field.ok_or_else(|| unmet("is not a header that this method takes"))?;
+        condition::agree(version, field.text(&message).as_deref())?;
         field.set(&mut message, version).map_err(|expected| unmet(&expected))?;
     }
     for (field, raw) in route.path_fields.iter().zip(variables) {

@@ -26,7 +26,7 @@ fn bare(method: Method, path: &str) -> Request<Full<Bytes>> {
 async fn a_write_carries_the_version_that_it_is_for() {
     for etag in ["\"v1\"", "v1", " \"v1\" "] {
         let world = World::trial(|_| json!({"etag": "v2"}));
-        let answer = world.send(when(etag, put(r#"{"name": "a", "etag": "v0"}"#))).await;
+        let answer = world.send(when(etag, put(r#"{"name": "a"}"#))).await;
         assert_eq!((answer.status, answer.header("etag")), (StatusCode::OK, Some("\"v2\"")));
         assert_eq!(world.call().message["thing"]["etag"], "v1", "{etag}");
     }
@@ -35,6 +35,29 @@ async fn a_write_carries_the_version_that_it_is_for() {
     let answer = world.send(when("\"v1\"", bare(Method::DELETE, "/trial/things/7"))).await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
     assert_eq!(world.call().message["etag"], "v1");
+}
+
+#[tokio::test]
+async fn a_write_is_for_one_version_by_header_and_by_body() {
+    let world = World::trial(|_| json!({}));
+
+    for request in [
+        when("\"v1\"", put(r#"{"etag": "v0"}"#)),
+        when("v1", put(r#"{"name": "a", "etag": "\"v1\""}"#)),
+    ] {
+        let answer = world.send(request).await;
+        assert_eq!(answer.reason(412), "STALE");
+    }
+    assert!(world.calls().is_empty());
+
+    for request in [
+        when("\"v1\"", put(r#"{"etag": "v1"}"#)),
+        when("*", put(r#"{"etag": "v1"}"#)),
+        when("\"v1\"", put(r#"{"etag": ""}"#)),
+    ] {
+        assert!(world.send(request).await.status.is_success());
+        assert_eq!(world.calls().pop().unwrap().message["thing"]["etag"], "v1");
+    }
 }
 
 #[tokio::test]
