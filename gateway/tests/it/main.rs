@@ -9,6 +9,7 @@ mod cors;
 mod design;
 mod edge;
 mod encoding;
+mod example;
 mod garbage;
 mod grpc;
 mod hold;

@@ -16,7 +16,7 @@ async fn document(world: &World) -> Value {
     answer.json()
 }
 
-async fn public() -> Value {
+pub async fn public() -> Value {
     document(&World::public(|_| json!({}))).await
 }
 
@@ -25,7 +25,7 @@ async fn trial() -> Value {
 }
 
 /// Every operation with its path and verb.
-fn operations(document: &Value) -> Vec<(String, String, &Value)> {
+pub fn operations(document: &Value) -> Vec<(String, String, &Value)> {
     let mut operations = Vec::new();
     for (path, verbs) in object(&document["paths"]) {
         for (verb, operation) in object(verbs) {
@@ -316,21 +316,6 @@ async fn every_shape_has_a_schema() {
     assert_eq!(parameter(find, "owner.email").unwrap()["in"], "query");
     assert_eq!(parameter(find, "known").unwrap()["schema"]["type"], "boolean");
     assert_eq!(parameter(find, "tags").unwrap()["schema"]["type"], "array");
-}
-
-#[tokio::test]
-async fn examples_are_what_a_client_could_send() {
-    let document = public().await;
-    let body = |path: &str| {
-        let operation = &document["paths"][path]["post"];
-        operation["requestBody"]["content"]["application/json"]["example"].clone()
-    };
-
-    assert_eq!(body("/api/equipment")["name"], "Pump 7");
-    assert_eq!(body("/api/data/batch")["readings"][0]["metrics"]["temperature"], 71.2);
-    assert_eq!(body("/api/rules")["threshold"], 90);
-    let user = &document["paths"]["/api/users/{id}"]["put"]["requestBody"]["content"];
-    assert!(user["application/json"]["example"].get("password").is_none());
 }
 
 #[tokio::test]
