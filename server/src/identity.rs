@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use auth::Secret;
 use kit::{
-    Clock, Result,
+    Clock, Result, Suite,
     access::Rules,
     forwarded::Witness,
     peer::{Peer, Peers},
     session::Sessions,
     stack::Guard,
-    token::{PublicKey, ServiceToken, Verifier},
+    token::{Proof, PublicKey, ServiceToken, Verifier},
 };
 use proto::auth::v1::{
     CreateServiceTokenRequest, ListPublicKeysRequest, auth_service_client::AuthServiceClient,
@@ -21,6 +21,8 @@ use crate::Part;
 
 /// How long auth may take to answer another service.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// When a process that auth refuses tries again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The layers around every service: rules from the contract, keys from auth.
 ///
@@ -47,12 +49,32 @@ async fn public_keys(auth: Peer) -> Result<Vec<PublicKey>> {
     Ok(answer.keys.into_iter().map(|key| PublicKey { kid: key.kid, x: key.x }).collect())
 }
 
-/// The token of `service` in work that no person asked for.
-pub fn of(service: Part, secret: &Secret, clock: &Clock, peers: &Peers) -> ServiceToken {
+/// The token of `service` in work that no person asked for; `proof` hears whether auth gives it one.
+pub fn of(
+    service: Part,
+    secret: &Secret,
+    clock: &Clock,
+    peers: &Peers,
+    proof: &Proof,
+) -> ServiceToken {
     let (auth, secret) = (peers.auth.clone(), secret.clone());
-    ServiceToken::new(clock.clone(), move || {
+    let token = ServiceToken::new(clock.clone(), move || {
         Box::pin(service_token(auth.clone(), service, secret.clone()))
-    })
+    });
+    token.telling(proof)
+}
+
+/// Tries again for as long as auth refuses this process, whether it has something to ask or not: once auth knows it, it serves
+/// again.
+pub fn insist(suite: &Suite, proof: &Proof) {
+    let (identity, mut refused) = (suite.identity.clone(), proof.refused());
+    suite.spawn(async move {
+        while refused.wait_for(|refused| *refused).await.is_ok() {
+            tokio::time::sleep(AGAIN).await;
+            // What comes of it is told there.
+            identity.request(()).await.ok();
+        }
+    });
 }
 
 async fn service_token(auth: Peer, service: Part, secret: Secret) -> Result<(String, i32)> {

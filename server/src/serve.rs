@@ -13,6 +13,7 @@ use kit::{
     process::{self, Door, Reflection},
     stack::Guard,
     tls,
+    token::Proof,
 };
 use tokio::{
     net::TcpListener,
@@ -66,7 +67,8 @@ impl Running {
         let kept = observe::install()?;
         let services = Services::start(&config, part, &shutdown).await?;
 
-        let Services { routes, guard, peers, witness, tasks, databases, first_admin } = services;
+        let Services { routes, guard, peers, witness, tasks, databases, proof, first_admin } =
+            services;
         let mut servers = JoinSet::new();
         if let Some(listener) = ports.grpc {
             let (routes, shutdown) = (routes.routes(), shutdown.clone());
@@ -81,7 +83,8 @@ impl Running {
             let (peers, tls) = (peers.clone().vouched(&witness), ports.http_tls);
             servers.spawn(gateway::run(config.gateway, peers, listener, tls, shutdown.clone()));
         }
-        servers.spawn(observe::serve(ports.metrics, kept, databases.clone(), shutdown.clone()));
+        let page = observe::serve(ports.metrics, kept, databases.clone(), proof, shutdown.clone());
+        servers.spawn(page);
         let servers = tokio::spawn(supervise(servers, tasks, databases, shutdown.clone()));
         Ok(Self { part, http, grpc, metrics, first_admin, peers, shutdown, servers, _stop: stop })
     }
@@ -183,6 +186,7 @@ struct Services {
     witness: Witness,
     tasks: TaskTracker,
     databases: Databases,
+    proof: Proof,
     first_admin: Option<FirstAdmin>,
 }
 
@@ -196,7 +200,8 @@ impl Services {
         let peers = config.peers(part, &places).await?;
         let secret = config.neighbours.secret(part, config.tls.is_mutual())?;
         // The guard is the process's: it asks in the name of the part that runs, or of auth for all.
-        let asking = identity::of(part.unwrap_or(Part::Auth), &secret, &clock, &peers);
+        let proof = Proof::default();
+        let asking = identity::of(part.unwrap_or(Part::Auth), &secret, &clock, &peers, &proof);
         let sessions = sessions::new(&peers, &asking);
         let witness = Witness::new(secret.reveal());
         let guard = identity::guard(&clock, &peers, &sessions, witness.clone())?;
@@ -204,14 +209,15 @@ impl Services {
 
         let mut routes = RoutesBuilder::default();
         // First of all: others in this process ask for health, too.
-        let health = Health::serve(&mut routes, part::services(part), databases.clone()).await;
+        let names = part::services(part);
+        let health = Health::serve(&mut routes, names, databases.clone(), proof.clone()).await;
         let mut first_admin = None;
         let runs = |service: &Part| part.is_none_or(|part| part == *service);
         for service in Part::SERVICES.into_iter().filter(runs) {
             let suite = Suite {
                 clock: clock.clone(),
                 peers: peers.clone(),
-                identity: identity::of(service, &secret, &clock, &peers),
+                identity: identity::of(service, &secret, &clock, &peers, &proof),
                 sessions: sessions.clone(),
                 databases: databases.clone(),
                 tasks: tasks.clone(),
@@ -236,7 +242,7 @@ impl Services {
         tasks.spawn(health.keep(shutdown.clone()));
         // A gateway alone asks nobody who somebody is: the services do.
         if part != Some(Part::Gateway) {
-            sessions::follow(&Suite {
+            let suite = Suite {
                 clock,
                 peers: peers.clone(),
                 identity: asking,
@@ -244,9 +250,11 @@ impl Services {
                 databases: databases.clone(),
                 tasks: tasks.clone(),
                 shutdown: shutdown.clone(),
-            });
+            };
+            sessions::follow(&suite);
+            identity::insist(&suite, &proof);
         }
-        Ok(Self { routes, guard, peers, witness, tasks, databases, first_admin })
+        Ok(Self { routes, guard, peers, witness, tasks, databases, proof, first_admin })
     }
 }
 

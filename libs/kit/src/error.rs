@@ -126,7 +126,8 @@ impl Error {
         self
     }
 
-    fn code(&self) -> Code {
+    /// As gRPC has it.
+    pub fn code(&self) -> Code {
         match self {
             Self::Invalid { .. } | Self::InvalidFields(_) => Code::InvalidArgument,
             Self::NotFound { .. } => Code::NotFound,

@@ -1,16 +1,18 @@
-//! The state of this process's services, by gRPC's health protocol: they serve while their databases answer.
+//! The state of this process's services, by gRPC's health protocol: they serve while their databases answer, and while auth
+//! doesn't refuse to know the process. One that can't prove itself can't tell who its callers are.
 
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::databases::Databases;
+use crate::{databases::Databases, token::Proof};
 
 /// Keeps what health checks are told true.
 pub struct Health {
     reporter: HealthReporter,
     services: Vec<&'static str>,
     databases: Databases,
+    proof: Proof,
 }
 
 impl Health {
@@ -20,10 +22,11 @@ impl Health {
         routes: &mut RoutesBuilder,
         services: Vec<&'static str>,
         databases: Databases,
+        proof: Proof,
     ) -> Self {
         let (reporter, service) = tonic_health::server::health_reporter();
         routes.add_service(service);
-        let health = Self { reporter, services, databases };
+        let health = Self { reporter, services, databases, proof };
         health.report(|_| false).await;
         health
     }
@@ -31,20 +34,22 @@ impl Health {
     /// Tells how things stand.
     pub async fn tell(&self) {
         let states = self.databases.states().borrow().clone();
+        let is_refused = self.proof.is_refused();
         let answers = |service: &str| match package(service) {
             Some(package) => states.get(package).is_none_or(|answers| *answers),
             None => states.values().all(|answers| *answers),
         };
-        self.report(answers).await;
+        self.report(|service| !is_refused && answers(service)).await;
     }
 
     /// Tells of every change until `shutdown`, and of that.
     pub async fn keep(self, shutdown: CancellationToken) {
-        let mut states = self.databases.states();
+        let (mut states, mut refused) = (self.databases.states(), self.proof.refused());
         loop {
             self.tell().await;
             tokio::select! {
                 Ok(()) = states.changed() => {}
+                Ok(()) = refused.changed() => {}
                 () = shutdown.cancelled() => break,
             }
         }

@@ -21,7 +21,7 @@ pub use names::{describe, names};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::databases::Databases;
+use crate::{databases::Databases, token::Proof};
 
 /// Where the metrics are unless somebody says otherwise.
 const USUAL: SocketAddr =
@@ -99,9 +99,10 @@ pub async fn serve(
     listener: TcpListener,
     metrics: PrometheusHandle,
     databases: Databases,
+    proof: Proof,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let page = Arc::new(Page { metrics, databases, shutdown: shutdown.clone() });
+    let page = Arc::new(Page { metrics, databases, proof, shutdown: shutdown.clone() });
     let room = Arc::new(tokio::sync::Semaphore::new(CLIENTS));
     loop {
         let place = Arc::clone(&room).acquire_owned().await?;
@@ -125,6 +126,7 @@ pub async fn serve(
 struct Page {
     metrics: PrometheusHandle,
     databases: Databases,
+    proof: Proof,
     shutdown: CancellationToken,
 }
 
@@ -160,6 +162,10 @@ impl Page {
             }
             "/readyz" if !self.databases.answer() => {
                 (StatusCode::SERVICE_UNAVAILABLE, "a database does not answer\n".to_owned())
+            }
+            "/readyz" if self.proof.is_refused() => {
+                let why = "auth refuses this process: its secret or certificate is not auth's\n";
+                (StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
             }
             "/readyz" => (StatusCode::OK, "ready\n".to_owned()),
             _ => (StatusCode::NOT_FOUND, "/metrics, /healthz, /readyz\n".to_owned()),

@@ -20,7 +20,7 @@ use tokio::{
 };
 use tracing::Instrument;
 
-pub use self::own::ServiceToken;
+pub use self::own::{Proof, ServiceToken};
 use crate::{Clock, Error, Result, Timestamp, access::Role};
 
 /// Issuer and audience of our tokens.

@@ -210,6 +210,46 @@ async fn a_part_reports_the_health_of_its_own_services_alone() {
     assert_eq!(other.unwrap_err().code(), Code::NotFound);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_auth_refuses_serves_nobody_until_auth_knows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at_auth, at_equipment) = (testkit::free_port(), testkit::free_port());
+    let urls = [at_auth, at_equipment].map(|port| format!("http://127.0.0.1:{port}"));
+    let at = urls.each_ref().map(String::as_str);
+    let with = |secret: &str, port: u16| {
+        let more = ["--service-secret", secret, "--auth-url", at[0], "--equipment-url", at[1]];
+        let mut config = config(folder.path(), &more);
+        config.grpc.grpc_listen.set_port(port);
+        config
+    };
+    // While auth is away, it is ready for whoever comes: each is refused until auth is there.
+    let equipment =
+        start(with("the secret of all parts", at_equipment), Some(Part::Equipment)).await;
+    let becomes = async |status: &str, health: ServingStatus| {
+        eventually(status, || async {
+            let ready = get(&equipment.metrics_url(), "/readyz").await.starts_with(status);
+            let mut client = HealthClient::new(over_the_wire(&equipment));
+            let service = "flightline.equipment.v1.EquipmentService".to_owned();
+            let answer = client.check(HealthCheckRequest { service }).await.unwrap();
+            (ready && answer.get_ref().status() == health).then_some(())
+        })
+        .await;
+    };
+    becomes("HTTP/1.1 200", ServingStatus::Serving).await;
+
+    let auth = start(with("another secret than theirs", at_auth), Some(Part::Auth)).await;
+    becomes("HTTP/1.1 503", ServingStatus::NotServing).await;
+    assert!(get(&equipment.metrics_url(), "/readyz").await.contains("auth refuses this process"));
+    assert!(get(&auth.metrics_url(), "/readyz").await.starts_with("HTTP/1.1 200"));
+
+    auth.stop().await.unwrap();
+    let auth = start(with("the secret of all parts", at_auth), Some(Part::Auth)).await;
+    becomes("HTTP/1.1 200", ServingStatus::Serving).await;
+
+    equipment.stop().await.unwrap();
+    auth.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_process_that_cannot_have_its_port_touches_no_database() {
     let folder = tempfile::tempdir().unwrap();

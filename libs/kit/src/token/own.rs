@@ -1,10 +1,10 @@
 //! The token of a service.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::Mutex;
-use tonic::Request;
+use tokio::sync::{Mutex, watch};
+use tonic::{Code, Request};
 
 use crate::{Clock, Error, Result, Timestamp, call::authorize};
 
@@ -21,6 +21,32 @@ pub struct ServiceToken {
     fetch: FetchOwn,
     clock: Clock,
     current: Arc<Mutex<Option<Current>>>,
+    proof: Proof,
+}
+
+/// Whether the issuer lets a process prove itself, by its last answer: one that is away, or has no time, answered nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Proof(Arc<watch::Sender<bool>>);
+
+impl Proof {
+    /// Whether the last answer was a refusal.
+    pub fn is_refused(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// The same, and every change of it.
+    pub fn refused(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
+    }
+
+    fn note(&self, asked: Result<(), &Error>) {
+        let is_refused = match asked.map_err(Error::code) {
+            Ok(()) => false,
+            Err(Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument) => true,
+            Err(_) => return,
+        };
+        self.0.send_if_modified(|was| mem::replace(was, is_refused) != is_refused);
+    }
 }
 
 struct Current {
@@ -36,7 +62,14 @@ impl ServiceToken {
         clock: Clock,
         fetch: impl Fn() -> BoxFuture<'static, Result<(String, i32)>> + Send + Sync + 'static,
     ) -> Self {
-        Self { fetch: Arc::new(fetch), clock, current: Arc::default() }
+        let (current, proof) = (Arc::default(), Proof::default());
+        Self { fetch: Arc::new(fetch), clock, current, proof }
+    }
+
+    /// The same, which tells `proof` whether it is given a token.
+    #[must_use]
+    pub fn telling(self, proof: &Proof) -> Self {
+        Self { proof: proof.clone(), ..self }
     }
 
     /// A request to another service in this service's own name.
@@ -58,7 +91,9 @@ impl ServiceToken {
         {
             return Ok(Arc::clone(token));
         }
-        let current = match (self.fetch)().await {
+        let fetched = (self.fetch)().await;
+        self.proof.note(fetched.as_ref().map(|_| ()));
+        let current = match fetched {
             Ok((token, expires_in)) => {
                 let life = Duration::from_secs(u64::try_from(expires_in).unwrap_or_default());
                 // At half of its life: the issuer may be away for as long as the other half.
@@ -120,5 +155,34 @@ mod tests {
             assert_eq!(asked.load(Ordering::SeqCst), asks, "at {second} s");
         }
         assert_eq!(at(150).await, None, "it has ended");
+    }
+
+    #[tokio::test]
+    async fn a_service_is_refused_by_an_answer_and_not_by_silence() {
+        let refused = || Error::from(tonic::Status::unauthenticated("the secret is wrong"));
+        let (away, busy) = (|| Error::Unavailable("away"), || Error::Exhausted("busy"));
+        let answers: [(Result<(String, i32)>, bool); 8] = [
+            (Err(away()), false),
+            (Err(refused()), true),
+            (Err(away()), true),
+            (Err(busy()), true),
+            (Ok(("token".into(), 0)), false),
+            (Err(busy()), false),
+            (Err(refused()), true),
+            (Ok(("token".into(), 0)), false),
+        ];
+        let (answers, expected): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+        let answers = std::sync::Mutex::new(answers.into_iter());
+        let proof = Proof::default();
+        let token = ServiceToken::new(Clock::system(), move || {
+            let answer = answers.lock().unwrap().next().unwrap();
+            Box::pin(async move { answer })
+        });
+        let token = token.telling(&proof);
+
+        for (number, expected) in expected.into_iter().enumerate() {
+            token.token().await.ok();
+            assert_eq!(proof.is_refused(), expected, "answer {number}");
+        }
     }
 }
