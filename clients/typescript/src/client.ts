@@ -1,7 +1,7 @@
 import createClient, { type Client } from "openapi-fetch";
 
 import { address, type Answered, type ListItem, type ListParams, type ListPath, page } from "./list.js";
-import { ask, type Fetch, send } from "./retry.js";
+import { ask, checked, type Fetch, send } from "./retry.js";
 import type { paths } from "./schema.js";
 import { Session, type Tokens } from "./session.js";
 import { watch, type WatchEvent, type WatchOptions, type WatchParams, type WatchPath } from "./watch.js";
@@ -15,7 +15,7 @@ export interface Options {
   key?: string;
   /** Sends requests; the platform's `fetch` unless given. */
   fetch?: Fetch;
-  /** How often a request that is safe to repeat is sent at most. */
+  /** How often a request that is safe to repeat is sent at most: 4 times unless given, 1 for no retries. */
   attempts?: number;
 }
 
@@ -32,18 +32,19 @@ export class Flightline {
 
   constructor(url: string, options: Options = {}) {
     this.#url = url.replace(/\/$/, "");
-    this.#options = options;
+    this.#options = { ...options, attempts: checked(options.attempts) };
     if (options.tokens) {
       this.#session = new Session(this.#url, this.#fetch, options.tokens, options.onTokens);
     }
     this.api = createClient<paths>({
       baseUrl: this.#url,
-      fetch: (request) => ask(this.#authorized, request, options.attempts),
+      fetch: (request) => ask(this.#authorized, request, this.#options.attempts),
     });
   }
 
   /** Logs in. */
   static async logIn(url: string, username: string, password: string, options: Options = {}): Promise<Flightline> {
+    checked(options.attempts);
     const fetch = options.fetch ?? globalThis.fetch;
     const tokens = await Session.logIn(url.replace(/\/$/, ""), fetch, username, password);
     options.onTokens?.(tokens);

@@ -9,18 +9,37 @@ export const ATTEMPTS = 4;
 const LATER = [429, 503];
 
 /**
- * Sends a request, again where that is safe and promises something: it was refused for now, or its answer was lost. Safe is
- * what changes nothing twice: GET, HEAD, PUT, DELETE, and whatever carries an `Idempotency-Key`.
+ * A write whose answer was lost, and that is not sent again: it was done or it was not. Read what there is, and decide. It is a
+ * `TypeError`, as any lost answer is.
+ */
+export class OutcomeUnknown extends TypeError {
+  override readonly name = "OutcomeUnknown";
+
+  constructor({ method, url }: Request, cause: unknown) {
+    super(`${method} ${new URL(url).pathname} was not answered, and may have been done`, { cause });
+  }
+}
+
+/** How often a request is sent at most, if that is a number of times. */
+export function checked(attempts = ATTEMPTS): number {
+  if (Number.isInteger(attempts) && 1 <= attempts) return attempts;
+  throw new RangeError(`attempts must be a whole number, 1 or more: ${attempts}`);
+}
+
+/**
+ * Sends a request, again where that is safe and promises something: it was refused for now, or its answer was lost. A DELETE that
+ * was sent again and finds nothing has done its work.
  */
 export async function send(fetch: Fetch, request: Request, attempts = ATTEMPTS): Promise<Response> {
   for (let attempt = 1; ; attempt++) {
-    const isLast = attempt === attempts || !isRepeatable(request);
+    const isLast = attempts <= attempt || !isRepeatable(request);
     let response: Response | undefined;
     try {
       response = await fetch(isLast ? request : request.clone());
     } catch (error) {
-      if (isLast || request.signal.aborted) throw error;
+      if (isLast || isFinal(request, error)) throw outcome(request, error);
     }
+    if (response && 1 < attempt && (await isGone(request, response))) return new Response(null, { status: 204 });
     if (response && (isLast || !LATER.includes(response.status))) return response;
     await response?.body?.cancel();
     await sleep(delay(attempt, response?.headers.get("retry-after")), request.signal);
@@ -34,8 +53,32 @@ export async function ask(fetch: Fetch, request: Request, attempts?: number): Pr
   throw await Problem.of(response);
 }
 
-export function isRepeatable(request: Request): boolean {
-  return ["GET", "HEAD", "PUT", "DELETE"].includes(request.method) || request.headers.has("idempotency-key");
+/**
+ * Whether nothing is changed twice. A PUT or PATCH is not sent again: for the version that was read it would fail, since that is
+ * gone, and for any version undo what others wrote meanwhile.
+ */
+function isRepeatable({ method, headers }: Request): boolean {
+  return isRead(method) || method === "DELETE" || (method === "POST" && headers.has("idempotency-key"));
+}
+
+function isRead(method: string): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
+/** Whether no other attempt can mend it: the caller's own end of it, or a session that is not renewed. */
+function isFinal(request: Request, error: unknown): boolean {
+  return request.signal.aborted || (error instanceof Problem && !LATER.includes(error.status));
+}
+
+/** What the caller is told of a request that got no answer. */
+function outcome(request: Request, error: unknown): unknown {
+  const isKnown = request.signal.aborted || error instanceof Problem || error instanceof OutcomeUnknown;
+  return isKnown || isRead(request.method) ? error : new OutcomeUnknown(request, error);
+}
+
+async function isGone(request: Request, response: Response): Promise<boolean> {
+  if (request.method !== "DELETE" || response.status !== 404) return false;
+  return (await Problem.of(response.clone())).reason === "NOT_FOUND";
 }
 
 /** Milliseconds until the next attempt: what the suite asks for, or twice as long each time; never all clients at once. */

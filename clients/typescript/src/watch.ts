@@ -23,8 +23,11 @@ export interface WatchOptions {
   idle?: number;
 }
 
-/** Errors in a stream after which it can be taken up where it was. */
-const PASSING = [401, 429, 503, 504];
+/** Refusals after which a stream may be there again. */
+const PASSING = [429, 503, 504];
+
+/** What ends a stream that can be taken up where it was: also its token's end, since the next connection has a new one. */
+const ENDING = [401, ...PASSING];
 
 /**
  * The events of a stream, for ever: a connection that breaks is made anew and goes on after the last event. It ends when the
@@ -40,11 +43,13 @@ export async function* watch<P extends WatchPath>(
   let last = resumeToken;
   let failures = 0;
   while (!signal?.aborted) {
+    let isOpen = false;
     try {
       const headers: Record<string, string> = { accept: "text/event-stream" };
       if (last) headers["last-event-id"] = last;
       const request = new Request(address(url, path, params as object), { headers, signal: signal ?? null });
       const { body } = await ask(fetch, request);
+      isOpen = true;
       for await (const { id, type, data } of events(body as ReadableStream<Uint8Array>, idle)) {
         if (type === "error") throw new Problem(JSON.parse(data) as ProblemDocument);
         yield JSON.parse(data) as WatchEvent<P>;
@@ -53,8 +58,8 @@ export async function* watch<P extends WatchPath>(
       }
     } catch (error) {
       if (signal?.aborted) return;
-      const isPassing = error instanceof Problem ? PASSING.includes(error.status) : error instanceof TypeError;
-      if (!isPassing || (error instanceof Problem && error.status === 401 && 0 < failures)) throw error;
+      const isPassing = error instanceof Problem ? (isOpen ? ENDING : PASSING).includes(error.status) : error instanceof TypeError;
+      if (!isPassing) throw error;
       failures++;
     }
     await sleep(delay(failures), signal).catch(() => {});

@@ -95,62 +95,6 @@ test("who has logged out is nobody", async () => {
   assert.equal(answer, 401);
 });
 
-test("what is safe to repeat is sent again when the suite asks to come later", async () => {
-  const later = (path: string) => {
-    let refusals = 2;
-    return counting((request) =>
-      request.url.endsWith(path) && 0 < refusals--
-        ? new Response("", { status: 503, headers: { "retry-after": "0" } })
-        : undefined,
-    );
-  };
-  const read = later("/api/tasks");
-  const { api } = await admin({ fetch: read.fetch });
-  await ok(api.GET("/api/tasks"));
-  assert.equal(read.count("/api/tasks"), 3);
-
-  const keyed = later("/api/equipment");
-  const header = { "Idempotency-Key": crypto.randomUUID() };
-  const sender = await admin({ fetch: keyed.fetch });
-  const body = { name: "Pump 7" };
-  const pump = await ok(sender.api.POST("/api/equipment", { params: { header }, body }));
-  assert.equal(keyed.count("/api/equipment"), 3);
-  assert.deepEqual(await ok(sender.api.POST("/api/equipment", { params: { header }, body })), pump);
-
-  const bare = later("/api/equipment");
-  const careful = await admin({ fetch: bare.fetch });
-  await assert.rejects(careful.api.POST("/api/equipment", { body }), { name: "Problem", status: 503 });
-  assert.equal(bare.count("/api/equipment"), 1);
-});
-
-test("what is asked for too often is given up", async () => {
-  const { fetch, count } = counting(({ url }) =>
-    url.endsWith("/api/tasks") ? new Response("", { status: 429, headers: { "retry-after": "0" } }) : undefined,
-  );
-  const { api } = await admin({ fetch, attempts: 3 });
-  await assert.rejects(ok(api.GET("/api/tasks")), { name: "Problem", status: 429 });
-  assert.equal(count("/api/tasks"), 3);
-});
-
-test("a lost answer is fetched again", async () => {
-  let losses = 1;
-  const { seen, fetch } = counting();
-  const lossy = async (request: Request) => {
-    const isLost = request.url.endsWith("/api/equipment") && 0 < losses--;
-    const answer = await fetch(request);
-    if (isLost) throw new TypeError("the connection broke");
-    return answer;
-  };
-  const location = `lost ${crypto.randomUUID()}`;
-  const flightline = await admin({ fetch: lossy });
-  const header = { "Idempotency-Key": crypto.randomUUID() };
-  await ok(flightline.api.POST("/api/equipment", { params: { header }, body: { name: "Pump 7", location } }));
-
-  assert.equal(seen.filter(({ url }) => url.endsWith("/api/equipment")).length, 2);
-  const made = await all(flightline.list("/api/equipment", { query: { location } }));
-  assert.equal(made.length, 1);
-});
-
 test("a list gives every item once, page by page", async () => {
   const { fetch, seen } = counting();
   const flightline = await admin({ fetch });

@@ -30,3 +30,16 @@ export function counting(instead: (request: Request) => Response | undefined = (
   };
   return { seen, fetch, count: (path: string) => seen.filter(({ url }) => url.endsWith(path)).length };
 }
+
+/** `fetch` that loses the first answer to a `method` beside the log-in: the suite has done what it was asked. */
+export function losing(method: string) {
+  let losses = 1;
+  const { seen, count, fetch: send } = counting();
+  const fetch = async (request: Request) => {
+    const isLost = request.method === method && !request.url.endsWith("/api/token") && 0 < losses--;
+    const answer = await send(request);
+    if (isLost) throw new TypeError("the connection broke");
+    return answer;
+  };
+  return { seen, fetch, count };
+}

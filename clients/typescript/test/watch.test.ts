@@ -69,24 +69,26 @@ test("a stream that is refused says why", async () => {
   await assert.rejects(stream.next(), { name: "Problem", status: 400 });
 });
 
-test("a stream whose end is announced is taken up again", async () => {
-  const away = { type: "about:blank", title: "", status: 503, detail: "", reason: "", metadata: {}, request_id: "", errors: [] };
-  let answers = 0;
-  const { fetch, seen } = counting(({ url }) => {
-    if (!url.includes("/watch")) return undefined;
-    const texts = ['id: a\ndata: {"readings": [], "resume_token": "a"}\n\n', `event: error\ndata: ${JSON.stringify(away)}\n\n`];
-    const text = answers++ === 0 ? texts.join("") : "id: b\ndata: {}\n\n";
-    return new Response(text, { headers: { "content-type": "text/event-stream" } });
-  });
-  const flightline = await admin({ fetch });
-  const stream = flightline.watch("/api/data/watch");
-  await stream.next();
-  await stream.next();
-  await stream.return(undefined);
+for (const [end, status] of [["end", 503], ["token's end", 401]] as const) {
+  test(`a stream whose ${end} is announced is taken up again`, async () => {
+    const away = { type: "about:blank", title: "", status, detail: "", reason: "", metadata: {}, request_id: "", errors: [] };
+    let answers = 0;
+    const { fetch, seen } = counting(({ url }) => {
+      if (!url.includes("/watch")) return undefined;
+      const texts = ['id: a\ndata: {"readings": [], "resume_token": "a"}\n\n', `event: error\ndata: ${JSON.stringify(away)}\n\n`];
+      const text = answers++ === 0 ? texts.join("") : "id: b\ndata: {}\n\n";
+      return new Response(text, { headers: { "content-type": "text/event-stream" } });
+    });
+    const flightline = await admin({ fetch });
+    const stream = flightline.watch("/api/data/watch");
+    await stream.next();
+    await stream.next();
+    await stream.return(undefined);
 
-  const resumed = seen.filter(({ url }) => url.includes("/watch")).map(({ headers }) => headers.get("last-event-id"));
-  assert.deepEqual(resumed, [null, "a"]);
-});
+    const resumed = seen.filter(({ url }) => url.includes("/watch")).map(({ headers }) => headers.get("last-event-id"));
+    assert.deepEqual(resumed, [null, "a"]);
+  });
+}
 
 test("events are read however they are cut and however their lines end", async () => {
   const text = ": hello\r\n\r\nid: 1\r\ndata: ä\r\ndata: b\r\n\r\nevent: error\ndata:c\n\nid: 2\ndata: unfinished";
