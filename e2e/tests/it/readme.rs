@@ -50,10 +50,11 @@ async fn the_guide_to_the_api_is_true() {
     let out = printed(&site, script(include_str!("../../../docs/api/README.md"))).await;
 
     // In the order of the guide: an ordered list and a paged one, a repeated creation, a key used twice and a repeated
-    // deletion, a write and a stale one, what was watched, and two refusals.
+    // deletion, a write and a stale one, what was watched, and refusals.
     let listed = "Pump 3\nPump 2\nPump 1\nPump 1\nPump 2\nPump 3\n";
     let repeated = "200\n409\n204\n404\n\"HIGH\"\n412\n";
     assert!(out.contains(&[listed, repeated].concat()), "{out}");
     assert!(out.contains("\"speed\":1500"), "{out}");
-    assert!(out.trim_end().ends_with("titel\nNOT_FOUND"), "{out}");
+    let refused = "titel\nNOT_FOUND\nNO_SUCH_PATH\nSTALE\nTASK_NOT_HELD";
+    assert!(out.contains("INVALID_JSON\n{") && out.trim_end().ends_with(refused), "{out}");
 }
