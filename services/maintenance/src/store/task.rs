@@ -198,24 +198,27 @@ pub async fn delete(tx: &mut Tx, id: TaskId) -> Result<()> {
 /// Of SQLite alone.
 const FOUND: &str = " and id in (
     select task_titles.id
-    from task_search
-    join task_titles on task_titles.number = task_search.rowid
-    where task_search match ";
+    from json_each(";
+const FOUND_END: &str = ") as found
+    join task_titles on task_titles.number = found.value)";
 
-/// On SQLite, what to ask the index of titles for, if it names so few tasks that looking at each is less than looking for
-/// `limit` of them in the order of the list. PostgreSQL plans that by itself.
+/// On SQLite, the numbers of the tasks whose titles the index knows to have the parts of `title`, if they are so few that
+/// looking at each is less than looking for `limit` of them in the order of the list. PostgreSQL plans that by itself.
+///
+/// The index is asked once, for the numbers themselves: walking its lists is what costs.
 async fn titled(db: &mut Conn, title: &str, limit: i64) -> Result<Option<String>> {
     let Engine::Sqlite(c) = db.engine() else { return Ok(None) };
     let Some(trigrams) = search::trigrams(title) else { return Ok(None) };
     let few = 5000 + 25 * limit;
-    let count: i64 = sqlx::query_scalar(
-        "select count(*) from (select 1 from task_search where task_search match $1 limit $2)",
+    let (count, numbers): (i64, String) = sqlx::query_as(
+        "select count(*), json_group_array(number)
+         from (select rowid as number from task_search where task_search match $1 limit $2)",
     )
-    .bind(&trigrams)
+    .bind(trigrams)
     .bind(few + 1)
     .fetch_one(c)
     .await?;
-    Ok((count <= few).then_some(trigrams))
+    Ok((count <= few).then_some(numbers))
 }
 
 /// In the filter's [order](Filter::order).
@@ -240,7 +243,7 @@ pub async fn list(
             query.push(" escape '\\'");
         }
         if let Some(found) = &found {
-            query.push(FOUND).push_bind(found).push(")");
+            query.push(FOUND).push_bind(found).push(FOUND_END);
         }
         if let Some(status) = filter.status {
             let leads = is_wider && !filter.is_open && (is_widest || !is_due);

@@ -130,7 +130,11 @@ testkit::both! {
         assert_eq!(found.len(), 1);
         let plan = plans.of("from tasks").await;
         match world.engine {
-            Engine::Sqlite => assert!(plan.uses("task_search") && plan.uses("sqlite_autoindex_tasks_1"), "{plan:?}"),
+            Engine::Sqlite => {
+                assert!(plan.uses("task_titles") && plan.uses("sqlite_autoindex_tasks_1"), "{plan:?}");
+                let asked = plans.of("from task_search").await;
+                assert!(asked.uses("task_search") && asked.uses("0:M1"), "{asked:?}");
+            }
             Engine::Postgres => assert!(plan.is_short(), "{plan:?}"),
         }
     }
