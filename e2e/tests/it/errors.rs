@@ -2,6 +2,8 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tonic::Code;
+use tonic_types::StatusExt;
 
 use crate::{rest::Rest, site::PASSWORD};
 
@@ -78,5 +80,23 @@ crate::everywhere! {
         });
         let kept = admin.post("/api/data", &reading).await.created();
         assert_eq!(kept["recorded_at"], "2014-01-29T14:40:00.500Z");
+    }
+
+    async fn bytes_that_are_no_message_are_the_senders_fault_at_every_method(site: Site) {
+        let admin = site.admin().await;
+        // A frame of gRPC with two bytes that begin no field.
+        let frame = [0, 0, 0, 0, 2, 0xff, 0xff];
+        let mut told = 0;
+        for method in proto::METHODS {
+            let status = admin.call(method.path, &frame).await;
+            // What is between the services is none of the gateway's methods, and some are for others than an admin.
+            if matches!(status.code(), Code::Unimplemented | Code::PermissionDenied) {
+                continue;
+            }
+            assert_eq!(status.code(), Code::InvalidArgument, "{}: {status:?}", method.path);
+            assert_eq!(status.get_details_error_info().unwrap().reason, "UNREADABLE");
+            told += 1;
+        }
+        assert!(70 < told, "{told}");
     }
 }

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Method, Response, StatusCode, header::HeaderMap};
+use reqwest::{
+    Client, Method, Response, StatusCode,
+    header::{HeaderMap, HeaderName},
+};
 use serde_json::{Value, json};
+use tonic::Status;
 
 /// Speaks to the gateway as somebody.
 #[derive(Clone)]
@@ -47,6 +51,19 @@ impl Rest {
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, Some(body), &[]).await
+    }
+
+    /// How a call of a method by gRPC-Web ends that has `frame` as its only message.
+    pub async fn call(&self, path: &str, frame: &[u8]) -> Status {
+        let mut request = self.client.post(format!("{}{path}", self.url)).body(frame.to_vec());
+        request = request.header("content-type", "application/grpc-web+proto");
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.unwrap();
+        let head = Status::from_header_map(answer.headers());
+        let trailers = answer.bytes().await.unwrap();
+        head.or_else(|| Status::from_header_map(&in_body(&trailers))).expect("it ends")
     }
 
     pub async fn send(
@@ -106,4 +123,15 @@ impl Answer {
 /// The text at `field`.
 pub fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}")).to_owned()
+}
+
+/// The trailers that are all of a body: a frame that is marked as theirs, and a line each.
+fn in_body(body: &[u8]) -> HeaderMap {
+    assert_eq!(body[0], 0x80, "trailers alone");
+    let lines = str::from_utf8(&body[5..]).unwrap().lines();
+    let pair = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        Some((name.parse::<HeaderName>().ok()?, value.trim().parse().ok()?))
+    };
+    lines.filter_map(pair).collect()
 }

@@ -35,6 +35,9 @@ pub enum Error {
     /// Several fields do; each stands beside what is wrong with it, as in [`Invalid`](Self::Invalid).
     #[error("{}", sentence(.0))]
     InvalidFields(Vec<(String, String)>),
+    /// The message is none of the method's, or larger than it may be.
+    #[error("the message cannot be read: {0}")]
+    Unreadable(String),
     /// No such thing, or none that this caller may see.
     #[error("no {kind} {id}")]
     NotFound {
@@ -112,6 +115,14 @@ impl Error {
         Self::NotFound { kind, id: format!("{id}") }
     }
 
+    /// What tonic says of a message that it was sent: that it can't be read is the sender's fault, and tonic calls it ours.
+    pub fn unread(status: Status) -> Self {
+        match status.code() {
+            Code::Internal | Code::OutOfRange => Self::Unreadable(status.message().to_owned()),
+            _ => Self::Upstream(Box::new(status)),
+        }
+    }
+
     /// The state of things forbids it.
     pub fn refused(reason: &'static str, message: impl Into<String>) -> Self {
         Self::Refused { reason, message: message.into(), metadata: HashMap::new() }
@@ -129,7 +140,9 @@ impl Error {
     /// As gRPC has it.
     pub fn code(&self) -> Code {
         match self {
-            Self::Invalid { .. } | Self::InvalidFields(_) => Code::InvalidArgument,
+            Self::Invalid { .. } | Self::InvalidFields(_) | Self::Unreadable(_) => {
+                Code::InvalidArgument
+            }
             Self::NotFound { .. } => Code::NotFound,
             Self::AlreadyExists(_) | Self::Taken { .. } => Code::AlreadyExists,
             Self::Refused { .. } => Code::FailedPrecondition,
@@ -148,6 +161,7 @@ impl Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::Invalid { .. } | Self::InvalidFields(_) => "INVALID_FIELD",
+            Self::Unreadable(_) => "UNREADABLE",
             Self::NotFound { .. } => "NOT_FOUND",
             Self::AlreadyExists(_) | Self::Taken { .. } => "ALREADY_EXISTS",
             Self::Refused { reason, .. } => reason,
@@ -209,6 +223,10 @@ impl From<Error> for Status {
 
 impl From<Status> for Error {
     fn from(status: Status) -> Self {
+        // What another service could not say, or this one not read, is no fault of the caller's.
+        if status.code() == Code::Internal {
+            return Self::Internal(status.into());
+        }
         Self::Upstream(Box::new(status))
     }
 }

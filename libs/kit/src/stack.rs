@@ -2,7 +2,9 @@
 //! deadline, load limit, panics, metrics.
 
 mod credential;
+mod deadline;
 mod measure;
+mod outside;
 mod vigil;
 
 use std::{
@@ -11,14 +13,14 @@ use std::{
     panic::AssertUnwindSafe,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use measure::Measure;
+use outside::Outside;
 use tokio::{sync::Semaphore, time::Instant};
-use tonic::{Status, body::Body};
+use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service, ServiceExt};
 use tracing::Instrument;
 use vigil::Vigil;
@@ -35,8 +37,6 @@ use crate::{
     trace,
 };
 
-/// The longest that any call may take to begin its answer, whatever its caller says.
-const CEILING: Duration = Duration::from_secs(10);
 /// Calls in progress at once, over all connections. More are refused at once: they would only wait.
 const CALLS: usize = 1024;
 
@@ -48,6 +48,7 @@ pub struct Guard {
     sessions: Sessions,
     witness: Witness,
     permits: Arc<Semaphore>,
+    outside: Outside,
 }
 
 impl Guard {
@@ -55,7 +56,8 @@ impl Guard {
     /// `witness` where those are for whom the gateway calls.
     pub fn new(rules: Rules, verifier: Verifier, sessions: Sessions, witness: Witness) -> Self {
         let permits = Arc::new(Semaphore::new(CALLS));
-        Self { rules: Arc::new(rules), verifier, sessions, witness, permits }
+        let (rules, outside) = (Arc::new(rules), Outside::default());
+        Self { rules, verifier, sessions, witness, permits, outside }
     }
 
     /// The method that is called, as logs and metrics name it: clients must not fill them with names of their own.
@@ -73,7 +75,12 @@ impl Guard {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
         S::Future: Send,
     {
-        let deadline = Instant::now() + timeout(request.headers());
+        let deadline = Instant::now() + deadline::timeout(request.headers());
+        request = match tokio::time::timeout_at(deadline, self.arrived(request)).await {
+            Ok(Ok(request)) => request,
+            Ok(Err(error)) => return Status::from(error).into_http(),
+            Err(_) => return Status::from(Error::TimedOut).into_http(),
+        };
         // Whoever asks whether this process is well is answered also when it has more to do than it can.
         let needs_permit = !Rules::is_open(request.uri().path());
         let Ok(_permit) = needs_permit.then(|| self.permits.try_acquire()).transpose() else {
@@ -91,14 +98,24 @@ impl Guard {
         let answer = AssertUnwindSafe(service.oneshot(request)).catch_unwind();
         match tokio::time::timeout_at(deadline, answer).await {
             Ok(Ok(Ok(response))) => match vigil {
-                Some(vigil) => response.map(|body| vigil.over_answer(body)),
-                None => response,
+                Some(vigil) => explained(response).map(|body| vigil.over_answer(body)),
+                None => explained(response),
             },
             Ok(Err(_)) => {
                 Status::from(Error::Internal(anyhow::anyhow!("a handler panicked"))).into_http()
             }
             Err(_) => Status::from(Error::TimedOut).into_http(),
         }
+    }
+
+    /// The request; one that anybody may send, once its message is here.
+    async fn arrived(&self, request: Request<Body>) -> Result<Request<Body>> {
+        let rule = self.rules.find(request.uri().path()).map(|(_, rule)| rule);
+        if rule != Some(&Rule::Public) {
+            return Ok(request);
+        }
+        let (head, body) = request.into_parts();
+        Ok(Request::from_parts(head, self.outside.read(body).await?))
     }
 
     /// Finds out who calls, asks the method's rule, and notes both for the handler. Answers who looks after the call, if
@@ -134,6 +151,16 @@ impl Guard {
     }
 }
 
+/// `response`; what tonic alone refuses, in the form of our refusals. Whatever a handler refuses has details.
+fn explained(response: Response<Body>) -> Response<Body> {
+    match Status::from_header_map(response.headers()) {
+        Some(status) if status.code() != Code::Ok && status.details().is_empty() => {
+            Status::from(Error::unread(status)).into_http()
+        }
+        _ => response,
+    }
+}
+
 /// Who says of others where they are.
 const GATEWAY: &str = "gateway";
 
@@ -146,27 +173,6 @@ fn address(request: &Request<Body>, witness: &Witness) -> Option<IpAddr> {
     let told =
         if is_gateway || witness.believes(headers) { forwarded::told(headers) } else { None };
     told.or_else(|| origin?.address)
-}
-
-/// How long the caller waits (`grpc-timeout`), at most [`CEILING`].
-fn timeout(headers: &HeaderMap) -> Duration {
-    let asked = headers.get("grpc-timeout").and_then(|value| value.to_str().ok());
-    asked.and_then(parse_timeout).map_or(CEILING, |asked| asked.min(CEILING))
-}
-
-/// Reads `grpc-timeout`: up to eight digits and a unit.
-fn parse_timeout(text: &str) -> Option<Duration> {
-    let (amount, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let amount: u64 = (amount.len() <= 8).then(|| amount.parse().ok())??;
-    Some(match unit {
-        "H" => Duration::from_hours(amount),
-        "M" => Duration::from_mins(amount),
-        "S" => Duration::from_secs(amount),
-        "m" => Duration::from_millis(amount),
-        "u" => Duration::from_micros(amount),
-        "n" => Duration::from_nanos(amount),
-        _ => return None,
-    })
 }
 
 impl<S> Layer<S> for Guard {
@@ -218,7 +224,13 @@ where
 
 #[cfg(test)]
 mod tests {
-    use tonic::Code;
+    use std::pin::pin;
+
+    use bytes::Bytes;
+    use futures_util::stream;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use tonic_types::StatusExt;
     use tower::service_fn;
 
     use super::*;
@@ -275,13 +287,32 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_timeout_is_read_in_every_unit() {
-        assert_eq!(parse_timeout("2S"), Some(Duration::from_secs(2)));
-        assert_eq!(parse_timeout("1500m"), Some(Duration::from_millis(1500)));
-        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_hours(99_999_999)));
-        for nonsense in ["", "S", "1", "123456789S", "-1S", "1 S", "1é"] {
-            assert_eq!(parse_timeout(nonsense), None, "{nonsense:?}");
+    #[tokio::test]
+    async fn whoever_dawdles_before_they_said_anything_takes_no_place() {
+        let guard = guard(1);
+        let content = |_: Request<Body>| async { Ok::<_, Infallible>(Status::ok("").into_http()) };
+        let nothing = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
+        let dawdling = Request::post("/any.Service/Method").body(Body::new(nothing)).unwrap();
+        let mut dawdling = pin!(guard.layer(service_fn(content)).oneshot(dawdling));
+
+        assert!(dawdling.as_mut().now_or_never().is_none());
+
+        assert_eq!(answer(&guard, "/any.Service/Method").await.code(), Code::Ok);
+    }
+
+    #[tokio::test]
+    async fn what_tonic_alone_refuses_is_said_as_we_say_it() {
+        for (status, code, reason) in [
+            (Status::internal("failed to decode"), Code::InvalidArgument, "UNREADABLE"),
+            (Status::out_of_range("too large"), Code::InvalidArgument, "UNREADABLE"),
+            (Error::NoMethod.into(), Code::Unimplemented, "NO_METHOD"),
+            (Error::Internal(anyhow::anyhow!("our fault")).into(), Code::Internal, "INTERNAL"),
+        ] {
+            let told = explained(status.into_http());
+            let told = Status::from_header_map(told.headers()).unwrap();
+
+            let info = told.get_details_error_info().unwrap();
+            assert_eq!((told.code(), info.reason.as_str()), (code, reason));
         }
     }
 }

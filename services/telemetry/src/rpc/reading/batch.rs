@@ -52,7 +52,8 @@ pub fn stream(
         let (service, caller) = (service.clone(), caller.clone());
         async move {
             let Checked { readings, refused } =
-                check(&service, &caller, request?.readings, Vec::new()).await?;
+                check(&service, &caller, request.map_err(Error::unread)?.readings, Vec::new())
+                    .await?;
             let answer = pb::StreamReadingsResponse {
                 batch: i64::try_from(batch).unwrap_or(i64::MAX),
                 accepted: accepted(&readings),
