@@ -1,6 +1,10 @@
 //! The documentation's own commands, as a newcomer types them.
 
-use std::process::Command;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use testkit::{Engine, World};
 
@@ -57,4 +61,44 @@ async fn the_guide_to_the_api_is_true() {
     assert!(out.contains("\"speed\":1500"), "{out}");
     let refused = "titel\nNOT_FOUND\nNO_SUCH_PATH\nSTALE\nTASK_NOT_HELD";
     assert!(out.contains("INVALID_JSON\n{") && out.trim_end().ends_with(refused), "{out}");
+}
+
+/// The Rust files below `folder`.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let is_rust = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    folders
+        .iter()
+        .flat_map(|folder| sources(folder))
+        .chain(files.into_iter().filter(is_rust))
+        .collect()
+}
+
+/// The first text in capitals after each `call` in `source`, if it is among the call's first arguments.
+fn reasons<'a>(source: &'a str, call: &'a str) -> impl Iterator<Item = String> + 'a {
+    source.split(call).skip(1).filter_map(|rest| {
+        let arguments = rest.split(';').next()?;
+        let reason = arguments.split('"').nth(1)?;
+        let is_reason = reason.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_');
+        is_reason.then(|| reason.to_owned())
+    })
+}
+
+#[test]
+fn the_guide_to_the_api_names_every_reason() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut known = BTreeSet::new();
+    for folder in ["services", "libs/kit/src", "gateway/src"] {
+        for path in sources(&root.join(folder)) {
+            let source = std::fs::read_to_string(path).unwrap();
+            known.extend(reasons(&source, "refused("));
+            known.extend(reasons(&source, "Problem::new("));
+        }
+    }
+    assert!(known.contains("TASK_HELD") && known.contains("BODY_TOO_LARGE"), "{known:?}");
+
+    let guide = include_str!("../../../docs/api/README.md");
+    known.retain(|reason| !guide.contains(&format!("`{reason}`")));
+    assert_eq!(known, BTreeSet::new(), "the guide does not name these");
 }
