@@ -231,7 +231,8 @@ fn finished(mut response: Response<Body>, method: &Method, request_id: &str) -> 
         headers.insert(request_id::NAME, value);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let is_revalidated = method == Method::GET && headers.contains_key(ETAG);
+    let is_read = method == Method::GET || method == Method::HEAD;
+    let is_revalidated = is_read && headers.contains_key(ETAG);
     let caching = if is_revalidated { "private, no-cache" } else { "no-store" };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
 

@@ -55,6 +55,12 @@ pub fn unreachable() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail)
 }
 
+/// A stream is cut short, because its connection or this process ends.
+pub fn ending() -> Problem {
+    let detail = "the gateway ends; go on at another, or here again";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail)
+}
+
 /// Whether the log should hold what the client is not told.
 pub fn is_fault(status: &Status) -> bool {
     status.source().is_some() || http_status(status.code()) == StatusCode::INTERNAL_SERVER_ERROR

@@ -11,7 +11,7 @@ use tokio::time::{Instant, Interval, interval_at};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming, body::Body};
 
-use crate::{problem::Problem, transcode::Exchange};
+use crate::{problem::Problem, status, transcode::Exchange};
 
 /// Has nginx and those that took its word hand on each record as it comes.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -63,16 +63,21 @@ impl Records {
             return None;
         }
         tokio::select! {
-            () = self.shutdown.cancelled() => None,
+            // Cut short, it must not look as if it were whole.
+            () = self.shutdown.cancelled() => Some(self.end(&status::ending())),
             _ = self.keep_alive.tick() => Some(self.form.sign_of_life()),
             message = self.messages.message() => {
                 self.keep_alive.reset();
-                self.record(message).transpose().map(|record| record.unwrap_or_else(|problem| {
-                    self.is_over = true;
-                    self.form.error(&problem.to_json(&self.exchange.request_id))
-                }))
+                let record = self.record(message).transpose()?;
+                Some(record.unwrap_or_else(|problem| self.end(&problem)))
             }
         }
+    }
+
+    /// The last record.
+    fn end(&mut self, problem: &Problem) -> Bytes {
+        self.is_over = true;
+        self.form.error(&problem.to_json(&self.exchange.request_id))
     }
 
     fn record(&self, message: Result<Option<Bytes>, Status>) -> Result<Option<Bytes>, Problem> {

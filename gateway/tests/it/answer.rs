@@ -102,6 +102,8 @@ async fn a_version_is_sent_as_etag_and_known_ones_are_not_sent_again() {
         assert_eq!(world.send(knowing(Method::GET, unknown)).await.status, 200, "{unknown}");
     }
     assert_eq!(world.send(knowing(Method::HEAD, "*")).await.status, 304);
+    let head = world.send(knowing(Method::HEAD, "")).await;
+    assert_eq!(head.header("cache-control"), Some("private, no-cache"));
 }
 
 #[tokio::test]

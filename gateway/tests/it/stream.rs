@@ -154,7 +154,7 @@ async fn a_quiet_stream_is_kept_alive_beyond_the_deadline_of_calls() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_when_the_process_stops() {
+async fn a_stream_that_is_cut_when_the_process_stops_says_so() {
     let world = World::trial(|_| Reply::Open(two_things()));
     let response = world.gateway.clone().oneshot(watch("*/*")).await.unwrap();
     let mut body = response.into_body();
@@ -164,6 +164,9 @@ async fn a_stream_ends_when_the_process_stops() {
 
     world.shutdown.cancel();
 
-    let end = timeout(Duration::from_secs(5), body.frame()).await;
-    assert!(end.expect("the stream ends").is_none());
+    let last = timeout(Duration::from_secs(5), body.frame()).await.expect("the stream ends");
+    let last = last.unwrap().unwrap().into_data().unwrap();
+    let last: serde_json::Value = serde_json::from_slice(&last).unwrap();
+    assert_eq!((&last["error"]["status"], &last["error"]["reason"]), (&503.into(), &"UNAVAILABLE".into()));
+    assert!(body.frame().await.is_none());
 }
