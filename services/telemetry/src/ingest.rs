@@ -23,6 +23,7 @@ pub use self::{
     hand::{last_seen, mark},
     judge::remove,
     measure::{OUTCOMES, refused},
+    names::too_many_metrics,
     seal::{Sealer, pack_samples},
 };
 
@@ -52,6 +53,8 @@ pub struct Ingest {
 pub enum Written {
     /// They are kept.
     Kept,
+    /// They are kept, but for those at these places, whose equipment would have [too many metrics](too_many_metrics).
+    Partly(Vec<usize>),
     /// The one reading is kept, and was there before.
     Replaced,
     /// The idempotency key was used before: the first answer.
@@ -208,8 +211,12 @@ impl Job {
         }
     }
 
-    fn is_single(&self) -> bool {
-        matches!(self.work, Work::Add { single: Some(_), .. })
+    /// The reading that was sent alone.
+    fn single(&self) -> Option<&Reading> {
+        match &self.work {
+            Work::Add { readings, single: Some(_) } => readings.first(),
+            _ => None,
+        }
     }
 
     fn is_change(&self) -> bool {

@@ -10,18 +10,28 @@ pub const OUTCOMES: [&str; 5] = ["kept", "repeated", "refused", "failed", "turne
 
 /// What came of the values of one job.
 pub fn came(work: &Work, outcome: &'static str) {
-    let values = u64::try_from(work.values()).unwrap_or(u64::MAX);
-    counter!("flightline_ingest_values_total", "outcome" => outcome).increment(values);
+    count(work.values(), outcome);
 }
 
 /// So many values of a batch were refused by what they say; a reading without any counts as one.
 pub fn refused(values: usize) {
-    let values = u64::try_from(values.max(1)).unwrap_or(u64::MAX);
-    counter!("flightline_ingest_values_total", "outcome" => "refused").increment(values);
+    count(values.max(1), "refused");
+}
+
+fn count(values: usize, outcome: &'static str) {
+    let values = u64::try_from(values).unwrap_or(u64::MAX);
+    counter!("flightline_ingest_values_total", "outcome" => outcome).increment(values);
 }
 
 /// What came of the values of one job, by what its sender is told.
 pub fn told(work: &Work, written: &Result<Written>) {
+    if let (Work::Add { readings, .. }, Ok(Written::Partly(places))) = (work, written) {
+        let refused = places.iter().filter_map(|place| readings.get(*place));
+        let refused = refused.map(|reading| reading.metrics.len()).sum();
+        count(refused, "refused");
+        count(work.values() - refused, "kept");
+        return;
+    }
     let outcome = match written {
         Ok(Written::Replayed(_)) => "repeated",
         Ok(_) => "kept",

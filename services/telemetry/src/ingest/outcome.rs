@@ -29,14 +29,14 @@ impl Job {
         tx: &mut Tx,
         recent: &Recent,
         retention: &Retention,
-        earlier: &HashSet<Key>,
+        earlier: Option<&HashSet<Key>>,
         now: Timestamp,
     ) -> Result<(Written, Values<'_>)> {
         match &self.work {
             Work::Add { readings, single } => {
                 let written = match (single, readings.first()) {
                     (Some(single), Some(reading)) => {
-                        let is_repeated = earlier.contains(&reading.key);
+                        let is_repeated = earlier.is_some_and(|it| it.contains(&reading.key));
                         single.outcome(tx, recent, (reading.key, is_repeated), now).await?
                     }
                     _ => Written::Kept,

@@ -186,7 +186,8 @@ mod tests {
                 samples.push(Sample { at, value: f64::from(number) });
             }
             let mut tx = db.begin("an older version").await.unwrap();
-            let (id, _) = store::reading::ensure_series(&mut tx, EquipmentId::new(), "a").await.unwrap();
+            let new = [(EquipmentId::new(), "a".to_owned())];
+            let id = store::reading::insert_series(&mut tx, &new).await.unwrap()[0].id;
             for Sample { at, value } in &samples {
                 on!(&mut tx, c => sqlx::query(
                         "insert into samples (series_id, at, value, arrived_at)

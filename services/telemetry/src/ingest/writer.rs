@@ -14,12 +14,17 @@ use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
 use super::{
-    Job, Work, Written, judge::Judge, measure, names::Names, outcome::Values, seal::Sealer,
+    Job, Work, Written,
+    judge::Judge,
+    measure,
+    names::{Names, too_many},
+    outcome::Values,
+    seal::Sealer,
 };
 use crate::{
     domain::{
         journal::{self, Write},
-        reading::{EquipmentId, Reading},
+        reading::{EquipmentId, Key, Reading},
         retention::Retention,
     },
     recent::Recent,
@@ -175,26 +180,16 @@ impl Writer {
         let before = self.recent.catch_up(&mut tx).await?;
         let (mut all, mut writes) = (Vec::new(), Vec::new());
         // Only whoever sends a reading alone is told whether it was there.
-        let is_told = group.iter().any(Job::is_single);
-        let mut earlier = HashSet::new();
+        let is_told = group.iter().any(|job| job.single().is_some());
+        let mut earlier = is_told.then(HashSet::new);
         for job in group {
-            let outcome = job.outcome(&mut tx, &self.recent, &self.retention, &earlier, now).await;
-            let written = match outcome {
+            match self.take(&mut tx, &mut writes, job, group, &mut earlier, now).await {
                 // That concerns the others, too.
                 Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => return Err(error),
-                Err(refusal) => Err(refusal),
-                Ok((written, values)) => {
-                    if let Values::Readings(readings) = &values
-                        && is_told
-                    {
-                        earlier.extend(readings.iter().map(|reading| reading.key));
-                    }
-                    self.add(&mut tx, &mut writes, values, group).await?;
-                    Ok(written)
-                }
-            };
-            all.push(written);
+                written => all.push(written),
+            }
         }
+        self.names.make(&mut tx, &mut writes).await?;
         sort(&mut writes);
 
         let kept = self.keep(&mut tx, &writes, now).await?;
@@ -216,32 +211,46 @@ impl Writer {
         Ok(all)
     }
 
-    /// Adds `values`, which are of a job of `group`, to `writes`: each as one of its series, which is made if it is new.
-    async fn add(
+    /// Adds what is to be written for `job`, which is of `group`, to `writes`. Answers what it comes to after the readings
+    /// `earlier` of the group, which become more.
+    async fn take(
         &mut self,
         tx: &mut Tx,
         writes: &mut Vec<Write>,
-        values: Values<'_>,
+        job: &Job,
         group: &[Job],
-    ) -> Result<()> {
-        let names = &mut self.names;
+        earlier: &mut Option<HashSet<Key>>,
+        now: Timestamp,
+    ) -> Result<Written> {
+        if let Some(Reading { key, metrics }) = job.single() {
+            // Before its idempotency key is taken, which a refusal leaves free.
+            let metrics = metrics.keys().map(String::as_str);
+            if !self.names.has_room(tx, key.equipment_id, metrics, group).await? {
+                return Err(too_many());
+            }
+        }
+        let outcome = job.outcome(tx, &self.recent, &self.retention, earlier.as_ref(), now).await;
+        let (written, values) = outcome?;
+        let mut refused = Vec::new();
         match values {
             Values::Readings(readings) => {
-                for Reading { key, metrics } in readings {
-                    for (metric, value) in metrics {
-                        let series_id = names.ensure(tx, key.equipment_id, metric, group).await?;
-                        writes.push(Write { series_id, at: key.recorded_at, value: Some(*value) });
+                for (place, Reading { key, metrics }) in readings.iter().enumerate() {
+                    let values = metrics.iter().map(|(name, value)| (name.as_str(), Some(*value)));
+                    if !self.names.add(tx, writes, *key, values, group).await? {
+                        refused.push(place);
+                    } else if let Some(earlier) = earlier {
+                        earlier.insert(*key);
                     }
                 }
             }
             Values::Edit(key, values) => {
-                for (metric, value) in values {
-                    let series_id = names.ensure(tx, key.equipment_id, &metric, group).await?;
-                    writes.push(Write { series_id, at: key.recorded_at, value });
+                let values = values.iter().map(|(metric, value)| (metric.as_str(), *value));
+                if !self.names.add(tx, writes, key, values, group).await? {
+                    return Err(too_many());
                 }
             }
         }
-        Ok(())
+        Ok(if refused.is_empty() { written } else { Written::Partly(refused) })
     }
 
     /// Stores what has changed and holds it against the rules. Answers its place in the journal, and when it arrived, if

@@ -1,6 +1,6 @@
 //! What one page of a list looks at.
 
-use kit::{Db, Timestamp};
+use kit::{Db, Timestamp, db::Tx};
 use proto::telemetry::v1 as pb;
 
 use super::{call, service};
@@ -21,13 +21,18 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
 
+/// Makes a series, and answers its number.
+async fn make(tx: &mut Tx, id: EquipmentId, metric: &str) -> i64 {
+    store::reading::insert_series(tx, &[(id, metric.to_owned())]).await.unwrap()[0].id
+}
+
 /// Machines that measured at the first second and at the hundredth; the last one in between, too.
 async fn fill(db: &Db) {
     let mut tx = db.begin("fill").await.unwrap();
     let mut chunks = Vec::new();
     for machine in 1..=MACHINES {
         let id = EquipmentId::new();
-        let (id, _) = store::reading::ensure_series(&mut tx, id, "a").await.unwrap();
+        let id = make(&mut tx, id, "a").await;
         let times = if machine == MACHINES { &[1, 15, 100][..] } else { &[1, 100] };
         let rows: Vec<_> = times.iter().map(|time| Row::new(at(*time), Some(1.0), at(0))).collect();
         chunks.push((id, Chunk::seal(&rows).unwrap().unwrap()));
@@ -79,7 +84,7 @@ testkit::both! {
         for (id, metrics) in ids.into_iter().zip([MACHINES, 1]) {
             for metric in 0..metrics {
                 let metric = format!("m{metric}");
-                let (id, _) = store::reading::ensure_series(&mut tx, id, &metric).await.unwrap();
+                let id = make(&mut tx, id, &metric).await;
                 let rows = [Row::new(at(1), Some(1.0), at(0)), Row::new(at(2), Some(1.0), at(0))];
                 chunks.push((id, Chunk::seal(&rows).unwrap().unwrap()));
             }

@@ -66,8 +66,8 @@ testkit::both! {
     async fn who_slept_for_longer_than_the_journal_is_kept_holds_what_others_hold(world: World) {
         let db = SCHEMA.open(&world.db).await.unwrap();
         let mut tx = db.begin("machine").await.unwrap();
-        let machine = EquipmentId::new();
-        let (one, _) = store::reading::ensure_series(&mut tx, machine, "a").await.unwrap();
+        let new = [(EquipmentId::new(), "a".to_owned())];
+        let one = store::reading::insert_series(&mut tx, &new).await.unwrap()[0].id;
         tx.commit().await.unwrap();
         let (awake, asleep) = (Recent::new(LIMITS), Recent::new(LIMITS));
         write(&db, one, 1).await;

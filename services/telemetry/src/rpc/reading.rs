@@ -43,7 +43,7 @@ pub async fn create(
     match service.ingest.write(vec![reading], Some(single)).await? {
         Written::Replaced => Ok(replayed(answer)),
         Written::Replayed(first) => Ok(first),
-        Written::Kept | Written::Changed(_) => Ok(answer.into()),
+        Written::Kept | Written::Partly(_) | Written::Changed(_) => Ok(answer.into()),
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use kit::{
     Result, Timestamp,
-    db::{Conn, Tx},
+    db::{Conn, Engine, Tx},
     on,
 };
 pub use last::{latest, tails};
@@ -27,6 +27,8 @@ use crate::{
 const CHUNKS: i64 = 64;
 /// Series that one statement asks of.
 const SERIES: usize = 1000;
+/// Rows of one statement on SQLite.
+const ROWS: usize = 500;
 /// Arrivals from here on are all there are.
 const EVER: Timestamp = Timestamp::MIN;
 
@@ -39,29 +41,34 @@ pub struct Series {
     pub metric: String,
 }
 
-/// The number of the series, which is made if it is new, and whether it is.
-pub async fn ensure_series(
-    tx: &mut Tx,
-    equipment_id: EquipmentId,
-    metric: &str,
-) -> Result<(i64, bool)> {
-    let made = on!(tx, c => sqlx::query(
+/// Makes these series, and answers them with their numbers, in any order. Who looked in its [turn](super::journal::take_turn)
+/// that they are new may do so.
+pub async fn insert_series(tx: &mut Tx, series: &[(EquipmentId, String)]) -> Result<Vec<Series>> {
+    match tx.engine() {
+        Engine::Sqlite(c) => {
+            let mut made = Vec::with_capacity(series.len());
+            for rows in series.chunks(ROWS) {
+                let mut query = QueryBuilder::new("insert into series (equipment_id, metric) ");
+                query.push_values(rows, |mut values, (equipment_id, metric)| {
+                    values.push_bind(*equipment_id).push_bind(metric);
+                });
+                query.push(" returning series_id, equipment_id, metric");
+                let query = query.build_query_as().persistent(rows.len() == ROWS);
+                made.extend(query.fetch_all(&mut *c).await?);
+            }
+            Ok(made)
+        }
+        Engine::Postgres(c) => Ok(sqlx::query_as(
             "insert into series (equipment_id, metric)
-             values ($1, $2)
-             on conflict do nothing",
+             select *
+             from unnest($1::uuid[], $2::text[])
+             returning series_id, equipment_id, metric",
         )
-        .bind(equipment_id)
-        .bind(metric)
-        .execute(c).await.map(|done| done.rows_affected()))?;
-    let id = on!(tx, c => sqlx::query_scalar(
-            "select series_id
-             from series
-             where equipment_id = $1 and metric = $2",
-        )
-        .bind(equipment_id)
-        .bind(metric)
-        .fetch_one(c).await)?;
-    Ok((id, made != 0))
+        .bind(series.iter().map(|(equipment_id, _)| equipment_id.uuid()).collect::<Vec<_>>())
+        .bind(series.iter().map(|(_, metric)| metric.as_str()).collect::<Vec<_>>())
+        .fetch_all(c)
+        .await?),
+    }
 }
 
 /// The next pieces of equipment after `last` of which anything was ever measured, in order.

@@ -1,6 +1,7 @@
 mod bound;
 mod change;
 mod latest;
+mod metrics;
 mod stream;
 mod watch;
 

@@ -10,7 +10,8 @@ use tonic::{Status, Streaming};
 use super::{NOT_BOUND, check_equipment, check_kept, may_send, read};
 use crate::{
     domain::reading::{EquipmentId, Reading},
-    ingest, register,
+    ingest::{self, Written},
+    register,
     rpc::Service,
 };
 
@@ -23,6 +24,14 @@ const UNDER_WAY: usize = 32;
 #[derive(Default)]
 struct Checked {
     readings: Vec<Reading>,
+    verdict: Verdict,
+}
+
+/// What becomes of the readings of a batch, by their places in it.
+#[derive(Default)]
+struct Verdict {
+    /// The good ones, in the order in which they are written.
+    good: Vec<i32>,
     refused: Vec<pb::RefusedReading>,
 }
 
@@ -31,12 +40,14 @@ pub async fn create(
     call: Call<pb::BatchCreateReadingsRequest>,
 ) -> Result<pb::BatchCreateReadingsResponse> {
     let pb::BatchCreateReadingsRequest { readings, unreadable } = call.message;
-    let Checked { readings, refused } = check(service, &call.caller, readings, unreadable).await?;
+    let Checked { readings, verdict } = check(service, &call.caller, readings, unreadable).await?;
 
-    let accepted = accepted(&readings);
-    if !readings.is_empty() {
-        service.ingest.write(readings, None).await?;
-    }
+    let written = if readings.is_empty() {
+        Written::Kept
+    } else {
+        service.ingest.write(readings, None).await?
+    };
+    let (accepted, refused) = verdict.after(&written);
     Ok(pb::BatchCreateReadingsResponse { accepted, refused })
 }
 
@@ -51,30 +62,28 @@ pub fn stream(
     let queued = batches.enumerate().then(move |(batch, request)| {
         let (service, caller) = (service.clone(), caller.clone());
         async move {
-            let Checked { readings, refused } =
+            let Checked { readings, verdict } =
                 check(&service, &caller, request.map_err(Error::unread)?.readings, Vec::new())
                     .await?;
-            let answer = pb::StreamReadingsResponse {
-                batch: i64::try_from(batch).unwrap_or(i64::MAX),
-                accepted: accepted(&readings),
-                refused,
-            };
             let kept = if readings.is_empty() {
                 None
             } else {
                 Some(service.ingest.queue(readings).await?)
             };
-            Ok::<_, Error>((answer, kept))
+            Ok::<_, Error>((batch, verdict, kept))
         }
     });
     let acknowledged = queued
         .take_until(shutdown.clone().cancelled_owned())
         .map(async |queued| {
-            let (answer, kept) = queued?;
-            if let Some(kept) = kept {
-                kept.await?;
-            }
-            Ok(answer)
+            let (batch, verdict, kept) = queued?;
+            let written = match kept {
+                None => Written::Kept,
+                Some(kept) => kept.await?,
+            };
+            let (accepted, refused) = verdict.after(&written);
+            let batch = i64::try_from(batch).unwrap_or(i64::MAX);
+            Ok(pb::StreamReadingsResponse { batch, accepted, refused })
         })
         .buffered(UNDER_WAY);
     // Who is cut off by our end is told so; who has ended is not.
@@ -83,8 +92,23 @@ pub fn stream(
     acknowledged.chain(end).map_err(Status::from)
 }
 
-fn accepted(readings: &[Reading]) -> i32 {
-    i32::try_from(readings.len()).unwrap_or(i32::MAX)
+impl Verdict {
+    /// How many are kept and which are refused, now that the good ones were written.
+    fn after(self, written: &Written) -> (i32, Vec<pb::RefusedReading>) {
+        let Self { good, mut refused } = self;
+        let too_many = match written {
+            Written::Partly(places) => places.as_slice(),
+            _ => &[],
+        };
+        let indices = too_many.iter().filter_map(|place| good.get(*place));
+        refused.extend(indices.map(|index| pb::RefusedReading {
+            index: *index,
+            field: "metrics".into(),
+            message: ingest::too_many_metrics(),
+        }));
+        refused.sort_by_key(|refused| refused.index);
+        (i32::try_from(good.len() - too_many.len()).unwrap_or(i32::MAX), refused)
+    }
 }
 
 /// Looks at each reading alone, but for the `unreadable` ones, which are refused as they come.
@@ -103,14 +127,18 @@ async fn check(
         let values = wire.metrics.len();
         if let Some(refused) = unreadable.remove(&index) {
             ingest::refused(values);
-            checked.refused.push(refused);
+            checked.verdict.refused.push(refused);
             continue;
         }
         match read_known(service, caller, wire, now, &known) {
-            Ok(reading) => checked.readings.push(reading),
+            Ok(reading) => {
+                checked.readings.push(reading);
+                checked.verdict.good.push(index);
+            }
             Err(Error::Invalid { field, problem }) => {
                 ingest::refused(values);
-                checked.refused.push(pb::RefusedReading { index, field, message: problem });
+                let refused = pb::RefusedReading { index, field, message: problem };
+                checked.verdict.refused.push(refused);
             }
             Err(error) => return Err(error),
         }

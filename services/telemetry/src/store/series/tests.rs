@@ -23,16 +23,17 @@ fn at(millis: i64) -> Timestamp {
 /// A series of whose values all are sealed, each the number of its second.
 async fn seal(db: &Db) -> i64 {
     let mut tx = db.begin("seal").await.unwrap();
-    let ensured = store::reading::ensure_series(&mut tx, EquipmentId::new(), "a").await.unwrap();
+    let new = [(EquipmentId::new(), "a".to_owned())];
+    let series_id = store::reading::insert_series(&mut tx, &new).await.unwrap()[0].id;
     let chunk = |number: i64| {
         let seconds = number * VALUES..(number + 1) * VALUES;
         let row = |second: i64| Row::new(at(second * 1000), Some(value(second)), at(0));
         let chunk = Chunk::seal(&seconds.map(row).collect::<Vec<_>>()).unwrap().unwrap();
-        (ensured.0, chunk)
+        (series_id, chunk)
     };
     store::chunk::insert(&mut tx, &(0..SEALED).map(chunk).collect::<Vec<_>>()).await.unwrap();
     tx.commit().await.unwrap();
-    ensured.0
+    series_id
 }
 
 fn value(second: i64) -> f64 {
