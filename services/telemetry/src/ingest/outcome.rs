@@ -23,21 +23,21 @@ pub enum Values<'j> {
 }
 
 impl Job {
-    /// What it comes to after the readings `earlier` of the same transaction, and what is to be written for it.
+    /// What it comes to where the readings `there` are, and what is to be written for it.
     pub(super) async fn outcome(
         &self,
         tx: &mut Tx,
         recent: &Recent,
         retention: &Retention,
-        earlier: Option<&HashSet<Key>>,
+        there: Option<&HashSet<Key>>,
         now: Timestamp,
     ) -> Result<(Written, Values<'_>)> {
         match &self.work {
             Work::Add { readings, single } => {
                 let written = match (single, readings.first()) {
                     (Some(single), Some(reading)) => {
-                        let is_repeated = earlier.is_some_and(|it| it.contains(&reading.key));
-                        single.outcome(tx, recent, (reading.key, is_repeated), now).await?
+                        let is_there = there.is_some_and(|there| there.contains(&reading.key));
+                        single.outcome(tx, is_there, now).await?
                     }
                     _ => Written::Kept,
                 };
@@ -59,18 +59,11 @@ impl Job {
 }
 
 impl Single {
-    /// What a reading of `key` comes to, which may repeat one of the same transaction.
-    async fn outcome(
-        &self,
-        tx: &mut Tx,
-        recent: &Recent,
-        (key, is_repeated): (Key, bool),
-        now: Timestamp,
-    ) -> Result<Written> {
+    /// What a reading comes to that may be there.
+    async fn outcome(&self, tx: &mut Tx, is_there: bool, now: Timestamp) -> Result<Written> {
         if let Some(answer) = self.once.recall(tx, now).await? {
             return Ok(Written::Replayed(answer));
         }
-        let is_there = is_repeated || !store::reading::find(tx, recent, key).await?.is_empty();
         Ok(if is_there { Written::Replaced } else { Written::Kept })
     }
 }

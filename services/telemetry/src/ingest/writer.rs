@@ -179,11 +179,9 @@ impl Writer {
         store::journal::take_turn(&mut tx).await?;
         let before = self.recent.catch_up(&mut tx).await?;
         let (mut all, mut writes) = (Vec::new(), Vec::new());
-        // Only whoever sends a reading alone is told whether it was there.
-        let is_told = group.iter().any(|job| job.single().is_some());
-        let mut earlier = is_told.then(HashSet::new);
+        let mut there = self.there(&mut tx, group).await?;
         for job in group {
-            match self.take(&mut tx, &mut writes, job, group, &mut earlier, now).await {
+            match self.take(&mut tx, &mut writes, job, group, &mut there, now).await {
                 // That concerns the others, too.
                 Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => return Err(error),
                 written => all.push(written),
@@ -211,15 +209,25 @@ impl Writer {
         Ok(all)
     }
 
-    /// Adds what is to be written for `job`, which is of `group`, to `writes`. Answers what it comes to after the readings
-    /// `earlier` of the group, which become more.
+    /// Those of the readings that were sent alone that are there; none if there are none, because only whoever sends a reading
+    /// alone is told.
+    async fn there(&self, tx: &mut Tx, group: &[Job]) -> Result<Option<HashSet<Key>>> {
+        let keys: HashSet<Key> = group.iter().filter_map(Job::single).map(|it| it.key).collect();
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        store::reading::present(tx, &self.recent, &keys).await.map(Some)
+    }
+
+    /// Adds what is to be written for `job`, which is of `group`, to `writes`. Answers what it comes to where the readings
+    /// `there` are, which then become more.
     async fn take(
         &mut self,
         tx: &mut Tx,
         writes: &mut Vec<Write>,
         job: &Job,
         group: &[Job],
-        earlier: &mut Option<HashSet<Key>>,
+        there: &mut Option<HashSet<Key>>,
         now: Timestamp,
     ) -> Result<Written> {
         if let Some(Reading { key, metrics }) = job.single() {
@@ -229,7 +237,7 @@ impl Writer {
                 return Err(too_many());
             }
         }
-        let outcome = job.outcome(tx, &self.recent, &self.retention, earlier.as_ref(), now).await;
+        let outcome = job.outcome(tx, &self.recent, &self.retention, there.as_ref(), now).await;
         let (written, values) = outcome?;
         let mut refused = Vec::new();
         match values {
@@ -238,8 +246,8 @@ impl Writer {
                     let values = metrics.iter().map(|(name, value)| (name.as_str(), Some(*value)));
                     if !self.names.add(tx, writes, *key, values, group).await? {
                         refused.push(place);
-                    } else if let Some(earlier) = earlier {
-                        earlier.insert(*key);
+                    } else if let Some(there) = there {
+                        there.insert(*key);
                     }
                 }
             }

@@ -1,7 +1,9 @@
 //! The sealed level: packed runs of values. Chunks of a series never overlap.
 
+mod around;
 mod last;
 
+pub use around::around;
 use kit::{
     Result, Timestamp,
     db::{Conn, Engine, Tx},

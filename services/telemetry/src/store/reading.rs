@@ -2,6 +2,7 @@
 //! reads has the recent level [catch up](Recent::catch_up) first.
 
 mod last;
+mod present;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,6 +12,7 @@ use kit::{
     on,
 };
 pub use last::{latest, tails};
+pub use present::present;
 use sqlx::QueryBuilder;
 
 use super::chunk;
