@@ -79,14 +79,9 @@ impl Timer {
             self.seen = Some(version);
         }
         self.looks = (self.looks + 1) % LOOKS;
-        while let Ok((rule, id)) = self.disturbed.try_recv() {
-            self.silence.disturb(rule, id);
+        while let Ok(place) = self.disturbed.try_recv() {
+            self.silence.disturb(place);
         }
-        let looked = self.silence.look(&self.db, &self.clock, &self.register, &self.recent).await;
-        if looked.is_err() {
-            // What was found and not raised must be found again.
-            self.silence = Silence::default();
-        }
-        looked
+        self.silence.look(&self.db, &self.clock, (&self.register, &self.recent)).await
     }
 }

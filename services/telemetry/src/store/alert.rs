@@ -42,7 +42,7 @@ macro_rules! select {
 
 mod open;
 
-pub use open::{Open, count_open, lock_open, open, open_of, stands};
+pub use open::{Open, count_open, lock_open, open, open_of, standing};
 
 pub async fn insert(tx: &mut Tx, alert: &Alert) -> Result<()> {
     on!(tx, c => sqlx::query(

@@ -11,7 +11,7 @@ use kit::{
     db::{Conn, Engine, Tx},
     on,
 };
-pub use last::{latest, tails};
+pub use last::{last_seen, latest, tails};
 pub use present::present;
 use sqlx::QueryBuilder;
 
@@ -286,17 +286,24 @@ async fn last_sample(
         if last.is_some_and(|last| chunk.summary.last_at <= last.at) {
             break;
         }
-        let sealed = chunk.rows()?;
-        // What is recent was said of the time later.
-        let counts = |row: &&Row| {
-            row.at < before && is_seen(row) && !rows.iter().any(|recent| recent.at == row.at)
-        };
-        if let Some(row) = sealed.iter().rev().find(counts) {
-            return Ok(last.filter(|last| row.at < last.at).unwrap_or(row).sample());
+        let counts = |row: &Row| row.at < before && is_seen(row);
+        if let Some(row) = last_sealed(&chunk, &rows, counts)? {
+            return Ok(last.filter(|last| row.at < last.at).unwrap_or(&row).sample());
         }
         end = chunk.summary.first_at;
     }
     Ok(last.and_then(Row::sample))
+}
+
+/// The last row of a chunk that counts, unless one of the `recent` ones says something of its time: that was said later.
+fn last_sealed(
+    chunk: &Chunk,
+    recent: &[Row],
+    counts: impl Fn(&Row) -> bool,
+) -> Result<Option<Row>> {
+    let sealed = chunk.rows()?;
+    let is_last = |row: &&Row| counts(row) && !recent.iter().any(|recent| recent.at == row.at);
+    Ok(sealed.iter().rev().find(is_last).copied())
 }
 
 /// The readings that values of several series make up.

@@ -1,9 +1,6 @@
 //! Raises alerts of silence when it has lasted.
 
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap, HashSet},
-};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use kit::{
     Clock, Db, Result, Timestamp,
@@ -25,13 +22,23 @@ use crate::{
     store,
 };
 
+/// Places that are looked at together.
+const STEP: usize = 250;
+/// Places that one look of the timer looks at, and alerts that it raises, about: what is left is due at the next one.
+const LOOK: usize = 10_000;
+const RAISE: usize = 500;
 /// Alerts that one transaction raises, so that readings don't wait for long.
 const GROUP: usize = 50;
+
+/// A rule, and equipment where it looks.
+type Place = (RuleId, EquipmentId);
 
 /// When to look at which series again: not before silence can have lasted since its last reading.
 #[derive(Default)]
 pub struct Silence {
     rules: HashMap<RuleId, Watch>,
+    /// Each place, by when it is due.
+    due: BTreeSet<(Timestamp, Place)>,
 }
 
 /// One rule, and the equipment where it looks.
@@ -41,8 +48,14 @@ struct Watch {
     is_new: bool,
     /// When each is due.
     covered: HashMap<EquipmentId, Timestamp>,
-    /// The same, in order; what isn't the same as above was put off, or is looked at no more.
-    due: BinaryHeap<Reverse<(Timestamp, EquipmentId)>>,
+}
+
+/// What a look at some places comes to.
+#[derive(Default)]
+struct Found {
+    silent: Vec<(Rule, EquipmentId)>,
+    /// When to look at each place again.
+    next: Vec<(Place, Timestamp)>,
 }
 
 /// Before all other times: what is due at once.
@@ -50,11 +63,9 @@ const AT_ONCE: Timestamp = Timestamp::MIN;
 
 impl Silence {
     /// What was read of the equipment has changed where the rule looks: silence may begin earlier than was thought.
-    pub fn disturb(&mut self, rule: RuleId, id: EquipmentId) {
-        if let Some(watch) = self.rules.get_mut(&rule)
-            && watch.covered.contains_key(&id)
-        {
-            watch.plan(id, AT_ONCE);
+    pub fn disturb(&mut self, (rule, id): Place) {
+        if self.rules.get(&rule).is_some_and(|watch| watch.covered.contains_key(&id)) {
+            self.plan((rule, id), AT_ONCE);
         }
     }
 
@@ -65,92 +76,115 @@ impl Silence {
         }
     }
 
-    /// Looks once at all that is due.
+    /// Looks once at what is due, step by step, and raises what each finds silent. What fails stays due.
     pub async fn look(
         &mut self,
         db: &Db,
         clock: &Clock,
-        register: &Register,
-        recent: &Recent,
+        (register, recent): (&Register, &Recent),
     ) -> Result<()> {
         self.follow_rules(store::rule::on_silence(&mut db.read().await?).await?);
-        let mut silent = Vec::new();
-        for watch in self.rules.values_mut() {
-            watch.cover(register).await;
-            watch.look(db, clock.now(), (register, recent), &mut silent).await?;
-        }
-        for group in silent.chunks(GROUP) {
-            raise(db, clock, (register, recent), group).await?;
+        self.cover(register).await;
+        let now = clock.now();
+        let (mut looked, mut raised) = (0, 0);
+        while looked < LOOK && raised < RAISE {
+            let due = self.due.iter().take_while(|(due, _)| *due < now).take(STEP);
+            let due: Vec<Place> = due.map(|(_, place)| *place).collect();
+            if due.is_empty() {
+                break;
+            }
+            let mut conn = db.read().await?;
+            let Found { silent, next } =
+                self.find(&mut conn, &due, now, (register, recent)).await?;
+            drop(conn);
+            for group in silent.chunks(GROUP) {
+                raise(db, clock, (register, recent), group).await?;
+            }
+            for (place, due) in next {
+                self.plan(place, due);
+            }
+            looked += due.len();
+            raised += silent.len();
         }
         Ok(())
     }
 
     fn follow_rules(&mut self, rules: Vec<Rule>) {
         let revisions: HashMap<_, _> = rules.iter().map(|rule| (rule.id, rule.revision)).collect();
+        let before = self.rules.len();
         self.rules.retain(|id, watch| revisions.get(id) == Some(&watch.rule.revision));
+        if self.rules.len() < before {
+            self.drop_uncovered();
+        }
         for rule in rules {
-            self.rules.entry(rule.id).or_insert_with(|| Watch {
-                rule,
-                is_new: true,
-                covered: HashMap::new(),
-                due: BinaryHeap::new(),
-            });
+            let covered = HashMap::new();
+            self.rules.entry(rule.id).or_insert_with(|| Watch { rule, is_new: true, covered });
         }
     }
-}
 
-impl Watch {
-    /// Chooses the equipment anew, if that is to be done.
+    /// Chooses the equipment anew of the rules where that is to be done.
     async fn cover(&mut self, register: &Register) {
-        if !std::mem::take(&mut self.is_new) {
-            return;
+        let new = self.rules.iter_mut().filter(|(_, watch)| watch.is_new);
+        let mut fresh = Vec::new();
+        let mut is_any_new = false;
+        for (rule, watch) in new {
+            (watch.is_new, is_any_new) = (false, true);
+            let covered: HashSet<_> = register.covered(&watch.rule).await.into_iter().collect();
+            watch.covered.retain(|id, _| covered.contains(id));
+            let others = covered.into_iter().filter(|id| !watch.covered.contains_key(id));
+            fresh.extend(others.map(|id| (*rule, id)));
         }
-        let covered: HashSet<_> = register.covered(&self.rule).await.into_iter().collect();
-        self.covered.retain(|id, _| covered.contains(id));
-        for id in covered {
-            if !self.covered.contains_key(&id) {
-                self.plan(id, AT_ONCE);
-            }
+        if is_any_new {
+            self.drop_uncovered();
+        }
+        for place in fresh {
+            self.plan(place, AT_ONCE);
         }
     }
 
-    fn plan(&mut self, id: EquipmentId, due: Timestamp) {
-        self.covered.insert(id, due);
-        self.due.push(Reverse((due, id)));
+    /// Forgets the places where no rule looks any more.
+    fn drop_uncovered(&mut self) {
+        let rules = &self.rules;
+        self.due.retain(|(_, (rule, id))| {
+            rules.get(rule).is_some_and(|watch| watch.covered.contains_key(id))
+        });
     }
 
-    /// Looks at the equipment that is due, and adds that which is silent at `now`.
-    async fn look(
-        &mut self,
-        db: &Db,
+    fn plan(&mut self, place: Place, due: Timestamp) {
+        let Some(watch) = self.rules.get_mut(&place.0) else { return };
+        if let Some(before) = watch.covered.insert(place.1, due) {
+            self.due.remove(&(before, place));
+        }
+        self.due.insert((due, place));
+    }
+
+    /// Looks at the places that are `due` for what is silent at `now`.
+    async fn find(
+        &self,
+        db: &mut Conn,
+        due: &[Place],
         now: Timestamp,
         (register, recent): (&Register, &Recent),
-        silent: &mut Vec<(Rule, EquipmentId)>,
-    ) -> Result<()> {
-        while let Some(Reverse((due, id))) = self.due.peek().copied()
-            && due < now
-        {
-            if self.covered.get(&id) != Some(&due) {
-                self.due.pop();
-                continue;
-            }
-            let mut conn = db.read().await?;
-            recent.catch_up(&mut conn).await?;
-            let last = last_seen(&mut conn, recent, &self.rule, id).await?;
-            let since = begin(&self.rule, id, last, register).await.plus(self.rule.on_delay.0);
+    ) -> Result<Found> {
+        recent.catch_up(db).await?;
+        let place = |(rule, id): &Place| Some((&self.rules.get(rule)?.rule, *id));
+        let places: Vec<(&Rule, EquipmentId)> = due.iter().filter_map(place).collect();
+        let (mut found, mut lasting) = (Found::default(), Vec::new());
+        let last = last_seen(db, recent, &places).await?;
+        for ((rule, id), last) in places.into_iter().zip(last) {
+            let since = begin(rule, id, last, register).await.plus(rule.on_delay.0);
             let next = if since < now {
-                let last = last.unwrap_or(Timestamp::MIN);
-                if !store::alert::stands(&mut conn, &self.rule, id, last).await? {
-                    silent.push((self.rule.clone(), id));
-                }
-                now.plus(self.rule.on_delay.0)
+                lasting.push((rule, id, last.unwrap_or(Timestamp::MIN)));
+                now.plus(rule.on_delay.0)
             } else {
                 since
             };
-            self.due.pop();
-            self.plan(id, next);
+            found.next.push(((rule.id, id), next));
         }
-        Ok(())
+        let standing = store::alert::standing(db, &lasting).await?;
+        lasting.retain(|(rule, id, _)| !standing.contains(&(rule.id, *id)));
+        found.silent = lasting.into_iter().map(|(rule, id, _)| (rule.clone(), id)).collect();
+        Ok(found)
     }
 }
 
@@ -190,15 +224,18 @@ async fn judge(
     now: Timestamp,
 ) -> Result<(Outcome, Option<i64>)> {
     let series_id = series(tx, rule, id).await?;
-    let last = last_seen(tx, recent, rule, id).await?;
-    if let (Some(series_id), Some(last)) = (series_id, last) {
+    if let Some(series_id) = series_id
+        && let Some(last) =
+            store::reading::last_before(tx, recent, series_id, rule.updated_at, Timestamp::MAX)
+                .await?
+    {
         let outcome = replay(tx, recent, rule, (series_id, id), (last, last), now).await?;
         return Ok((outcome, Some(series_id)));
     }
     let mut outcome = Outcome::default();
     let raised_at = begin(rule, id, None, register).await.plus(rule.on_delay.0);
     let first = Timestamp::MIN;
-    if raised_at < now && !store::alert::stands(tx, rule, id, first).await? {
+    if raised_at < now && store::alert::standing(tx, &[(rule, id, first)]).await?.is_empty() {
         let silence = Breach { raised_at, value: None, cleared_at: None };
         outcome.raised.push(Alert::raised(rule, id, silence));
     }
@@ -225,13 +262,27 @@ async fn series(db: &mut Conn, rule: &Rule, id: EquipmentId) -> Result<Option<i6
     Ok(series.first().map(|series| series.id))
 }
 
-/// The last reading that the rule has seen of the equipment.
+/// The last reading that each rule has seen of the equipment beside it.
 async fn last_seen(
     db: &mut Conn,
     recent: &Recent,
-    rule: &Rule,
-    id: EquipmentId,
-) -> Result<Option<Timestamp>> {
-    let Some(series_id) = series(db, rule, id).await? else { return Ok(None) };
-    store::reading::last_before(db, recent, series_id, rule.updated_at, Timestamp::MAX).await
+    places: &[(&Rule, EquipmentId)],
+) -> Result<Vec<Option<Timestamp>>> {
+    let ids: HashSet<EquipmentId> = places.iter().map(|(_, id)| *id).collect();
+    let metrics: HashSet<&String> = places.iter().map(|(rule, _)| &rule.metric).collect();
+    let ids: Vec<EquipmentId> = ids.into_iter().collect();
+    let metrics: Vec<String> = metrics.into_iter().cloned().collect();
+    let series = store::reading::series_of(db, &ids, &metrics).await?;
+    let series: HashMap<(EquipmentId, &str), i64> =
+        series.iter().map(|it| ((it.equipment_id, it.metric.as_str()), it.id)).collect();
+    let seen = |(rule, id): &(&Rule, EquipmentId)| {
+        Some((*series.get(&(*id, rule.metric.as_str()))?, rule.updated_at))
+    };
+    let seen: Vec<Option<(i64, Timestamp)>> = places.iter().map(seen).collect();
+    let wanted: Vec<(i64, Timestamp)> = seen.iter().flatten().copied().collect();
+    let last = store::reading::last_seen(db, recent, &wanted).await?;
+    Ok(seen.into_iter().map(|seen| last.get(&seen?).copied()).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,27 +69,57 @@ pub async fn count_open(db: &mut Conn) -> Result<Vec<(Severity, i64)>> {
         .fetch_all(c).await)?)
 }
 
-/// Whether an alert of a rule, as it is now, on one piece of equipment is open, or was cleared by hand with no reading after
-/// `last`.
-pub async fn stands(
+macro_rules! standing {
+    () => {
+        ") select wanted.rule_id, wanted.equipment_id
+           from wanted
+           where exists (select 1
+                         from alerts
+                         where alerts.rule_id = wanted.rule_id
+                           and alerts.equipment_id = wanted.equipment_id
+                           and judged_since = wanted.since
+                           and (cleared_at is null or cleared_after >= wanted.last_at))"
+    };
+}
+
+/// Where, of these, an alert of the rule, as it is now, is open on the equipment, or was cleared by hand with no reading after
+/// that time.
+pub async fn standing(
     db: &mut Conn,
-    rule: &Rule,
-    equipment_id: EquipmentId,
-    last: Timestamp,
-) -> Result<bool> {
-    let found: Option<i32> = on!(db, c => sqlx::query_scalar(
-            "select 1
-             from alerts
-             where rule_id = $1 and equipment_id = $2 and judged_since = $3
-               and (cleared_at is null or cleared_after >= $4)
-             limit 1",
-        )
-        .bind(rule.id)
-        .bind(equipment_id)
-        .bind(rule.updated_at)
-        .bind(last)
-        .fetch_optional(c).await)?;
-    Ok(found.is_some())
+    wanted: &[(&Rule, EquipmentId, Timestamp)],
+) -> Result<HashSet<(RuleId, EquipmentId)>> {
+    if wanted.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let found: Vec<(RuleId, EquipmentId)> = match db.engine() {
+        Engine::Sqlite(c) => {
+            let mut query =
+                QueryBuilder::new("with wanted (rule_id, equipment_id, since, last_at) as (");
+            query.push_values(wanted, |mut values, (rule, equipment_id, last_at)| {
+                values
+                    .push_bind(rule.id)
+                    .push_bind(*equipment_id)
+                    .push_bind(rule.updated_at)
+                    .push_bind(*last_at);
+            });
+            query.push(standing!());
+            query.build_query_as().persistent(false).fetch_all(c).await?
+        }
+        Engine::Postgres(c) => {
+            sqlx::query_as(concat!(
+                "with wanted (rule_id, equipment_id, since, last_at) as (
+                     select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[])",
+                standing!(),
+            ))
+            .bind(wanted.iter().map(|(rule, ..)| rule.id.uuid()).collect::<Vec<_>>())
+            .bind(wanted.iter().map(|(_, id, _)| id.uuid()).collect::<Vec<_>>())
+            .bind(wanted.iter().map(|(rule, ..)| rule.updated_at.micros()).collect::<Vec<_>>())
+            .bind(wanted.iter().map(|(.., last_at)| last_at.micros()).collect::<Vec<_>>())
+            .fetch_all(c)
+            .await?
+        }
+    };
+    Ok(found.into_iter().collect())
 }
 
 /// The open alerts of a rule, held until the transaction ends.

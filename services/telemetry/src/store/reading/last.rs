@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use kit::{Result, Timestamp, db::Conn};
 
-use super::{EVER, Series, chunk, last_sample, series_of};
+use super::{EVER, Series, chunk, last_before, last_sample, last_sealed, series_of};
 use crate::{
     domain::{
         chunk::{Row, merge},
@@ -49,6 +49,36 @@ fn last_rows(recent: &Recent, series_id: i64) -> Vec<Row> {
     recent.backwards(series_id, Timestamp::MAX, |row| row.value().is_some())
 }
 
+/// The time of the last sample of each of these series that arrived at that time or later, by series and time.
+pub async fn last_seen(
+    db: &mut Conn,
+    recent: &Recent,
+    wanted: &[(i64, Timestamp)],
+) -> Result<HashMap<(i64, Timestamp), Timestamp>> {
+    let is_seen = |row: &Row, since| since <= row.arrived_at && row.value().is_some();
+    let (mut of_recent, mut last) = (HashMap::new(), HashMap::new());
+    for (series_id, since) in wanted {
+        let rows = recent.backwards(*series_id, Timestamp::MAX, |row| is_seen(row, *since));
+        let seen = rows.last().filter(|row| is_seen(row, *since));
+        last.extend(seen.map(|row| ((*series_id, *since), row.at)));
+        of_recent.insert((*series_id, *since), rows);
+    }
+    for chunk::LastSeen { series_id, since, chunk } in chunk::last_seen(db, wanted).await? {
+        let key = (series_id, since);
+        if last.get(&key).is_some_and(|last| chunk.summary.last_at <= *last) {
+            continue;
+        }
+        let rows = of_recent.get(&key).map_or(&[][..], Vec::as_slice);
+        let sealed = match last_sealed(&chunk, rows, |row| is_seen(row, since))? {
+            Some(row) => Some(row.at),
+            // All that the rule has seen of it was changed or deleted since: what came before is worth a look of its own.
+            None => last_before(db, recent, series_id, since, Timestamp::MAX).await?,
+        };
+        last.extend(sealed.max(last.get(&key).copied()).map(|at| (key, at)));
+    }
+    Ok(last)
+}
+
 /// The last values of each of these series.
 pub async fn tails(db: &mut Conn, recent: &Recent, ids: &[i64]) -> Result<HashMap<i64, Tail>> {
     let all = (EVER, Timestamp::MAX);
@@ -65,3 +95,6 @@ pub async fn tails(db: &mut Conn, recent: &Recent, ids: &[i64]) -> Result<HashMa
     }
     Ok(tails)
 }
+
+#[cfg(test)]
+mod tests;
