@@ -170,15 +170,16 @@ pub async fn after(db: &mut Conn, position: Position, limit: i64) -> Result<Vec<
     Ok(changes)
 }
 
-/// Whether the log still holds everything after `position`; if it was trimmed, or is another one, a reader begins with a
-/// snapshot again.
+/// Whether the log still holds everything after `position`; if it was trimmed, is another one, or ends before that, as after a
+/// restore of what was older, a reader begins with a snapshot again.
 pub async fn holds(db: &mut Conn, position: Position) -> Result<bool> {
     let era: i64 = on!(db, c => sqlx::query_scalar("select era from log").fetch_one(c).await)?;
     if position.era != era {
         return Ok(false);
     }
     let trimmed = cursor(db, TRIMMED).await?;
-    Ok(trimmed.is_none_or(|trimmed| trimmed <= position))
+    let is_trimmed = trimmed.is_some_and(|trimmed| position < trimmed);
+    Ok(!is_trimmed && position <= end(db).await?)
 }
 
 /// Drops at most `limit` of the entries older than `before` and remembers how far; none while a consumer has yet to read

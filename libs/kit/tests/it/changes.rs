@@ -127,6 +127,20 @@ testkit::both! {
         }
     }
 
+    async fn a_token_ahead_of_the_log_resumes_nothing(world: World) {
+        let db = crate::open(&world.db).await;
+        append(&db, 0, 1).await;
+        expect(&db, Position::default(), &[1]).await;
+        let mut read = db.read().await.unwrap();
+        let token = changes::after(&mut read, Position::default(), 1).await.unwrap()[0].position.to_string();
+        let numbers: Vec<i64> = token.split('.').map(|number| number.parse().unwrap()).collect();
+
+        // Numbers that transactions of other tests don't come to.
+        let ahead = format!("{}.{}.{}", numbers[0], numbers[1] << 20, numbers[2] + 1);
+        assert!(changes::resume(&mut read, "token", &ahead).await.unwrap().with_snapshot);
+        assert!(!changes::resume(&mut read, "token", &token).await.unwrap().with_snapshot);
+    }
+
     async fn a_prompt_reader_sees_each_change_at_the_next_look_and_once(world: World) {
         let db = crate::open(&world.db).await;
         let mut reader = Prompt::new(Position::default());

@@ -65,6 +65,27 @@ pub async fn end(db: &mut Conn) -> Result<i64> {
         .fetch_one(c).await)?)
 }
 
+/// The last place that was given away; what comes next lies after it. The journal of a restored backup goes on far after its end.
+pub async fn last_given(db: &mut Conn) -> Result<i64> {
+    Ok(match db.engine() {
+        Engine::Sqlite(c) => {
+            sqlx::query_scalar(
+                "select coalesce(max(seq), 0) from sqlite_sequence where name = 'journal'",
+            )
+            .fetch_one(c)
+            .await?
+        }
+        Engine::Postgres(c) => {
+            sqlx::query_scalar(
+                "select coalesce(pg_sequence_last_value(
+                            pg_get_serial_sequence('journal', 'sequence')::regclass), 0)",
+            )
+            .fetch_one(c)
+            .await?
+        }
+    })
+}
+
 /// At most `limit` entries after `sequence`, oldest first; `None` if some of them were dropped.
 pub async fn after(db: &mut Conn, sequence: i64, limit: i64) -> Result<Option<Vec<Entry>>> {
     // One statement sees one state of things: what is dropped between two would be missed.

@@ -52,6 +52,10 @@ pub async fn watch(service: &Service, call: Call<pb::WatchReadingsRequest>) -> R
             let position = token.parse().map_err(|_| not_one())?;
             let held = store::journal::after(&mut db, position, 1).await?;
             held.ok_or_else(|| Error::invalid("resume_token", TOO_OLD))?;
+            // As when files of an older day were put back: what comes next would lie before it, and not be told.
+            if store::journal::last_given(&mut db).await? < position {
+                return Err(Error::invalid("resume_token", AHEAD));
+            }
             told = Some((position, clock.now()));
             position
         }
@@ -79,6 +83,7 @@ pub async fn watch(service: &Service, call: Call<pb::WatchReadingsRequest>) -> R
 }
 
 const TOO_OLD: &str = "is older than what can be told again; list the readings that are missing";
+const AHEAD: &str = "is ahead of all that was told here; list the readings that are missing";
 
 /// Which readings to tell of; an empty set stands for all.
 struct Filter {

@@ -135,11 +135,20 @@ testkit::both! {
         assert_eq!(next(&mut again, 2500).await.0, sent);
     }
 
-    async fn a_token_that_is_none_is_refused(world: World) {
+    async fn a_token_that_is_none_or_of_what_never_was_is_refused(world: World) {
         let suite = Suite::start(world).await;
-        let request = WatchReadingsRequest { resume_token: "x".into(), ..Default::default() };
-        let error = suite.readings().watch_readings(request).await.unwrap_err();
-        assert_eq!((error.code(), field(&error).as_str()), (Code::InvalidArgument, "resume_token"));
+        let id = suite.machine("pump").await;
+        suite.send(temperature(&id, 1, 1.0)).await.unwrap();
+        let mut stream = watch(&suite, &suite.telemetry, of(&id)).await;
+        let end: i64 = first_token(&mut stream).await.parse().unwrap();
+
+        for resume_token in ["x".to_owned(), (end + 1).to_string()] {
+            let request = WatchReadingsRequest { resume_token, ..Default::default() };
+            let error = suite.readings().watch_readings(request).await.unwrap_err();
+            let refused = (error.code(), field(&error));
+            assert_eq!(refused, (Code::InvalidArgument, "resume_token".into()), "{error}");
+        }
+        watch(&suite, &suite.telemetry, WatchReadingsRequest { resume_token: end.to_string(), ..of(&id) }).await;
     }
 }
 
