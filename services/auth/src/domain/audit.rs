@@ -22,6 +22,8 @@ kit::names! {
         PasswordWrong = "password.wrong",
         /// Passwords came too soon after one another, and were not looked at.
         PasswordThrottled = "password.throttled",
+        /// Somebody gave a wrong secret in the name of a part of the suite.
+        ServiceRefused = "service.refused",
         /// Somebody made an account for themselves.
         UserRegistered = "user.registered",
         /// An admin made an account.

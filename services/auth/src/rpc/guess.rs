@@ -1,4 +1,5 @@
-//! Counts the passwords that are tried, before they are looked at, and tells the audit trail of those that let nobody in.
+//! Counts the passwords that are tried, before they are looked at, and tells the audit trail of those that let nobody in; of the
+//! parts' secrets, too.
 
 use kit::{
     Caller, Result, Timestamp,
@@ -156,6 +157,38 @@ impl Guess<'_> {
     }
 }
 
+/// Tells the trail that `caller` gave a wrong secret in the name of `part`: as seldom as of passwords, so that neither a flood of
+/// them nor a part that tries again and again fills it. Nobody waits for that: nobody guesses a secret.
+pub async fn note_refused(
+    service: &Service,
+    caller: &Caller,
+    part: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let counters = pair(service, caller, &format!("the secret of {part}"), Pace::STRANGERS);
+    let mut db = service.db.read().await?;
+    for counter in &counters {
+        let guesses = store::guess::find(&mut db, &counter.name).await?;
+        if guesses.is_some_and(|guesses| guesses.check(now).is_err()) {
+            return Ok(());
+        }
+    }
+    drop(db);
+
+    let mut tx = service.db.begin("note refusal").await?;
+    for Counter { name, pace } in &counters {
+        let mut guesses = store::guess::lock(&mut tx, name, &Guesses::none(now)).await?;
+        // Another was faster.
+        if guesses.count(now, *pace).is_err() {
+            return Ok(());
+        }
+        store::guess::update(&mut tx, name, &guesses).await?;
+    }
+    let event = Event::new(caller, Kind::ServiceRefused, String::new(), now);
+    store::audit::insert(&mut tx, &event.with("service", part)).await?;
+    tx.commit().await
+}
+
 /// Forgets the guesses at the password of `person`, whom `caller` proved to be: those from the network that they call from,
 /// and those from wherever they have not been.
 pub async fn forget(service: &Service, tx: &mut Tx, caller: &Caller, person: &User) -> Result<()> {
@@ -191,10 +224,14 @@ fn counters(service: &Service, caller: &Caller, whose: Whose<'_>, is_known: bool
         Whose::Person(person) => format!("person {}", person.id),
         Whose::Nobody(login) => format!("nobody {}", fold(login)),
     };
-    let network = network(&caller.address).map(|network| network.to_string());
     let (kind, pace) = if is_known { ("known", Pace::NONE) } else { ("strange", Pace::STRANGERS) };
-    let name =
-        |from: &str| service.chain_key.blind(&format!("guess at {whose} from {kind} {from}"));
+    pair(service, caller, &format!("{whose} from {kind}"), pace)
+}
+
+/// The counters of what `caller` tries at `what`: in their network, and with `pace` in all networks together.
+fn pair(service: &Service, caller: &Caller, what: &str, pace: Pace) -> [Counter; 2] {
+    let network = network(&caller.address).map(|network| network.to_string());
+    let name = |from: &str| service.chain_key.blind(&format!("guess at {what} {from}"));
     [
         Counter { name: name(&network.unwrap_or_default()), pace: Pace::NETWORK },
         Counter { name: name("networks"), pace },

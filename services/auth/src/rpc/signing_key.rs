@@ -1,7 +1,7 @@
 use kit::{Call, Error, Result};
 use proto::auth::v1 as pb;
 
-use super::Service;
+use super::{Service, guess};
 use crate::{
     domain::{signing_key::SigningKeyId, token},
     store,
@@ -27,13 +27,14 @@ pub async fn create_service_token(
     }
     let now = service.suite.clock.now();
     if proved.is_empty() {
-        let address = call.caller.address;
-        service.addresses.take(&address, now).map_err(|throttled| throttled.error)?;
+        let address = &call.caller.address;
+        service.addresses.take(address, now).map_err(|throttled| throttled.error)?;
         if !service.secret.equals(&secret.into()) {
             tracing::warn!(service = name, address, "a service's secret was wrong");
+            guess::note_refused(service, &call.caller, &name, now).await?;
             return Err(Error::Unauthenticated("the secret is wrong"));
         }
-        service.addresses.give_back(&address);
+        service.addresses.give_back(address);
     }
     let access = service.signers.at(now).await?.service(&name, now)?;
     Ok(pb::ServiceToken { access: access.reveal().to_owned(), expires_in: token::LIFE_SECONDS })

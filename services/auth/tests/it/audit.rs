@@ -2,18 +2,19 @@ use std::time::Duration;
 
 use kit::{access::Role, on};
 use proto::auth::v1::{
-    AuditEvent, ChangePasswordRequest, CreateUserRequest, DeleteKeyRequest, DeleteUserRequest,
-    ListAuditEventsRequest, LogoutRequest, StartPasswordResetRequest, UpdateUserRequest, User,
-    auth_service_client::AuthServiceClient, user,
+    AuditEvent, ChangePasswordRequest, CreateServiceTokenRequest, CreateUserRequest,
+    DeleteKeyRequest, DeleteUserRequest, ListAuditEventsRequest, LogoutRequest,
+    StartPasswordResetRequest, UpdateUserRequest, User, auth_service_client::AuthServiceClient,
+    user,
 };
 use testkit::{Server, World};
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::{
-    Auth, Config, FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, admin, ana, anon, auth, config,
-    database, everybody, holder, key, log_in, person, refresh, register, start, start_with, token,
-    users,
+    Auth, Config, FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, SECRET, admin, ana, anon, auth,
+    config, database, everybody, from, holder, key, log_in, person, refresh, register, start,
+    start_with, token, users,
 };
 
 pub fn reader(world: &World, server: &Server) -> Auth {
@@ -168,6 +169,51 @@ testkit::both! {
         assert_eq!(throttled.len(), 2);
         let resource = format!("user/{}", person.id);
         assert!(throttled.iter().all(|event| event.resource == resource && event.actor.is_empty()));
+    }
+
+    async fn a_wrong_secret_of_a_service_is_one_line_a_wait(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        let wrong = |service: &str| CreateServiceTokenRequest {
+            service: service.into(), secret: "typed by mistake".into(),
+        };
+
+        for _ in 0..20 {
+            anon.create_service_token(wrong("telemetry")).await.unwrap_err();
+        }
+        world.clock.advance(Duration::from_secs(1));
+        for _ in 0..20 {
+            let error = anon.create_service_token(wrong("telemetry")).await.unwrap_err();
+            assert_eq!(error.code(), Code::Unauthenticated, "nobody waits for it");
+        }
+        anon.create_service_token(wrong("gateway")).await.unwrap_err();
+        let right = CreateServiceTokenRequest { secret: SECRET.into(), ..wrong("telemetry") };
+        anon.create_service_token(right).await.unwrap();
+
+        let refused = of_kind(&mut reader(&world, &server), "service.refused").await;
+        let named = |name: &str| {
+            refused.iter().filter(|event| event.details["service"] == name).count()
+        };
+        assert_eq!((named("telemetry"), named("gateway")), (7, 1), "five, and one a wait");
+        assert!(refused.iter().all(|event| event.address == "127.0.0.1"));
+        assert!(refused.iter().all(|event| event.actor.is_empty() && event.resource.is_empty()));
+        assert!(!format!("{refused:?}").contains("typed by mistake"));
+    }
+
+    async fn a_service_secret_that_is_wrong_from_everywhere_fills_no_trail(world: World) {
+        let server = start(&world).await;
+
+        for number in 0..100 {
+            let request = CreateServiceTokenRequest {
+                service: "telemetry".into(), secret: "typed by mistake".into(),
+            };
+            let mut stranger = from!(server, format!("192.0.2.{number}"));
+            stranger.create_service_token(request).await.unwrap_err();
+        }
+
+        let refused = of_kind(&mut reader(&world, &server), "service.refused").await;
+        assert_eq!(refused.len(), 6);
+        assert_eq!((refused[0].address.as_str(), refused[5].address.as_str()), ("192.0.2.5", "192.0.2.0"));
     }
 
     async fn sessions_that_end_with_something_are_written_with_what_ended_them(world: World) {
