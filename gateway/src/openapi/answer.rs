@@ -209,7 +209,7 @@ pub fn headers() -> Value {
     let text = json!({ "type": "string" });
     json!({
         "ETag": { "description": "The version that is shown, quoted.", "schema": text },
-        "Location": { "description": "Where it is found.", "schema": text },
+        "Location": { "description": "Where it is found: by itself, or in its list if it has no address of its own.", "schema": text },
         "Retry-After": {
             "description": "Seconds to wait.", "schema": { "type": "integer", "minimum": 0 },
         },

@@ -1,5 +1,7 @@
 //! What api.md says of every method, tried at every method: a walk over the document, which is made of the descriptors.
 
+mod location;
+
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Map, Value, json};

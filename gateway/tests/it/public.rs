@@ -146,6 +146,7 @@ async fn created_resources_are_found_where_their_kind_is_fetched() {
         ("/api/equipments", "/api/equipment/7"),
         ("/api/register", "/api/users/7"),
         ("/api/data", "/api/data/7"),
+        ("/api/keys", "/api/keys/7"),
     ] {
         let answer = world.post(path, "{}").await;
         assert_eq!(answer.status, StatusCode::CREATED, "{path}");
@@ -155,14 +156,19 @@ async fn created_resources_are_found_where_their_kind_is_fetched() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_fetched_by_itself_has_no_location() {
-    let world = World::public(|_| json!({"id": "7"}));
+async fn what_cannot_be_fetched_by_itself_is_found_in_its_list() {
+    let world = World::public(|call| match call.method.as_str() {
+        "CreateComment" => json!({"id": "8"}),
+        _ => json!({}),
+    });
 
-    let answer = world.post("/api/tasks/7/comments", "{}").await;
-
-    assert_eq!(answer.status, StatusCode::CREATED);
-    assert_eq!(answer.header("location"), None);
-    assert_eq!(world.get("/api/tasks/7/comments/7").await.status, StatusCode::NOT_FOUND);
+    for path in ["/api/tasks/7/comments", "/api/tasks/7/comments/"] {
+        let answer = world.post(path, "{}").await;
+        assert_eq!(answer.status, StatusCode::CREATED);
+        assert_eq!(answer.header("location"), Some("/api/tasks/7/comments"));
+    }
+    assert_eq!(world.get("/api/tasks/7/comments").await.status, StatusCode::OK);
+    assert_eq!(world.get("/api/tasks/7/comments/8").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

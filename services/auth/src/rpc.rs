@@ -189,6 +189,13 @@ impl KeyRpc for Service {
         Ok(key::create(self, request.into()).await?.into())
     }
 
+    async fn get_key(
+        &self,
+        request: Request<pb::GetKeyRequest>,
+    ) -> Result<Response<pb::Key>, Status> {
+        Ok(key::get(self, request.into()).await?.into())
+    }
+
     async fn list_keys(
         &self,
         request: Request<pb::ListKeysRequest>,

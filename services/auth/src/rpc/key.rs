@@ -32,6 +32,14 @@ pub async fn create(service: &Service, call: Call<pb::CreateKeyRequest>) -> Resu
     Ok(pb::Key { secret: Some(secret.reveal().to_owned()), ..key.into() })
 }
 
+pub async fn get(service: &Service, call: Call<pb::GetKeyRequest>) -> Result<pb::Key> {
+    let id = KeyId::parse("id", &call.message.id)?;
+
+    let key = store::key::find(&mut service.db.read().await?, id).await?;
+    let key = key.filter(|key| key.deleted_at.is_none());
+    Ok(key.ok_or_else(|| Error::not_found("key", id))?.into())
+}
+
 pub async fn list(
     service: &Service,
     mut call: Call<pb::ListKeysRequest>,
@@ -68,7 +76,7 @@ pub async fn check(
     let now = service.suite.clock.now();
     let hash = KeyHash::of(&Secret::from(call.message.secret));
 
-    let key = store::key::find(&mut service.db.read().await?, &hash).await?;
+    let key = store::key::find_secret(&mut service.db.read().await?, &hash).await?;
     let Some(key) = key.filter(|key| key.works(now)) else {
         return Err(Error::Unauthenticated("the key is not valid"));
     };

@@ -45,7 +45,16 @@ pub async fn insert(tx: &mut Tx, key: &Key) -> Result<()> {
     Ok(())
 }
 
-pub async fn find(db: &mut Conn, hash: &KeyHash) -> Result<Option<Key>> {
+pub async fn find(db: &mut Conn, id: KeyId) -> Result<Option<Key>> {
+    let found: Option<Key> =
+        on!(db, c => sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await)?;
+    let Some(mut key) = found else { return Ok(None) };
+    key.equipment_ids = equipment(db, key.id).await?;
+    Ok(Some(key))
+}
+
+/// Finds the key whose secret has this hash.
+pub async fn find_secret(db: &mut Conn, hash: &KeyHash) -> Result<Option<Key>> {
     let found: Option<Key> = on!(db, c => sqlx::query_as(select!("where hash = $1"))
         .bind(hash)
         .fetch_optional(c).await)?;

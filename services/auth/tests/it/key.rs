@@ -3,7 +3,7 @@ use std::time::Duration;
 use kit::{access::Role, on};
 use proto::{
     auth::v1::{
-        CheckKeyRequest, CheckKeyResponse, CreateKeyRequest, DeleteKeyRequest, Key,
+        CheckKeyRequest, CheckKeyResponse, CreateKeyRequest, DeleteKeyRequest, GetKeyRequest, Key,
         ListKeysRequest, key_service_client::KeyServiceClient,
         session_service_client::SessionServiceClient,
     },
@@ -57,6 +57,10 @@ async fn create(keys: &mut Keys, key: Key) -> Result<Key, Status> {
     Ok(keys.create_key(CreateKeyRequest { key: Some(key) }).await?.into_inner())
 }
 
+async fn get(keys: &mut Keys, id: &str) -> Result<Key, Status> {
+    Ok(keys.get_key(GetKeyRequest { id: id.into() }).await?.into_inner())
+}
+
 async fn list(keys: &mut Keys) -> Vec<Key> {
     keys.list_keys(ListKeysRequest::default()).await.unwrap().into_inner().keys
 }
@@ -82,6 +86,22 @@ testkit::both! {
         assert_eq!(checked.equipment_ids, equipment);
         assert_eq!(checked.expires_at, None);
         assert_eq!(list(&mut keys).await, [Key { secret: None, ..key }]);
+    }
+
+    async fn a_key_is_read_by_its_id_until_it_is_deleted(world: World) {
+        let server = start(&world).await;
+        let mut keys = keys(&world, &server);
+        let pump_house = pump_house(&equipment(&world).await);
+        let key = create(&mut keys, pump_house.clone()).await.unwrap();
+        let other = create(&mut keys, pump_house).await.unwrap();
+
+        assert_eq!(get(&mut keys, &key.id).await.unwrap(), Key { secret: None, ..key.clone() });
+
+        keys.delete_key(DeleteKeyRequest { id: key.id.clone() }).await.unwrap();
+        for id in [key.id.as_str(), NOTHING] {
+            assert_eq!(get(&mut keys, id).await.unwrap_err().code(), Code::NotFound);
+        }
+        assert_eq!(get(&mut keys, &other.id).await.unwrap().id, other.id);
     }
 
     async fn a_keys_secret_is_nowhere_in_the_database(world: World) {
