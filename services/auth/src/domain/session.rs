@@ -3,11 +3,15 @@
 //! A session is a chain of refresh tokens. Each is spent for the next, which is derived from it with a key of ours: a
 //! client that lost the answer gets the same successor again, although nothing but hashes is kept. Whoever comes with a
 //! token from further back is not its rightful holder, or somebody else is: the session ends.
+//!
+//! Two hashes a session are enough for that: of the live token and of its predecessor. A token from further back says itself
+//! whose it was, under a seal that we alone can make; so a client that refreshes without a pause fills no table. Tokens from
+//! before say nothing: a session that began with one goes on with those, and all of them are kept.
 
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
-use kit::{Result, Timestamp};
+use aws_lc_rs::{constant_time, hmac};
+use kit::{Result, Timestamp, uuid::Uuid};
 
 use super::{
     guess::network,
@@ -85,16 +89,18 @@ impl Session {
         self.ended_at.is_none() && created_after < self.created_at && used_after < self.used_at
     }
 
-    /// Decides about `token`, which is this session's; `successor` is what it was spent for, if it was.
+    /// Decides about a token of this session, which is not kept if it is from further back;
+    /// `successor` is what it was spent for, if it was.
     pub fn refresh(
         &self,
-        token: &KeptToken,
+        token: Option<&KeptToken>,
         successor: Option<&KeptToken>,
         now: Timestamp,
     ) -> Refresh {
         if self.ended_at.is_some() || self.created_at.plus(LIFE) <= now {
             return Refresh::Refuse;
         }
+        let Some(token) = token else { return Refresh::End };
         let Some(spent_at) = token.spent_at else {
             let idle = token.issued_at.plus(IDLE_LIFE) <= now;
             return if idle { Refresh::Refuse } else { Refresh::Spend };
@@ -104,19 +110,47 @@ impl Session {
     }
 }
 
-/// A refresh token in clear text, as only its holder has it.
+/// A refresh token in clear text, as only its holder has it: 256 bits that nobody can guess, the session that it is of, and a
+/// seal that proves so.
 #[derive(Clone, Debug)]
 pub struct RefreshToken(Secret);
 
+/// How many bytes each part of a token has.
+const SECRET: usize = 32;
+const SESSION: usize = 16;
+const SEAL: usize = 16;
+
 impl RefreshToken {
     /// The first of a session.
-    pub fn random() -> Result<Self> {
-        Secret::random().map(Self)
+    pub fn first(session_id: SessionId, key: &ChainKey) -> Result<Self> {
+        let secret = decode(&Secret::random()?)?;
+        Ok(Self::sealed(&secret, session_id, key))
     }
 
-    /// What it is spent for: always the same.
+    /// What it is spent for: always the same. One from before tokens said whose they are is spent for another such, as a process
+    /// from before spends it: both may serve one session while replicas are replaced.
     pub fn successor(&self, key: &ChainKey) -> Self {
-        Self(encode(hmac::sign(&key.0, self.0.reveal().as_bytes()).as_ref()).into())
+        let secret = hmac::sign(&key.0, self.0.reveal().as_bytes());
+        match self.session(key) {
+            Some(session_id) => Self::sealed(secret.as_ref(), session_id, key),
+            None => Self(encode(secret.as_ref()).into()),
+        }
+    }
+
+    fn sealed(secret: &[u8], session_id: SessionId, key: &ChainKey) -> Self {
+        let uuid = session_id.uuid();
+        let content = [secret, uuid.as_bytes().as_slice()].concat();
+        let seal = key.seal(&content);
+        Self(encode(&[content.as_slice(), &seal[..]].concat()).into())
+    }
+
+    /// The session that it is or was of, whether it is remembered or not; none if it is not one of ours. It lets nobody in by
+    /// that: who reads the database can make a seal, but no token that is live.
+    pub fn session(&self, key: &ChainKey) -> Option<SessionId> {
+        let bytes = decode(&self.0).ok().filter(|bytes| bytes.len() == SECRET + SESSION + SEAL)?;
+        let (content, seal) = bytes.split_at(SECRET + SESSION);
+        constant_time::verify_slices_are_equal(&key.seal(content), seal).ok()?;
+        Uuid::from_slice(&content[SECRET..]).ok().map(SessionId::from)
     }
 
     /// What is kept of it.
@@ -167,6 +201,16 @@ impl ChainKey {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &decode(secret)?)))
     }
 
+    /// What nobody else can make for `content`.
+    fn seal(&self, content: &[u8]) -> [u8; SEAL] {
+        let mut signer = hmac::Context::with_key(&self.0);
+        signer.update(b"refresh token of a session");
+        signer.update(content);
+        let mut seal = [0; SEAL];
+        seal.copy_from_slice(&signer.sign().as_ref()[..SEAL]);
+        seal
+    }
+
     /// A name for `text` out of which nobody can read it.
     pub fn blind(&self, text: &str) -> String {
         encode(hmac::sign(&self.0, text.as_bytes()).as_ref())
@@ -197,17 +241,17 @@ mod tests {
     fn a_live_token_is_spent_until_it_was_idle_for_seven_days() {
         let (session, live) = (session(), token(START, None));
         let almost = START.plus(7 * DAY).minus(Duration::from_micros(1));
-        assert_eq!(session.refresh(&live, None, START), Refresh::Spend);
-        assert_eq!(session.refresh(&live, None, almost), Refresh::Spend);
-        assert_eq!(session.refresh(&live, None, START.plus(7 * DAY)), Refresh::Refuse);
+        assert_eq!(session.refresh(Some(&live), None, START), Refresh::Spend);
+        assert_eq!(session.refresh(Some(&live), None, almost), Refresh::Spend);
+        assert_eq!(session.refresh(Some(&live), None, START.plus(7 * DAY)), Refresh::Refuse);
     }
 
     #[test]
     fn no_session_lives_longer_than_thirty_days() {
         let (session, end) = (session(), START.plus(30 * DAY));
         let young = token(START.plus(29 * DAY), None);
-        assert_eq!(session.refresh(&young, None, end.minus(DAY)), Refresh::Spend);
-        assert_eq!(session.refresh(&young, None, end), Refresh::Refuse);
+        assert_eq!(session.refresh(Some(&young), None, end.minus(DAY)), Refresh::Spend);
+        assert_eq!(session.refresh(Some(&young), None, end), Refresh::Refuse);
     }
 
     #[test]
@@ -215,26 +259,65 @@ mod tests {
         let (session, spent) = (session(), token(START, Some(START)));
         let (live, used) = (token(START, None), token(START, Some(START)));
         let last = START.plus(GRACE);
-        assert_eq!(session.refresh(&spent, Some(&live), last), Refresh::Repeat);
+        assert_eq!(session.refresh(Some(&spent), Some(&live), last), Refresh::Repeat);
         let late = last.plus(Duration::from_micros(1));
-        assert_eq!(session.refresh(&spent, Some(&live), late), Refresh::End);
-        assert_eq!(session.refresh(&spent, Some(&used), START), Refresh::End);
+        assert_eq!(session.refresh(Some(&spent), Some(&live), late), Refresh::End);
+        assert_eq!(session.refresh(Some(&spent), Some(&used), START), Refresh::End);
+    }
+
+    #[test]
+    fn a_token_that_is_kept_no_longer_is_from_too_far_back() {
+        assert_eq!(session().refresh(None, None, START), Refresh::End);
     }
 
     #[test]
     fn an_ended_session_stays_ended() {
         let session = Session { ended_at: Some(START), ..session() };
-        assert_eq!(session.refresh(&token(START, None), None, START), Refresh::Refuse);
+        assert_eq!(session.refresh(None, None, START), Refresh::Refuse);
+        assert_eq!(session.refresh(Some(&token(START, None)), None, START), Refresh::Refuse);
+    }
+
+    fn keys() -> [ChainKey; 2] {
+        ["a2V5", "b3RoZXI"].map(|text| ChainKey::read(&text.into()).unwrap())
     }
 
     #[test]
-    fn a_successor_depends_on_its_predecessor_and_the_key_alone() {
-        let [key, other] = ["a2V5", "b3RoZXI"].map(|text| ChainKey::read(&text.into()).unwrap());
-        let token = RefreshToken::random().unwrap();
+    fn a_successor_depends_on_its_predecessor_its_session_and_the_key_alone() {
+        let ([key, other], id) = (keys(), SessionId::new());
+        let token = RefreshToken::first(id, &key).unwrap();
         let successor = token.successor(&key);
         assert_eq!(successor.hash(), token.successor(&key).hash());
         assert_ne!(successor.hash(), token.successor(&other).hash());
         assert_ne!(successor.hash(), successor.successor(&key).hash());
-        assert_eq!(successor.reveal().len(), 43);
+        assert_ne!(token.hash(), RefreshToken::first(id, &key).unwrap().hash());
+    }
+
+    #[test]
+    fn a_token_from_before_is_spent_as_it_was_then() {
+        let [key, _] = keys();
+        let token = RefreshToken::from("b2xkIHRva2VucyB3ZXJlIDQzIGxldHRlcnMgbG9uZyE".to_owned());
+        assert_eq!(token.successor(&key).reveal(), "yDB9hiKAU_u9PtkJ6yl1YDZX8qnDQbBWestKYmggRMo");
+        assert_eq!(token.session(&key), None);
+    }
+
+    #[test]
+    fn a_token_says_whose_it_was_and_no_changed_one_does() {
+        let ([key, other], id) = (keys(), SessionId::new());
+        let first = RefreshToken::first(id, &key).unwrap();
+        for token in [&first, &first.successor(&key)] {
+            assert_eq!(token.session(&key), Some(id));
+            assert_eq!(token.session(&other), None);
+        }
+
+        let bytes = decode(&first.0).unwrap();
+        let of = |bytes: &[u8]| RefreshToken::from(encode(bytes)).session(&key);
+        for place in 0..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[place] ^= 1;
+            assert_eq!(of(&bytes), None, "byte {place}");
+        }
+        assert_eq!(of(&bytes[1..]), None);
+        assert_eq!(of(&[bytes.as_slice(), &[0]].concat()), None);
+        assert_eq!(RefreshToken::from(String::new()).session(&key), None);
     }
 }

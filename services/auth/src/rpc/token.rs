@@ -10,7 +10,7 @@ use crate::{
     domain::{
         audit::{Event, Kind},
         password::{Password, PasswordHash},
-        session::{KeptToken, Refresh, RefreshToken, Session},
+        session::{KeptToken, Refresh, RefreshToken, Session, SessionId, TokenHash},
         token,
         user::{Account, User, check_text},
     },
@@ -55,7 +55,7 @@ async fn begin(
 ) -> Result<Option<pb::TokenPair>> {
     let Account { user, password_hash, password_revision } = account;
     let session = Session::new(user.id, caller.address.clone(), now);
-    let refresh = RefreshToken::random()?;
+    let refresh = RefreshToken::first(session.id, &service.chain_key)?;
     let event = Event::new(caller, Kind::SessionCreated, session::resource(session.id), now);
 
     let mut tx = service.db.begin("log in").await?;
@@ -83,19 +83,23 @@ pub async fn refresh(
 ) -> Result<pb::TokenPair> {
     let now = service.suite.clock.now();
     let token = RefreshToken::from(call.message.refresh);
-    let (hash, successor) = (token.hash(), token.successor(&service.chain_key));
-    // Looked up before the transaction, so that invented tokens keep nobody from writing.
-    let known = store::refresh_token::find(&mut service.db.read().await?, &hash).await?;
-    let session_id = known.ok_or_else(invalid)?.session_id;
+    let hash = token.hash();
+    let successor = token.successor(&service.chain_key);
+    let named = token.session(&service.chain_key);
+    let session_id = living(service, named, &hash).await?;
 
     let mut tx = service.db.begin("refresh token").await?;
     let session = store::session::lock(&mut tx, session_id).await?.ok_or_else(invalid)?;
-    let kept = store::refresh_token::find(&mut tx, &hash).await?.ok_or_else(invalid)?;
+    let kept = store::refresh_token::find(&mut tx, &hash).await?;
     let next = store::refresh_token::find(&mut tx, &successor.hash()).await?;
-    match session.refresh(&kept, next.as_ref(), now) {
+    match session.refresh(kept.as_ref(), next.as_ref(), now) {
         Refresh::Repeat => {}
         Refresh::Spend => {
             let next = KeptToken::new(&successor, session.id, now);
+            // One that doesn't say whose it is would, once dropped, come again unnoticed.
+            if named.is_some() {
+                store::refresh_token::delete_others(&mut tx, session.id, &hash).await?;
+            }
             store::refresh_token::spend(&mut tx, &hash, now).await?;
             store::refresh_token::insert(&mut tx, &next).await?;
             store::session::touch(&mut tx, session.id, &call.caller.address, now).await?;
@@ -118,6 +122,25 @@ pub async fn refresh(
     tx.commit().await?;
 
     pair(service, &user, &session, &successor, now).await
+}
+
+/// The session that a token names, or that its hash is kept for, if it is there and was not ended. Asked before any transaction, so
+/// that invented tokens, and those of sessions that are over, keep nobody from writing.
+async fn living(
+    service: &Service,
+    named: Option<SessionId>,
+    hash: &TokenHash,
+) -> Result<SessionId> {
+    let mut db = service.db.read().await?;
+    let id = if let Some(id) = named {
+        id
+    } else {
+        let kept = store::refresh_token::find(&mut db, hash).await?;
+        kept.ok_or_else(invalid)?.session_id
+    };
+    let session = store::session::find(&mut db, id).await?;
+    session.filter(|session| session.ended_at.is_none()).ok_or_else(invalid)?;
+    Ok(id)
 }
 
 /// One wording for every defect: a thief learns nothing from the difference.

@@ -1,10 +1,13 @@
+//! The live token of a session and its predecessor. Where tokens are from before they said whose they are, all of the session's are
+//! kept, as the migration has it that made the table.
+
 use kit::{
     Result, Timestamp,
     db::{Conn, Tx},
     on,
 };
 
-use crate::domain::session::{KeptToken, TokenHash};
+use crate::domain::session::{KeptToken, SessionId, TokenHash};
 
 pub async fn insert(tx: &mut Tx, token: &KeptToken) -> Result<()> {
     on!(tx, c => sqlx::query(
@@ -37,6 +40,15 @@ pub async fn spend(tx: &mut Tx, hash: &TokenHash, now: Timestamp) -> Result<()> 
         )
         .bind(hash)
         .bind(now)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Drops a session's tokens but `kept`.
+pub async fn delete_others(tx: &mut Tx, session_id: SessionId, kept: &TokenHash) -> Result<()> {
+    on!(tx, c => sqlx::query("delete from refresh_tokens where session_id = $1 and hash <> $2")
+        .bind(session_id)
+        .bind(kept)
         .execute(c).await.map(drop))?;
     Ok(())
 }

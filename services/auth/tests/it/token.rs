@@ -36,6 +36,30 @@ async fn refused(anon: &mut Anon, token: &str) {
     assert_eq!(answer, (Code::Unauthenticated, "the refresh token is not valid"));
 }
 
+async fn session_id(world: &World, server: &Server, pair: &TokenPair) -> String {
+    verifier(world, server).verify(&pair.access).await.unwrap().0.sid
+}
+
+/// How many tokens are kept of a session.
+async fn tokens(world: &World, session_id: &str) -> i64 {
+    let id: uuid::Uuid = session_id.parse().unwrap();
+    let mut db = database(world).await.read().await.unwrap();
+    on!(&mut db, c => sqlx::query_scalar("select count(*) from refresh_tokens where session_id = $1")
+        .bind(id)
+        .fetch_one(c).await)
+    .unwrap()
+}
+
+async fn ended(world: &World) -> Vec<String> {
+    let mut db = database(world).await.read().await.unwrap();
+    let ids: Vec<uuid::Uuid> = on!(&mut db, c => sqlx::query_scalar(
+            "select id from sessions where ended_at is not null",
+        )
+        .fetch_all(c).await)
+    .unwrap();
+    ids.iter().map(ToString::to_string).collect()
+}
+
 testkit::both! {
     async fn a_person_logs_in_by_username_or_address_in_any_case(world: World) {
         let server = start(&world).await;
@@ -50,7 +74,7 @@ testkit::both! {
             let (claims, role) = verifier.verify(&pair.access).await.unwrap();
             assert_eq!((claims.sub.as_str(), role), (registered.id.as_str(), Role::Technician));
             assert_eq!(claims.exp - claims.iat, 300);
-            assert_eq!(pair.refresh.len(), 43);
+            assert_eq!(pair.refresh.len(), 86);
             assert!(sessions.insert(claims.sid), "every log-in is a session of its own");
         }
     }
@@ -147,6 +171,71 @@ testkit::both! {
         refresh(&mut anon, &elsewhere.refresh).await.unwrap();
         log_in(&mut anon, "Ana", PASSWORD).await.unwrap();
         refused(&mut anon, &third.refresh).await;
+    }
+
+    async fn a_session_that_is_refreshed_without_a_pause_is_kept_in_two_rows_and_knows_all_its_tokens(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        for old in [0, 1, 10, 18] {
+            let mut pairs = vec![log_in(&mut anon, "Ana", PASSWORD).await.unwrap()];
+            for _ in 0..20 {
+                let next = refresh(&mut anon, &pairs.last().unwrap().refresh).await.unwrap();
+                pairs.push(next);
+            }
+            let id = session_id(&world, &server, &pairs[0]).await;
+            assert_eq!(tokens(&world, &id).await, 2, "the live one and its predecessor");
+
+            refused(&mut anon, &pairs[old].refresh).await;
+
+            refused(&mut anon, &pairs[20].refresh).await;
+            assert!(ended(&world).await.contains(&id), "token {old} ended its session");
+        }
+    }
+
+    async fn what_was_never_a_token_of_a_session_does_not_end_it(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        let pair = logged_in(&mut anon).await;
+
+        // Whoever knows the session, as its access tokens tell it, can't speak for it.
+        for place in [0, 42, 43, 64, 65, 85] {
+            let mut letters = pair.refresh.clone().into_bytes();
+            letters[place] = if letters[place] == b'A' { b'B' } else { b'A' };
+            refused(&mut anon, &String::from_utf8(letters).unwrap()).await;
+        }
+
+        refresh(&mut anon, &pair.refresh).await.unwrap();
+    }
+
+    async fn a_session_with_tokens_from_before_they_said_whose_they_are_goes_on_with_those_and_knows_them_all(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        let pair = logged_in(&mut anon).await;
+        // As it was written then: the hash of 43 letters.
+        let old = "b2xkIHRva2VucyB3ZXJlIDQzIGxldHRlcnMgbG9uZyE";
+        let hash = "PVnlcLSbPDo33P5wiHAosNWdxVlpaaCNp6k_zuos-_8";
+        let db = database(&world).await;
+        let mut tx = db.begin("rewrite token").await.unwrap();
+        on!(&mut tx, c => sqlx::query("update refresh_tokens set hash = $1")
+            .bind(hash)
+            .execute(c).await.map(drop)).unwrap();
+        tx.commit().await.unwrap();
+
+        let id = session_id(&world, &server, &pair).await;
+        let mut spent = vec![old.to_owned()];
+        for _ in 0..3 {
+            let last = spent.last().unwrap().clone();
+            let next = refresh(&mut anon, &last).await.unwrap().refresh;
+            assert_eq!(refresh(&mut anon, &last).await.unwrap().refresh, next, "a lost answer");
+            assert_eq!(next.len(), old.len(), "a process from then could spend it");
+            spent.push(next);
+        }
+        assert_eq!(tokens(&world, &id).await, 4);
+
+        refused(&mut anon, old).await;
+        refused(&mut anon, &spent[3]).await;
+        assert_eq!(ended(&world).await, [id]);
     }
 
     async fn sixty_four_refreshes_at_once_leave_one_live_token(world: World) {
