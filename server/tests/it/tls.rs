@@ -1,6 +1,7 @@
 //! TLS: who is let in on every hop, and who is not.
 
 mod authority;
+mod database;
 mod hops;
 mod public;
 mod trust;
