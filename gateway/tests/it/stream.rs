@@ -167,6 +167,9 @@ async fn a_stream_that_is_cut_when_the_process_stops_says_so() {
     let last = timeout(Duration::from_secs(5), body.frame()).await.expect("the stream ends");
     let last = last.unwrap().unwrap().into_data().unwrap();
     let last: serde_json::Value = serde_json::from_slice(&last).unwrap();
-    assert_eq!((&last["error"]["status"], &last["error"]["reason"]), (&503.into(), &"UNAVAILABLE".into()));
+    assert_eq!(
+        (&last["error"]["status"], &last["error"]["reason"]),
+        (&503.into(), &"UNAVAILABLE".into())
+    );
     assert!(body.frame().await.is_none());
 }
