@@ -18,7 +18,7 @@ async fn begun_at(rest: &Rest, access: &str) -> Value {
     own["address"].clone()
 }
 
-crate::everywhere! {
+crate::on_its_own! {
     async fn a_caller_is_where_the_gateway_says_and_not_where_they_say(site: Site) {
         site.technician("ana").await;
         let rest = Rest::new(&site.http);

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 
 use testkit::{Engine, World};
 
-use crate::site::{PASSWORD, Site};
+use crate::site::Site;
 
 /// A file or folder of the repository.
 fn path(name: &str) -> PathBuf {
@@ -14,7 +14,7 @@ fn path(name: &str) -> PathBuf {
 
 fn command(program: impl Into<PathBuf>, arguments: &[&str], site: &Site) -> Command {
     let mut command = Command::new(program.into());
-    command.args(arguments).env("URL", &site.http).env("PASSWORD", PASSWORD);
+    command.args(arguments).env("URL", &site.http).env("PASSWORD", &site.password);
     command
 }
 
@@ -61,7 +61,8 @@ fn address(url: &str) -> &str {
     url.trim_start_matches("http://")
 }
 
-/// Defines tests that run with the gateway in the process of the services, and with every part in one of its own.
+/// Defines tests that run with the gateway in the process of the services, with every part in one of its own, and where somebody
+/// else has started them.
 macro_rules! wherever_the_gateway_runs {
     ($(async fn $name:ident($site:ident: Site) $body:block)+) => {$(
         mod $name {
@@ -78,6 +79,12 @@ macro_rules! wherever_the_gateway_runs {
             async fn in_parts() {
                 run(Site::parts(World::new(Engine::Sqlite).await).await).await;
             }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "wants a deployed suite: make compose-test"]
+            async fn deployed() {
+                run(Site::deployed().await).await;
+            }
         }
     )+};
 }
@@ -85,14 +92,6 @@ macro_rules! wherever_the_gateway_runs {
 wherever_the_gateway_runs! {
     async fn python_does_it_over_rest(site: Site) {
         does_the_first_loop(command("python3", &[&example("rest_loop.py")], &site)).await;
-    }
-
-    async fn python_does_it_over_grpc_with_reflection(site: Site) {
-        let python = path("target/tools/python/bin/python");
-        let addresses: Vec<_> = site.grpc.iter().map(|url| address(url)).collect();
-        let mut python = command(python, &[&example("grpc_loop.py")], &site);
-        python.env("GRPC", addresses.join(","));
-        does_the_first_loop(python).await;
     }
 
     async fn node_does_it_over_grpc(site: Site) {
@@ -114,12 +113,29 @@ wherever_the_gateway_runs! {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_typed_client_is_made_from_the_document_and_keeps_its_word() {
-    for site in [
+/// In one process, and with every part in one of its own.
+async fn both() -> [Site; 2] {
+    [
         Site::whole(World::new(Engine::Sqlite).await).await,
         Site::parts(World::new(Engine::Sqlite).await).await,
-    ] {
+    ]
+}
+
+/// Every service says by reflection what it has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn python_does_it_over_grpc_with_reflection() {
+    for site in both().await {
+        let addresses: Vec<_> = site.grpc.iter().map(|url| address(url)).collect();
+        let python = path("target/tools/python/bin/python");
+        let mut python = command(python, &[&example("grpc_loop.py")], &site);
+        python.env("GRPC", addresses.join(","));
+        does_the_first_loop(python).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_typed_client_is_made_from_the_document_and_keeps_its_word() {
+    for site in both().await {
         let npm = |arguments: &[&str]| {
             let mut npm = command("npm", arguments, &site);
             npm.current_dir(path("clients/typescript"));

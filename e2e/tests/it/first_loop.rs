@@ -35,10 +35,10 @@ async fn send(rest: &Rest, equipment_id: &str, temperature: f64) -> Value {
     rest.post("/api/data", &reading).await.created()
 }
 
-/// The task that the one alert opens.
-async fn task_of_the_alert(rest: &Rest) -> (Value, Value) {
+/// The alert of the equipment, and the task that it opens.
+async fn task_of_the_alert(rest: &Rest, equipment_id: &str) -> (Value, Value) {
     let alert = eventually("the alert names its task", async || {
-        let alerts = rest.get("/api/alerts").await.ok();
+        let alerts = rest.get(&format!("/api/alerts?equipment_id={equipment_id}")).await.ok();
         alerts["alerts"]
             .as_array()
             .unwrap()
@@ -60,7 +60,7 @@ crate::everywhere! {
 
         send(&ana, &equipment_id, 71.5).await;
         send(&ana, &equipment_id, 95.5).await;
-        let (alert, task) = task_of_the_alert(&ana).await;
+        let (alert, task) = task_of_the_alert(&ana, &equipment_id).await;
 
         assert_eq!(alert["rule_id"], rule_id.as_str());
         assert_eq!(alert["state"], "ACTIVE");
@@ -82,7 +82,8 @@ crate::everywhere! {
         ana.post("/api/maintenance", &record).await.with(StatusCode::CONFLICT);
         admin.post(&format!("{path}/complete"), &json!({})).await.with(StatusCode::CONFLICT);
 
-        let records = admin.get("/api/maintenance").await.ok();
+        let records = format!("/api/maintenance?equipment_id={equipment_id}");
+        let records = admin.get(&records).await.ok();
         assert_eq!(records["records"], json!([kept]));
         assert_eq!(admin.get(&path).await.ok()["status"], "COMPLETED");
 

@@ -70,7 +70,7 @@ fn keys() -> Vec<String> {
 crate::everywhere! {
     async fn no_forged_token_is_taken_anywhere(site: Site) {
         let ana = site.technician("ana").await;
-        let login = json!({ "username": "ana", "password": PASSWORD });
+        let login = json!({ "username": site.name("ana"), "password": PASSWORD });
         let pair = Rest::new(&site.http).post("/api/token", &login).await.ok();
         for target in READ {
             assert_eq!(Caller::new(&site, &ana).call(target).await, StatusCode::OK, "{target:?}");

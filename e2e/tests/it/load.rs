@@ -30,7 +30,7 @@ async fn id(rest: &Rest) -> String {
 async fn promoted(site: &Site, chief: &Rest, name: &str) -> (Rest, String) {
     let path = format!("/api/users/{}", id(&site.technician(name).await).await);
     chief.send(Method::PATCH, &path, Some(&json!({ "role": "ADMIN" })), &[]).await.ok();
-    (chief.login(name, PASSWORD).await, path)
+    (chief.login(&site.name(name), PASSWORD).await, path)
 }
 
 /// A machine, and the path of its key.
@@ -49,7 +49,7 @@ crate::everywhere! {
         let deleted = site.technician("deleted").await;
         let deleted_path = format!("/api/users/{}", id(&deleted).await);
         let owner = site.technician("changer").await;
-        let elsewhere = owner.login("changer", PASSWORD).await;
+        let elsewhere = owner.login(&site.name("changer"), PASSWORD).await;
         let (demoted, demoted_path) = promoted(&site, &chief, "demoted").await;
         let (sensor, key_path) = machine(&chief).await;
 
@@ -82,8 +82,8 @@ crate::everywhere! {
             storm.assert_dead(at, grace, CALLS, refusal).await;
         }
 
-        leaver.login("leaver", PASSWORD).await;
-        owner.login("changer", new).await;
+        leaver.login(&site.name("leaver"), PASSWORD).await;
+        owner.login(&site.name("changer"), new).await;
         let again = Instant::now();
         for storm in [&left, &changed] {
             storm.assert_dead(again, grace, CALLS_LATER, StatusCode::UNAUTHORIZED).await;

@@ -21,6 +21,7 @@ mod openapi;
 mod readme;
 mod refresh;
 mod rest;
+mod rolling;
 mod session;
 mod site;
 mod storm;

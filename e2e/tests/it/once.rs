@@ -78,7 +78,8 @@ impl Case {
 ///
 /// To add a method: make what it needs, and tell where its effect is seen.
 async fn case(site: &Site, admin: &Rest, method: &str) -> Case {
-    let name = &unused("name");
+    // What is found by the one is found by the other, too.
+    let (name, other) = (&site.name(&unused("name")), |name: &str| format!("{name}-other"));
     match method.trim_start_matches("flightline.") {
         "auth.v1.UserService.CreateUser" => {
             let user = |name: &str| {
@@ -86,17 +87,17 @@ async fn case(site: &Site, admin: &Rest, method: &str) -> Case {
                     "username": name, "email": format!("{name}@example.org"), "password": PASSWORD
                 })
             };
-            Case::of_list(user(name), user(&unused("name")), "/api/users?page_size=1000", "users")
+            Case::of_list(user(name), user(&other(name)), format!("/api/users?q={name}"), "users")
         }
         "equipment.v1.EquipmentService.CreateEquipment" => Case::of_list(
             json!({ "name": name }),
-            json!({ "name": unused("name") }),
-            "/api/equipment?page_size=1000",
+            json!({ "name": other(name) }),
+            format!("/api/equipment?q={name}"),
             "equipment",
         ),
         "maintenance.v1.TaskService.CreateTask" => Case::of_list(
             json!({ "title": name }),
-            json!({ "title": unused("name") }),
+            json!({ "title": other(name) }),
             format!("/api/tasks?title={name}"),
             "tasks",
         ),
@@ -114,7 +115,8 @@ async fn case(site: &Site, admin: &Rest, method: &str) -> Case {
             Case::of_task(id, json!({}), json!({ "etag": "2" }))
         }
         "maintenance.v1.TaskService.AssignTask" => {
-            let ana = text(&site.technician(name).await.get("/api/users/me").await.ok(), "id");
+            let ana = site.technician(&unused("ana")).await;
+            let ana = text(&ana.get("/api/users/me").await.ok(), "id");
             let chief = text(&admin.get("/api/users/me").await.ok(), "id");
             let assignee = |id| json!({ "assignee_id": id });
             Case::of_task(task(admin).await, assignee(ana), assignee(chief))
@@ -204,7 +206,7 @@ async fn check(
 ) {
     let case = case(site, admin, name).await;
     let path = path.replace("{id}", &case.id).replace("{task_id}", &case.id);
-    let key = unused("key");
+    let key = site.name(&unused("key"));
     let headers = [("idempotency-key", key.as_str())];
     let send = |body| admin.send(verb.clone(), &path, Some(body), &headers);
 

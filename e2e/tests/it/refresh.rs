@@ -16,7 +16,7 @@ use crate::{
 async fn session(site: &Site) -> (Rest, Value) {
     site.technician("ana").await;
     let rest = Rest::new(&site.http);
-    let login = json!({ "username": "ana", "password": PASSWORD });
+    let login = json!({ "username": site.name("ana"), "password": PASSWORD });
     let pair = rest.post("/api/token", &login).await.ok();
     (rest, pair)
 }

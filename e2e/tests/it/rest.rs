@@ -73,6 +73,17 @@ impl Rest {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> Answer {
+        self.try_send(method, path, body, headers).await.unwrap()
+    }
+
+    /// The same, where it may be that nobody answers.
+    pub async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> reqwest::Result<Answer> {
         let mut request = self.client.request(method, format!("{}{path}", self.url));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
@@ -83,11 +94,11 @@ impl Rest {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.unwrap();
+        let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.unwrap();
+        let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Answer { status, headers, body }
+        Ok(Answer { status, headers, body })
     }
 
     /// What is told at `path`, as it is told: JSON lines.

@@ -26,7 +26,7 @@ crate::everywhere! {
         out.with(StatusCode::NO_CONTENT);
         old.assert_dead(ended, site.grace(), CALLS, StatusCode::UNAUTHORIZED).await;
 
-        let again = ana.login("ana", PASSWORD).await;
+        let again = ana.login(&site.name("ana"), PASSWORD).await;
         let logged_in = Instant::now();
         for (name, who) in [("who is back", &again), ("who stayed", &ben)] {
             let storm = Storm::begin(name, &site, who, &READ).await;
@@ -39,13 +39,13 @@ crate::everywhere! {
 
     async fn a_demoted_admin_is_none_at_once(site: Site) {
         let chief = site.admin().await;
-        site.technician("ana").await;
-        let ana = Rest::new(&site.http).login("ana", PASSWORD).await;
+        let ana = site.technician("ana").await;
         let id = text(&ana.get("/api/users/me").await.ok(), "id");
         let path = format!("/api/users/{id}");
         let role = |role: &str| json!({ "role": role });
         chief.send(Method::PATCH, &path, Some(&role("ADMIN")), &[]).await.ok();
-        let ana = ana.login("ana", PASSWORD).await;
+        let name = site.name("ana");
+        let ana = ana.login(&name, PASSWORD).await;
         let storm = Storm::begin("who is demoted", &site, &ana, &KEYS).await;
 
         let demoted = chief.send(Method::PATCH, &path, Some(&role("VIEWER")), &[]).await;
@@ -54,7 +54,7 @@ crate::everywhere! {
         storm.assert_dead(ended, site.grace(), CALLS, StatusCode::FORBIDDEN).await;
         storm.end().await;
 
-        assert_eq!((&demoted["role"], &demoted["username"]), (&json!("VIEWER"), &json!("ana")));
+        assert_eq!((&demoted["role"], &demoted["username"]), (&json!("VIEWER"), &json!(name)));
         let task = json!({ "title": "Look" });
         ana.post("/api/tasks", &task).await.with(StatusCode::FORBIDDEN);
         ana.get("/api/tasks").await.ok();

@@ -1,34 +1,48 @@
-//! A suite at work: in one process, or every part on its own.
+//! A suite at work: in one process, with every part on its own, or wherever somebody else has started it.
+//!
+//! What somebody else has started (`make compose-test`) is shared by the variants of tests that are called `deployed`. So names that
+//! must be unique are made so by [`Site::name`], and a test looks at its own things alone. Without such a variant are:
+//!
+//! - `canary` and `earshot`, which read the logs, metrics and databases of the parts, or cut the connections between them;
+//! - `address` and whatever asks for reflection: they call the services' own ports, which are not open there, and come as if
+//!   through a proxy;
+//! - `readme`, whose commands ask for reflection, too;
+//! - `contract`, `mask`, `openapi` and the typed client: they try the contract, which is the same wherever the suite runs.
 
 use std::time::Duration;
 
 use flightline::{Config, Part, Running};
 /// The password of the first admin and of everybody else.
 pub use testkit::PASSWORD;
-use testkit::{Issuer, Link, SERVICE_SECRET, World};
+use testkit::{Engine, Issuer, Link, SERVICE_SECRET, World};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::rest::Rest;
 
-/// The suite on a database of the test's own.
+/// The suite on a database of the test's own, or one that is shared.
 pub struct Site {
     /// The REST surface.
     pub http: String,
-    /// The gRPC port of each service, or of all.
+    /// The gRPC port of each service, or of all; of a shared one, where all gateways carry such calls.
     pub grpc: Vec<String>,
+    /// The first admin's password.
+    pub password: String,
     /// What runs; stopped when dropped.
     running: Vec<Running>,
+    /// At the end of every name that must be unique.
+    suffix: String,
     world: World,
 }
 
-const SERVICES: [Part; 4] = [Part::Auth, Part::Equipment, Part::Maintenance, Part::Telemetry];
+pub const SERVICES: [Part; 4] = [Part::Auth, Part::Equipment, Part::Maintenance, Part::Telemetry];
 
-fn url(port: u16) -> String {
+pub fn url(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
 /// The settings of a part that finds the others at `neighbours`.
-fn config(world: &World, neighbours: &[(Part, String)]) -> Config {
+pub fn config(world: &World, neighbours: &[(Part, String)]) -> Config {
     let mut arguments = vec![
         "--http-listen=127.0.0.1:0".to_owned(),
         "--grpc-listen=127.0.0.1:0".to_owned(),
@@ -50,7 +64,7 @@ impl Site {
         let running =
             Running::start(config(&world, &[]), None, CancellationToken::new()).await.unwrap();
         let (http, grpc) = (running.http_url().unwrap(), running.grpc_url().unwrap());
-        Self { running: vec![running], http, grpc: vec![grpc], world }
+        Self::own(world, http, vec![grpc], vec![running])
     }
 
     /// Every part on its own, each finding the others over the network.
@@ -82,12 +96,36 @@ impl Site {
         }
         let http = running.last().and_then(Running::http_url).unwrap();
         let grpc = neighbours.into_iter().map(|(_, url)| url).collect();
-        Self { http, grpc, running, world }
+        Self::own(world, http, grpc, running)
+    }
+
+    fn own(world: World, http: String, grpc: Vec<String>, running: Vec<Running>) -> Self {
+        Self { http, grpc, password: PASSWORD.into(), running, suffix: String::new(), world }
+    }
+
+    /// The one that somebody else has started, with gateways at `FLIGHTLINE_E2E_URLS`, separated by commas. Its first admin has
+    /// `FLIGHTLINE_E2E_PASSWORD`.
+    pub async fn deployed() -> Self {
+        let urls: Vec<_> = setting("FLIGHTLINE_E2E_URLS").split(',').map(str::to_owned).collect();
+        Self {
+            http: urls[0].clone(),
+            grpc: urls,
+            password: setting("FLIGHTLINE_E2E_PASSWORD"),
+            running: Vec::new(),
+            // What of the id is random.
+            suffix: format!("-{}", &Uuid::now_v7().simple().to_string()[20..]),
+            world: World::new(Engine::Sqlite).await,
+        }
+    }
+
+    /// `name`, or where others may take the same, one that begins with it and is nobody else's.
+    pub fn name(&self, name: &str) -> String {
+        format!("{name}{}", self.suffix)
     }
 
     /// How long a credential may still be taken after the call that ended it was answered.
     pub fn grace(&self) -> Duration {
-        if self.grpc.len() == 1 { Duration::ZERO } else { Duration::from_secs(1) }
+        if self.running.len() == 1 { Duration::ZERO } else { Duration::from_secs(1) }
     }
 
     /// Where the operators of each process look.
@@ -107,11 +145,12 @@ impl Site {
 
     /// Speaks REST as the first admin.
     pub async fn admin(&self) -> Rest {
-        Rest::new(&self.http).login("admin", PASSWORD).await
+        Rest::new(&self.http).login("admin", &self.password).await
     }
 
-    /// Speaks REST as a new technician.
+    /// Speaks REST as a new technician, whose name is that of [`Self::name`].
     pub async fn technician(&self, name: &str) -> Rest {
+        let name = self.name(name);
         let body = serde_json::json!({
             "username": name,
             "email": format!("{name}@example.org"),
@@ -119,40 +158,77 @@ impl Site {
         });
         let anybody = Rest::new(&self.http);
         anybody.post("/api/register", &body).await.created();
-        anybody.login(name, PASSWORD).await
+        anybody.login(&name, PASSWORD).await
     }
 }
 
-/// Defines tests that run on each engine, in one process and in parts: `<name>::sqlite`, `::postgres`,
-/// `::sqlite_parts` and `::postgres_parts`.
+/// What whoever deployed a suite says about it.
+#[expect(clippy::disallowed_methods, reason = "a test has no Config to read it from")]
+pub fn setting(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("set {name}, or run make compose-test"))
+}
+
+/// Defines tests that run on each engine, in one process and in parts, and on what somebody else has started:
+/// `<name>::sqlite`, `::postgres`, `::sqlite_parts`, `::postgres_parts` and `::deployed`.
 #[macro_export]
 macro_rules! everywhere {
     ($(async fn $name:ident($site:ident: Site) $body:block)+) => {$(
         mod $name {
             use super::*;
-            use testkit::{Engine, World};
 
             async fn run($site: $crate::site::Site) $body
 
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite() {
-                run($crate::site::Site::whole(World::new(Engine::Sqlite).await).await).await;
-            }
+            $crate::run_on_its_own!();
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn postgres() {
-                run($crate::site::Site::whole(World::new(Engine::Postgres).await).await).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite_parts() {
-                run($crate::site::Site::parts(World::new(Engine::Sqlite).await).await).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn postgres_parts() {
-                run($crate::site::Site::parts(World::new(Engine::Postgres).await).await).await;
+            #[ignore = "wants a deployed suite: make compose-test"]
+            async fn deployed() {
+                run($crate::site::Site::deployed().await).await;
             }
         }
     )+};
+}
+
+/// Defines the same for tests that want a suite of their own: all but `<name>::deployed`.
+#[macro_export]
+macro_rules! on_its_own {
+    ($(async fn $name:ident($site:ident: Site) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            async fn run($site: $crate::site::Site) $body
+
+            $crate::run_on_its_own!();
+        }
+    )+};
+}
+
+/// Calls `run` with each kind of suite that a test can start.
+#[macro_export]
+macro_rules! run_on_its_own {
+    () => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn sqlite() {
+            let world = testkit::World::new(testkit::Engine::Sqlite).await;
+            run($crate::site::Site::whole(world).await).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn postgres() {
+            let world = testkit::World::new(testkit::Engine::Postgres).await;
+            run($crate::site::Site::whole(world).await).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn sqlite_parts() {
+            let world = testkit::World::new(testkit::Engine::Sqlite).await;
+            run($crate::site::Site::parts(world).await).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn postgres_parts() {
+            let world = testkit::World::new(testkit::Engine::Postgres).await;
+            run($crate::site::Site::parts(world).await).await;
+        }
+    };
 }

@@ -38,9 +38,9 @@ async fn event(stream: &mut Response, what: &str) -> String {
 
 /// Somebody with `role`.
 async fn person(site: &Site, role: &str) -> Rest {
-    let name = format!("a-{role}");
+    let name = site.name(&format!("a-{role}"));
     let body = json!({
-        "username": name, "email": format!("{role}@example.org"), "password": PASSWORD, "role": role,
+        "username": name, "email": format!("{name}@example.org"), "password": PASSWORD, "role": role,
     });
     site.admin().await.post("/api/users", &body).await.created();
     Rest::new(&site.http).login(&name, PASSWORD).await
@@ -60,9 +60,10 @@ crate::everywhere! {
     async fn every_reader_opens_a_stream_by_ticket_and_goes_on_by_another(site: Site) {
         let admin = site.admin().await;
         let pump = pump(&admin).await;
+        let of_pump = format!("&equipment_ids={pump}");
         for role in ["ADMIN", "TECHNICIAN", "VIEWER"] {
             let reader = person(&site, role).await;
-            let mut stream = open(&site, STREAM, &ticket(&reader).await, "").await;
+            let mut stream = open(&site, STREAM, &ticket(&reader).await, &of_pump).await;
             assert_eq!(stream.status(), StatusCode::OK, "{role}");
             send(&admin, &pump, 1.5).await;
             let first = event(&mut stream, "1.5").await;
@@ -70,7 +71,7 @@ crate::everywhere! {
             drop(stream);
             send(&admin, &pump, 2.5).await;
 
-            let more = format!("&resume_token={id}");
+            let more = format!("{of_pump}&resume_token={id}");
             let mut stream = open(&site, STREAM, &ticket(&reader).await, &more).await;
             event(&mut stream, "2.5").await;
         }
@@ -101,7 +102,10 @@ crate::everywhere! {
         let (ana, ben) = (site.technician("ana").await, site.technician("ben").await);
         let (anas, bens) = (ticket(&ana).await, ticket(&ben).await);
         let mut theirs = open(&site, STREAM, &anas, "").await;
-        let mut others = open(&site, STREAM, &bens, "").await;
+        let admin = site.admin().await;
+        let pump = pump(&admin).await;
+        let of_pump = format!("&equipment_ids={pump}");
+        let mut others = open(&site, STREAM, &bens, &of_pump).await;
         let bearer = format!("Bearer {}", ana.token());
         let url = format!("{}{STREAM}", site.http);
         let lines = Client::new().get(url).header("authorization", bearer).send().await.unwrap();
@@ -116,8 +120,7 @@ crate::everywhere! {
         assert!(lines.contains("{\"error\":{") && lines.contains("\"status\":401"), "{lines}");
         assert_eq!(open(&site, STREAM, &anas, "").await.status(), StatusCode::UNAUTHORIZED);
 
-        let admin = site.admin().await;
-        send(&admin, &pump(&admin).await, 3.5).await;
+        send(&admin, &pump, 3.5).await;
         event(&mut others, "3.5").await;
     }
 }

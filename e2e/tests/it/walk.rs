@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     rest::{Rest, text},
-    site::PASSWORD,
+    site::{PASSWORD, Site},
 };
 
 /// An id that nothing has.
@@ -24,11 +24,13 @@ struct Operation {
 struct Things(Vec<(&'static str, String)>);
 
 impl Things {
-    async fn new(admin: &Rest) -> Self {
+    async fn new(site: &Site, admin: &Rest) -> Self {
         let make = async |path: &'static str, body: Value| {
             (path, text(&admin.post(path, &body).await.created(), "id"))
         };
-        let user = json!({ "username": "eve", "email": "eve@example.org", "password": PASSWORD });
+        let name = site.name("eve");
+        let email = format!("{name}@example.org");
+        let user = json!({ "username": name, "email": email, "password": PASSWORD });
         let pump = make("/api/equipment", json!({ "name": "Pump" })).await;
         let of_pump = |mut body: Value| {
             body["equipment_id"] = pump.1.as_str().into();
@@ -117,7 +119,7 @@ crate::everywhere! {
 
     async fn what_the_client_has_already_is_not_sent_again(site: Site) {
         let admin = site.admin().await;
-        let things = Things::new(&admin).await;
+        let things = Things::new(&site, &admin).await;
         let mut count = 0;
         for operation in operations(&admin).await {
             if operation.method != Method::GET || operation.described["responses"].get("304").is_none() {
@@ -141,7 +143,7 @@ crate::everywhere! {
 
     async fn a_patch_that_says_nothing_changes_nothing(site: Site) {
         let admin = site.admin().await;
-        let things = Things::new(&admin).await;
+        let things = Things::new(&site, &admin).await;
         let is_update = |it: &Operation| it.method == Method::PATCH && it.template.ends_with('}');
         for operation in operations(&admin).await.iter().filter(|it| is_update(it)) {
             let path = things.path(&operation.template);
@@ -155,7 +157,7 @@ crate::everywhere! {
 
     async fn what_cannot_change_may_be_left_out_of_a_put_and_is_refused_if_it_differs(site: Site) {
         let admin = site.admin().await;
-        let things = Things::new(&admin).await;
+        let things = Things::new(&site, &admin).await;
         let mut tried = Vec::new();
         for (path, field) in immutable() {
             let path = things.path(&path);
