@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/$(TOOLS)/bin:$(PATH)
 
 .PHONY: help
 help: ## Show this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: run
 run: ## Start the whole suite on its embedded database, with a small living fleet
@@ -98,6 +98,11 @@ baseline: $(TOOLS)/installed ## Promise clients the protos as they are now
 soak: commands postgres nextest ## Kill the suite a hundred times on each engine while readings come
 	cargo nextest run --locked -p flightline --run-ignored only outlives_a_hundred_kills
 
+# The image takes ten minutes to build, so `make test` does without.
+.PHONY: compose-test
+compose-test: docker commands nextest node $(TOOLS)/installed ## Run the end-to-end suite on docker-compose.yml, with two replicas of every part
+	deploy/compose-test/run
+
 .PHONY: durable
 durable: strace ## Check that the disk has a group of readings before its senders are told
 	cargo bench --locked -p benches --bench ingest -- durable
@@ -127,6 +132,12 @@ commands:
 	@if ! command -v jq >/dev/null; then $(call apt-get,jq); fi
 	@if ! { command -v node && command -v npm; } >/dev/null; then $(call apt-get,nodejs npm); fi
 	@if ! { command -v flock && command -v setsid; } >/dev/null; then $(call apt-get,util-linux); fi
+
+.PHONY: docker
+docker:
+	@if ! { command -v docker && { docker compose version || command -v docker-compose; }; } >/dev/null 2>&1; then \
+		$(call apt-get,docker.io docker-compose); \
+	fi
 
 .PHONY: strace
 strace:
