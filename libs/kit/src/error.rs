@@ -229,8 +229,9 @@ impl From<Status> for Error {
                 tracing::warn!(error = %status, "another service did not answer");
                 Self::Unavailable("a part of the system cannot be reached")
             }
-            // What another service could not say, or this one not read, is no fault of the caller's.
-            Code::Internal => Self::Internal(status.into()),
+            // What another service could not say, or this one not read, is no fault of the caller's. With details it was logged where
+            // it arose.
+            Code::Internal if status.details().is_empty() => Self::Internal(status.into()),
             _ => Self::Upstream(Box::new(status)),
         }
     }

@@ -1,9 +1,10 @@
 //! Messages of those who have proved nothing yet. They are waited for outside: whoever dawdles takes no place from those who
-//! call, and no more memory than what they sent.
+//! call, and no more memory than what they sent. Messages as small as they usually are need no room: however many large ones are on
+//! their way, everybody can log in.
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http_body_util::{BodyExt, Full};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
@@ -12,7 +13,9 @@ use crate::{Error, Result};
 
 /// How large such a message may be: a name, a password, a token.
 const MESSAGE_BYTES: usize = 64 << 10;
-/// How much of them may be here at once.
+/// How much of it needs no room.
+const SMALL: usize = 2 << 10;
+/// How much of what is beyond that may be here at once.
 const BYTES: usize = 16 << 20;
 
 /// Where they are waited for. Clones share the room.
@@ -40,15 +43,16 @@ impl Outside {
                 let problem = format!("it is larger than {MESSAGE_BYTES} bytes");
                 return Err(Error::Unreadable(problem));
             }
-            self.take(&data, &mut taken)?;
+            let before = message.len().max(SMALL);
             message.extend_from_slice(&data);
+            self.take(message.len().saturating_sub(before), &mut taken)?;
         }
         Ok(Body::new(Full::new(message.freeze())))
     }
 
-    /// Takes room for `data` beside what is `taken`.
-    fn take(&self, data: &Bytes, taken: &mut Option<OwnedSemaphorePermit>) -> Result<()> {
-        let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
+    /// Takes room for so many bytes beside what is `taken`.
+    fn take(&self, bytes: usize, taken: &mut Option<OwnedSemaphorePermit>) -> Result<()> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let Ok(more) = Arc::clone(&self.0).try_acquire_many_owned(bytes) else {
             return Err(Error::Exhausted("too many calls at once"));
         };
@@ -64,6 +68,7 @@ impl Outside {
 mod tests {
     use std::convert::Infallible;
 
+    use bytes::Bytes;
     use futures_util::stream;
     use http_body::Frame;
     use http_body_util::StreamBody;
@@ -96,8 +101,16 @@ mod tests {
     async fn room_is_for_what_has_come_and_free_again() {
         let outside = Outside(Arc::new(Semaphore::new(5)));
 
-        assert!(matches!(outside.read(of(&[3, 3])).await, Err(Error::Exhausted(_))));
-        assert!(outside.read(of(&[3, 2])).await.is_ok());
-        assert!(outside.read(of(&[5])).await.is_ok());
+        assert!(matches!(outside.read(of(&[SMALL, 3, 3])).await, Err(Error::Exhausted(_))));
+        assert!(outside.read(of(&[SMALL - 1, 4, 2])).await.is_ok());
+        assert!(outside.read(of(&[SMALL + 5])).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_small_message_finds_its_way_past_those_that_fill_the_room() {
+        let outside = Outside(Arc::new(Semaphore::new(0)));
+
+        assert!(outside.read(of(&[100, SMALL - 100])).await.is_ok());
+        assert!(matches!(outside.read(of(&[SMALL, 1])).await, Err(Error::Exhausted(_))));
     }
 }
