@@ -263,7 +263,7 @@ fn sorted(mut numbers: Vec<i64>) -> Vec<i64> {
 async fn jobs(admin: &mut Patient, machine: &str, count: i64) {
     let tasks = all(admin, "tasks", "tasks", machine).await;
     let titles = tasks.iter().map(|task| text(task, "title").parse().unwrap()).collect();
-    assert_eq!(sorted(titles), Vec::from_iter(0..count), "tasks");
+    assert_eq!(sorted(titles), (0..count).collect::<Vec<_>>(), "tasks");
     let is_open = |task: &&Value| task["status"] != "COMPLETED";
     assert_eq!(tasks.iter().find(is_open), None);
 
@@ -280,7 +280,7 @@ fn second(value: &Value, field: &str) -> i64 {
 async fn readings(admin: &mut Patient, machine: &str, count: i64) {
     let readings = all(admin, "data", "readings", machine).await;
     let seconds = readings.iter().map(|reading| second(reading, "recorded_at")).collect();
-    assert_eq!(sorted(seconds), Vec::from_iter(0..count), "readings");
+    assert_eq!(sorted(seconds), (0..count).collect::<Vec<_>>(), "readings");
 }
 
 /// All alerts about a machine, once each has its task. However many wait for theirs, some get it all the time.
@@ -305,7 +305,7 @@ async fn alerts(admin: &mut Patient, machine: &str, count: i64) {
     let alerts = with_tasks(admin, machine).await;
     let raised = alerts.iter().map(|alert| second(alert, "raised_at")).collect();
     let hot = (0..count).filter(|second| second % PERIOD == 0);
-    assert_eq!(sorted(raised), Vec::from_iter(hot), "alerts");
+    assert_eq!(sorted(raised), hot.collect::<Vec<_>>(), "alerts");
 
     let tasks = all(admin, "tasks", "tasks", machine).await;
     let opened: BTreeSet<_> = tasks.iter().map(|task| text(task, "alert_id")).collect();
