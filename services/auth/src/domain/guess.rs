@@ -19,6 +19,8 @@ const TOO_MANY_GUESSES: &str = "too many passwords were tried: wait a moment";
 /// How long they are remembered after the last.
 pub const MEMORY: Duration = Duration::from_hours(24);
 
+const LONG_AGO: Timestamp = Timestamp::from_micros(0);
+
 /// How soon tries may follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
@@ -52,7 +54,8 @@ impl Pace {
 pub struct Guesses {
     pub count: i64,
     pub last_at: Timestamp,
-    /// No other is looked at before.
+    /// No other is looked at before; long ago while nobody has to wait, so that of two at one moment, whose clocks may differ a
+    /// little, each is looked at.
     pub free_at: Timestamp,
     /// Whether the audit trail knows that one came too soon after the last that was looked at.
     pub is_throttle_told: bool,
@@ -61,7 +64,7 @@ pub struct Guesses {
 impl Guesses {
     /// Before the first.
     pub fn none(now: Timestamp) -> Self {
-        Self { count: 0, last_at: now, free_at: now, is_throttle_told: false }
+        Self { count: 0, last_at: now, free_at: LONG_AGO, is_throttle_told: false }
     }
 
     /// Whether the next may be looked at.
@@ -90,7 +93,8 @@ impl Guesses {
         }
         self.count += 1;
         self.last_at = now;
-        self.free_at = now.plus(pace.wait(self.count));
+        let wait = pace.wait(self.count);
+        self.free_at = if wait.is_zero() { LONG_AGO } else { now.plus(wait) };
         self.is_throttle_told = false;
         Ok(())
     }
@@ -203,6 +207,18 @@ mod tests {
     fn retry_after(error: &Error) -> Duration {
         let Error::TooSoon { retry_after, .. } = error else { panic!("{error:?}") };
         *retry_after
+    }
+
+    #[test]
+    fn of_two_tries_at_one_moment_each_is_looked_at() {
+        let mut guesses = Guesses::none(START.plus(SECOND));
+        for _ in 0..Pace::NETWORK.free {
+            guesses.count(START.plus(SECOND), Pace::NETWORK).unwrap();
+            guesses.check(START).unwrap();
+        }
+
+        guesses.count(START, Pace::NETWORK).unwrap();
+        guesses.check(START).unwrap_err();
     }
 
     #[test]
