@@ -32,6 +32,7 @@ use crate::{
     grpc::{self, Methods},
     pages::Pages,
     problem::Problem,
+    response,
     routes::{Action, Found, Routes},
     transcode::{self, Exchange},
 };
@@ -231,8 +232,7 @@ fn finished(mut response: Response<Body>, method: &Method, request_id: &str) -> 
         headers.insert(request_id::NAME, value);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let is_read = method == Method::GET || method == Method::HEAD;
-    let is_revalidated = is_read && headers.contains_key(ETAG);
+    let is_revalidated = response::is_read(method) && headers.contains_key(ETAG);
     let caching = if is_revalidated { "private, no-cache" } else { "no-store" };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
 

@@ -63,7 +63,8 @@ fn etag(route: &Route, message: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("\"{etag}\"")).ok()
 }
 
-fn is_read(method: &Method) -> bool {
+/// Whether it asks for what is there.
+pub fn is_read(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
 }
 
