@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::{
-    Client, Method, Response, StatusCode,
+    Client, Method, RequestBuilder, Response, StatusCode,
     header::{HeaderMap, HeaderName},
 };
 use serde_json::{Value, json};
@@ -53,13 +53,19 @@ impl Rest {
         self.send(Method::POST, path, Some(body), &[]).await
     }
 
+    /// A request in their name, if they are somebody.
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
     /// How a call of a method by gRPC-Web ends that has `frame` as its only message.
     pub async fn call(&self, path: &str, frame: &[u8]) -> Status {
-        let mut request = self.client.post(format!("{}{path}", self.url)).body(frame.to_vec());
-        request = request.header("content-type", "application/grpc-web+proto");
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
+        let request = self.request(Method::POST, path).body(frame.to_vec());
+        let request = request.header("content-type", "application/grpc-web+proto");
         let answer = request.send().await.unwrap();
         let head = Status::from_header_map(answer.headers());
         let trailers = answer.bytes().await.unwrap();
@@ -84,10 +90,7 @@ impl Rest {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> reqwest::Result<Answer> {
-        let mut request = self.client.request(method, format!("{}{path}", self.url));
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
+        let mut request = self.request(method, path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
