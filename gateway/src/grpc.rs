@@ -129,9 +129,10 @@ impl Methods {
                     return Ok::<_, Infallible>(no_method().into_http());
                 };
                 let answer = method.upstream.carry(method.request(request, metadata));
+                // Only what would go on for ever is cut short.
+                let end = if method.is_watch { shutdown } else { CancellationToken::new() };
                 Ok(match timeout(within, answer).await {
-                    Ok(Ok(answer)) if method.is_watch => ending(answer, shutdown),
-                    Ok(Ok(answer)) => answer,
+                    Ok(Ok(answer)) => answer.map(|body| Body::new(Carried::until(end, body))),
                     Ok(Err(status)) => status.into_http(),
                     Err(_) => Status::deadline_exceeded("the call took too long").into_http(),
                 })
@@ -173,21 +174,29 @@ fn no_method() -> Status {
     Status::unimplemented("no such method")
 }
 
-/// `answer`, which ends when `shutdown` is cancelled: its caller goes on at another gateway.
-fn ending(answer: Response<Body>, shutdown: CancellationToken) -> Response<Body> {
-    answer.map(|body| {
-        Body::new(Ending { body, shutdown: Box::pin(shutdown.cancelled_owned()), is_over: false })
-    })
-}
-
-/// A stream that is cut short, between two messages, when its connection or this process shall end.
-struct Ending {
+/// An answer that ends with a status whatever happens: also when the service is lost on the way, and when it is cut short,
+/// between two messages, because its connection or this process shall end.
+struct Carried {
     body: Body,
-    shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
+    end: Pin<Box<WaitForCancellationFutureOwned>>,
     is_over: bool,
 }
 
-impl http_body::Body for Ending {
+impl Carried {
+    fn until(end: CancellationToken, body: Body) -> Self {
+        Self { body, end: Box::pin(end.cancelled_owned()), is_over: false }
+    }
+
+    /// The last frame.
+    fn ended(&mut self, status: &Status) -> Result<Frame<Bytes>, Status> {
+        self.is_over = true;
+        let mut trailers = HeaderMap::new();
+        status.add_header(&mut trailers)?;
+        Ok(Frame::trailers(trailers))
+    }
+}
+
+impl http_body::Body for Carried {
     type Data = Bytes;
     type Error = Status;
 
@@ -198,14 +207,15 @@ impl http_body::Body for Ending {
         if self.is_over {
             return Poll::Ready(None);
         }
-        let frame = pin!(&mut self.body).poll_frame(context);
-        if frame.is_ready() || self.shutdown.as_mut().poll(context).is_pending() {
-            return frame;
+        match pin!(&mut self.body).poll_frame(context) {
+            Poll::Ready(Some(Err(status))) => Poll::Ready(Some(self.ended(&status))),
+            Poll::Pending if self.end.as_mut().poll(context).is_ready() => {
+                // Its caller goes on at another gateway.
+                let status = Status::unavailable("the gateway ends; call again");
+                Poll::Ready(Some(self.ended(&status)))
+            }
+            frame => frame,
         }
-        self.is_over = true;
-        let mut trailers = HeaderMap::new();
-        Status::unavailable("the gateway ends; call again").add_header(&mut trailers)?;
-        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -167,6 +167,19 @@ async fn a_service_that_hangs_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_service_that_is_lost_on_the_way_is_told_of_in_a_status() {
+    let world = World::trial(|call| match call.message["id"].as_str() {
+        Some("half") => Reply::Lost(vec![json!({"id": "half"})]),
+        _ => Reply::Lost(vec![]),
+    });
+
+    for id in ["half", "none"] {
+        let answer = status(send(&world, native(GET, id)).await).await;
+        assert_eq!((answer.code(), answer.message()), (Code::Unavailable, "lost"), "{id}");
+    }
+}
+
+#[tokio::test]
 async fn a_watch_ends_with_a_status_when_the_process_stops() {
     let world = World::trial(|_| Reply::Open(vec![json!({"resume_token": "t"})]));
     let mut body = send(&world, native(WATCH, "")).await.into_body();

@@ -32,6 +32,8 @@ pub enum Reply {
     Messages(Vec<Value>, Option<Status>),
     /// Answers these messages and stays.
     Open(Vec<Value>),
+    /// Answers these messages, and is lost.
+    Lost(Vec<Value>),
     /// Answers one message with this metadata.
     With(&'static str, &'static str, Value),
     /// Answers these bytes as a message.
@@ -97,6 +99,11 @@ async fn answer(method: &MethodDescriptor, reply: Reply) -> Response<Body> {
     let mut response = match reply {
         Reply::Messages(messages, last) => body(frames(method, messages).chain(end(last))),
         Reply::Open(messages) => body(frames(method, messages).chain(stream::pending())),
+        Reply::Lost(messages) => {
+            let frames = frames(method, messages).map(Ok);
+            let lost = stream::iter([Err(Status::unavailable("lost"))]);
+            Response::new(Body::new(StreamBody::new(frames.chain(lost))))
+        }
         Reply::Raw(message) => body(stream::iter([Frame::data(framed(message))]).chain(end(None))),
         Reply::With(name, value, message) => {
             let mut response = body(frames(method, vec![message]).chain(end(None)));

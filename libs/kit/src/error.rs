@@ -3,7 +3,7 @@
 mod constraint;
 mod problems;
 
-use std::{collections::HashMap, error::Error as _, fmt::Display, time::Duration};
+use std::{collections::HashMap, fmt::Display, time::Duration};
 
 pub use constraint::OnConstraint;
 pub use problems::Problems;
@@ -224,11 +224,6 @@ impl From<Error> for Status {
 impl From<Status> for Error {
     fn from(status: Status) -> Self {
         match status.code() {
-            // The call never got through, or its answer broke off: another replica may answer the next.
-            Code::Internal | Code::Unknown if status.source().is_some() => {
-                tracing::warn!(error = %status, "another service did not answer");
-                Self::Unavailable("a part of the system cannot be reached")
-            }
             // What another service could not say, or this one not read, is no fault of the caller's. With details it was logged where
             // it arose.
             Code::Internal if status.details().is_empty() => Self::Internal(status.into()),
@@ -271,17 +266,6 @@ fn sentence(fields: &[(String, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_call_that_broke_off_may_be_made_again() {
-        let broken = std::io::Error::other("the connection broke");
-        let passing = Error::from(Status::from_error(broken.into()));
-        let fault = Error::from(Status::internal("internal error"));
-        let refused = Error::from(Status::not_found("no task 7"));
-
-        let codes = [passing, fault, refused].map(|error| Status::from(error).code());
-        assert_eq!(codes, [Code::Unavailable, Code::Internal, Code::NotFound]);
-    }
 
     #[test]
     fn an_internal_cause_is_never_told_to_the_caller() {

@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    error::Error,
+    error::Error as _,
     iter::successors,
     net::SocketAddr,
     sync::{
@@ -19,6 +19,7 @@ use std::{
 use anyhow::{Context, ensure};
 use futures_util::future::join_all;
 use http::{Request, Response, Uri};
+use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -37,7 +38,7 @@ use tonic_health::pb::{
 use tower::ServiceExt;
 
 use super::Secure;
-use crate::tls;
+use crate::{error::Error, tls};
 
 /// How often names are looked up and replicas are asked for their health.
 const EVERY: Duration = Duration::from_millis(500);
@@ -96,14 +97,17 @@ impl Replicas {
     pub async fn call(mut self, request: Request<Body>) -> Result<Response<Body>, Status> {
         let member = self.pick().await?;
         let _under_way = UnderWay::begin(&member);
-        let answer = member.channel.clone().oneshot(request).await;
-        answer.map_err(|error| {
-            let status = status(error);
-            if status.code() == Code::Unavailable {
-                member.serves.store(false, Relaxed);
+        match member.channel.clone().oneshot(request).await {
+            // What the service itself has to say comes in trailers; its body fails when the connection does.
+            Ok(answer) => Ok(answer.map(|body| Body::new(body.map_err(broken)))),
+            Err(error) => {
+                let status = status(error);
+                if status.code() == Code::Unavailable {
+                    member.serves.store(false, Relaxed);
+                }
+                Err(status)
             }
-            status
-        })
+        }
     }
 
     async fn pick(&mut self) -> Result<Arc<Member>, Status> {
@@ -122,18 +126,24 @@ impl Replicas {
     }
 }
 
-/// A connection that breaks under a call has no status of its own, and tonic calls that `UNKNOWN`, or `CANCELLED` if the
-/// call was not sent yet; to whoever called, the service is away, as it is when there is no connection to begin with.
+/// A call that came to nothing has no status of the service's: tonic makes one up, by what became of the connection. To whoever
+/// called, the service is away, as it is when there is no connection to begin with.
 fn status(error: tonic::transport::Error) -> Status {
     let mut causes = successors(error.source(), |&cause| cause.source());
     let is_unsent = causes
         .any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled));
     let status = Status::from_error(error.into());
     match status.code() {
-        Code::Unknown => Status::unavailable("the connection broke"),
-        Code::Cancelled if is_unsent => Status::unavailable("the connection was closed"),
-        _ => status,
+        // The caller's time was over.
+        Code::Cancelled if !is_unsent => status,
+        _ => broken(status),
     }
+}
+
+/// What a caller is told of a connection that ended under its call, as `status` says: the next call may find another replica.
+fn broken(status: Status) -> Status {
+    tracing::warn!(error = %status, "another service did not answer");
+    Error::Unavailable("a part of the system cannot be reached").into()
 }
 
 /// Counts a call for as long as it has no answer.

@@ -1,5 +1,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -18,17 +21,42 @@ use super::*;
 #[tokio::test]
 async fn a_service_that_dies_under_a_call_is_away() {
     /// An empty SETTINGS frame: what an HTTP/2 server says first.
-    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    /// A GOAWAY frame without an error: the server ends, as it means to, and has looked at no call.
+    const LEAVES: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    for says in [&[], LEAVES] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.write_all(SETTINGS).await.unwrap();
+                // Takes what comes first, and is gone before it answers.
+                stream.read_buf(&mut Vec::new()).await.unwrap();
+                stream.write_all(says).await.unwrap();
+            }
+        });
+
+        let status = call(&remote(&url, None).unwrap()).await.unwrap_err();
+
+        assert_eq!(status.code(), Code::Unavailable, "{says:?}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_dies_within_an_answer_is_away() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            stream.write_all(&SETTINGS).await.unwrap();
-            // Takes what comes first, and is gone before it answers.
-            stream.read_buf(&mut Vec::new()).await.unwrap();
-        }
+    let broken = tower::layer::layer_fn(|service| {
+        tower::util::MapResponse::new(service, |answer: Response<Body>| {
+            // Resets the stream after its head.
+            let end = tokio_stream::once(Err::<Frame<Bytes>, _>(Status::internal("broken")));
+            answer.map(|_| Body::new(StreamBody::new(end)))
+        })
     });
+    let (_, service) = tonic_health::server::health_reporter();
+    let server = tonic::transport::Server::builder().layer(broken).add_service(service);
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
 
     let status = call(&remote(&url, None).unwrap()).await.unwrap_err();
 
