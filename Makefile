@@ -37,6 +37,7 @@ lint: audit typescript $(TOOLS)/bin/promtool ## Check format, lints, arrows, pro
 	cd proto && buf lint && buf breaking --against baseline.binpb.gz
 	kubernetes-validate --quiet --strict $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 	promtool check config deploy/prometheus.yml
+	promtool test rules deploy/alerts.test.yml
 	@# Debian's promtool knows no pods.
 	sed '/kubernetes_sd_configs:/,/label:/d' deploy/prometheus-kubernetes.yml | promtool check config --syntax-only /dev/stdin
 	cargo clippy --workspace --all-targets --locked -- -D warnings
