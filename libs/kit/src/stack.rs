@@ -92,12 +92,13 @@ impl Guard {
             Ok(Err(error)) => return Status::from(error).into_http(),
             Err(_) => return Status::from(Error::TimedOut).into_http(),
         };
-        if let Some(vigil) = vigil.clone() {
+        let of_answer = vigil.as_ref().filter(|vigil| vigil.streams()).cloned();
+        if let Some(vigil) = vigil {
             request = request.map(|body| vigil.over_request(body));
         }
         let answer = AssertUnwindSafe(service.oneshot(request)).catch_unwind();
         match tokio::time::timeout_at(deadline, answer).await {
-            Ok(Ok(Ok(response))) => match vigil {
+            Ok(Ok(Ok(response))) => match of_answer {
                 Some(vigil) => explained(response).map(|body| vigil.over_answer(body)),
                 None => explained(response),
             },
@@ -119,7 +120,7 @@ impl Guard {
     }
 
     /// Finds out who calls, asks the method's rule, and notes both for the handler. Answers who looks after the call, if
-    /// it may go on for long.
+    /// its caller had to prove themselves.
     async fn admit(&self, request: &mut Request<Body>, deadline: Instant) -> Result<Option<Vigil>> {
         let path = request.uri().path();
         if Rules::is_open(path) {
@@ -128,7 +129,7 @@ impl Guard {
         let Some((method, rule)) = self.rules.find(path) else {
             return Err(Error::NoMethod);
         };
-        let request_id = request_id::of(request.headers());
+        let (request_id, good_at) = (request_id::of(request.headers()), Instant::now());
         let (mut caller, credential) = match rule {
             Rule::Public => (Caller::nobody(request_id), None),
             Rule::Roles(_) => {
@@ -146,8 +147,7 @@ impl Guard {
             caller.names = names;
         }
         request.extensions_mut().insert(Admitted { caller, method });
-        let credential = credential.filter(|_| self.rules.streams(method));
-        Ok(credential.map(|credential| Vigil { guard: self.clone(), credential, method }))
+        Ok(credential.map(|credential| Vigil { guard: self.clone(), credential, method, good_at }))
     }
 }
 

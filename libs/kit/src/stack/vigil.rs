@@ -1,6 +1,8 @@
-//! Calls that go on: each ends when its caller's credential does. Who was let in a minute ago may have logged out since.
+//! Calls end when their caller's credential does. Who was let in a minute ago may have logged out since, and who was let in with
+//! the first bytes of a call may hold the rest of it back until then.
 
 use std::{
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -15,7 +17,8 @@ use tonic::{Status, body::Body};
 use super::{Guard, credential::Credential};
 use crate::{Error, Result, access::Rule};
 
-/// How often a stream in which nothing happens is looked at. Before each message of any other, there is a look.
+/// How often a call in which nothing happens is looked at. Before each message of any other, there is a look. For as long as
+/// this, an answer of the issuer counts where nothing else is known.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Looks whether a caller may go on with what they were let in for.
@@ -25,6 +28,8 @@ pub struct Vigil {
     pub credential: Credential,
     /// The path of the method that they called.
     pub method: &'static str,
+    /// When it was last known that they may.
+    pub good_at: Instant,
 }
 
 impl Vigil {
@@ -44,6 +49,11 @@ impl Vigil {
         Ok(self.guard.rules.find(self.method).ok_or(Error::NoMethod)?.1)
     }
 
+    /// Whether the call may go on for long.
+    pub fn streams(&self) -> bool {
+        self.guard.rules.streams(self.method)
+    }
+
     /// What the caller says, for as long as they may.
     pub fn over_request(self, body: Body) -> Body {
         Body::new(Watched::new(self, body, false))
@@ -55,11 +65,14 @@ impl Vigil {
     }
 }
 
-/// One direction of a stream.
+/// One direction of a call.
 struct Watched {
     body: Body,
     vigil: Vigil,
-    pause: Pin<Box<Sleep>>,
+    /// What has come and is not handed out yet: it is looked first.
+    next: Poll<Option<Result<Frame<Bytes>, Status>>>,
+    /// Where something was waited for. Most calls have said all at once.
+    pause: Option<Pin<Box<Sleep>>>,
     /// The issuer, while it is asked.
     asking: Option<BoxFuture<'static, Result<()>>>,
     is_answer: bool,
@@ -68,16 +81,38 @@ struct Watched {
 
 impl Watched {
     fn new(vigil: Vigil, body: Body, is_answer: bool) -> Self {
-        let pause = Box::pin(sleep(PAUSE));
-        Self { body, vigil, pause, asking: None, is_answer, is_over: false }
+        let (next, pause, asking) = (Poll::Pending, None, None);
+        Self { body, vigil, next, pause, asking, is_answer, is_over: false }
+    }
+
+    /// Waits until there is something to hand out.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.next.is_pending() {
+            self.next = Pin::new(&mut self.body).poll_frame(context);
+        }
+        while self.next.is_pending() {
+            let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(PAUSE)));
+            ready!(pause.poll_unpin(context));
+            ready!(self.poll_vigil(context))?;
+            self.pause = None;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Whether the caller may go on.
     fn poll_vigil(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
         let asking = match &mut self.asking {
             Some(asking) => asking,
-            None if self.vigil.knows()? => return Poll::Ready(Ok(())),
-            None => self.asking.insert(self.vigil.clone().ask().boxed()),
+            None => {
+                let now = Instant::now();
+                if self.vigil.knows()? {
+                    self.vigil.good_at = now;
+                }
+                if now.duration_since(self.vigil.good_at) < PAUSE {
+                    return Poll::Ready(Ok(()));
+                }
+                self.asking.insert(self.vigil.clone().ask().boxed())
+            }
         };
         let answer = ready!(asking.poll_unpin(context));
         self.asking = None;
@@ -89,6 +124,7 @@ impl Watched {
         self.is_over = true;
         // What goes on behind it ends, too.
         self.body = Body::empty();
+        self.next = Poll::Pending;
         let status = Status::from(error);
         if !self.is_answer {
             return Err(status);
@@ -111,20 +147,21 @@ impl HttpBody for Watched {
         if this.is_over {
             return Poll::Ready(None);
         }
-        loop {
-            if let Err(error) = ready!(this.poll_vigil(context)) {
-                return Poll::Ready(Some(this.end(error)));
-            }
-            if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
-                return Poll::Ready(frame);
-            }
-            ready!(this.pause.poll_unpin(context));
-            this.pause.as_mut().reset(Instant::now() + PAUSE);
+        let mut looked = ready!(this.poll_next(context));
+        if looked.is_ok() {
+            looked = ready!(this.poll_vigil(context));
         }
+        if let Err(error) = looked {
+            return Poll::Ready(Some(this.end(error)));
+        }
+        let next = mem::replace(&mut this.next, Poll::Pending);
+        // Nothing comes after these, also no refusal.
+        this.is_over = matches!(&next, Poll::Ready(Some(Ok(frame))) if frame.is_trailers());
+        next
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_over || self.body.is_end_stream()
+        self.is_over || (self.next.is_pending() && self.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

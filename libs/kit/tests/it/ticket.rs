@@ -1,29 +1,34 @@
-//! Tickets to a stream, and streams that last no longer than their caller may have them.
+//! Tickets to a stream, and calls that last no longer than their caller may have them.
 
 use std::{
     convert::Infallible,
+    pin::pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use futures_util::{future::BoxFuture, stream};
+use futures_util::{FutureExt, future::BoxFuture, stream};
 use http::{Request, Response};
 use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use kit::{
     Error, Result,
     access::{Role, Rules},
     forwarded::Witness,
-    session::{Ask, Key, Sessions},
+    session::{Ask, Key, News, Sessions},
     stack::Guard,
     token::{Claims, TICKET_AUDIENCE, TICKET_TYPE, Verifier},
 };
 use serde_json::json;
 use testkit::{Engine, World};
-use tokio::time::timeout;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -107,17 +112,23 @@ impl Ask for Oracle {
     }
 }
 
-/// What `authorization` gets of a method whose answer is a message, and then nothing for ever if it is a stream.
-async fn call(world: &World, oracle: &Arc<Oracle>, path: &str, authorization: &str) -> Body {
+/// Lets viewers and admins through whose sessions are good by `sessions`.
+fn guard(world: &World, sessions: Sessions) -> Guard {
     let readers = || ["VIEWER", "ADMIN"].into_iter();
     let rules =
         Rules::new([(WATCH, true, false, readers()), (GET, false, false, readers())]).unwrap();
-    let (sessions, witness) = (Sessions::new(oracle.clone()), Witness::new("secret"));
-    let guard = Guard::new(rules, verifier(world), sessions, witness);
+    Guard::new(rules, verifier(world), sessions, Witness::new("secret"))
+}
+
+/// What `authorization` gets of a method whose answer is a message, and then nothing for ever if it is a stream.
+async fn call(world: &World, oracle: &Arc<Oracle>, path: &str, authorization: &str) -> Body {
+    let guard = guard(world, Sessions::new(oracle.clone()));
     let service = guard.layer(service_fn(|request: Request<Body>| async move {
         let message = || Ok::<_, Infallible>(Frame::data(bytes::Bytes::from_static(b"message")));
         let end = || Ok(Frame::trailers(http::HeaderMap::new()));
-        let body = match request.uri().path() {
+        let path = request.uri().path().to_owned();
+        request.into_body().collect().await.unwrap();
+        let body = match path.as_str() {
             WATCH => Body::new(StreamBody::new(stream::unfold(0, move |count| async move {
                 match count {
                     0 => Some((message(), 1)),
@@ -129,9 +140,20 @@ async fn call(world: &World, oracle: &Arc<Oracle>, path: &str, authorization: &s
         Ok::<_, Infallible>(Response::new(body))
     }));
     let request = Request::post(path).header("authorization", authorization);
-    let answer = service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let answer = service.oneshot(request.body(message()).unwrap()).await.unwrap();
     assert!(!answer.headers().contains_key("grpc-status"), "{answer:?}");
     answer.into_body()
+}
+
+/// A beat that is fresh for as long as a test takes.
+fn hear(world: &World, sessions: &Sessions) {
+    let beat = News { complete: true, ..News::default() };
+    sessions.hear(beat, world.clock.now(), Instant::now() + Duration::from_hours(1));
+}
+
+/// What a caller says.
+fn message() -> Body {
+    Body::new(Full::from("message"))
 }
 
 async fn next(body: &mut Body) -> Option<Frame<bytes::Bytes>> {
@@ -181,13 +203,70 @@ async fn a_stream_outlives_the_token_that_began_it() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_there_at_once_is_asked_about_once() {
+async fn a_call_whose_message_and_answer_are_there_at_once_is_asked_about_once() {
     let world = World::new(Engine::Sqlite).await;
     let oracle = Arc::new(Oracle { role: Mutex::new(Some(Role::Viewer)), ..Oracle::default() });
     let token = format!("Bearer {}", world.user(Role::Viewer).token);
+    // However long the machine takes.
+    tokio::time::pause();
     let body = call(&world, &oracle, GET, &token).await;
 
     assert!(body.collect().await.unwrap().trailers().is_some());
 
     assert_eq!(oracle.asked.load(Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_call_whose_message_or_its_end_came_after_its_callers_session_is_not_carried_out() {
+    let world = World::new(Engine::Sqlite).await;
+    let claims = world.issuer.claims("ana", Role::Viewer);
+    for comes_before in [false, true] {
+        let sessions = Sessions::new(Arc::new(Oracle::default()));
+        hear(&world, &sessions);
+        let (say, said) = mpsc::unbounded_channel();
+        let (begin, begun) = oneshot::channel();
+        let begin = Arc::new(Mutex::new(Some(begin)));
+        let service = guard(&world, sessions.clone()).layer(service_fn(move |request| {
+            let begin = begin.lock().unwrap().take().unwrap();
+            carry_out(begin, request)
+        }));
+        let request = Request::post(GET)
+            .header("authorization", format!("Bearer {}", world.issuer.sign(&claims)))
+            .body(Body::new(StreamBody::new(UnboundedReceiverStream::new(said))));
+        let message = || Ok::<_, Infallible>(Frame::data(bytes::Bytes::from_static(b"message")));
+        if comes_before {
+            say.send(message()).unwrap();
+        }
+
+        let ends = async {
+            begun.await.unwrap();
+            let ended = vec![(claims.sid.clone(), world.clock.now())];
+            sessions.note(News { ended, ..News::default() }, world.clock.now());
+            if !comes_before {
+                say.send(message()).unwrap();
+            }
+            drop(say);
+        };
+        let (answer, ()) = tokio::join!(service.oneshot(request.unwrap()), ends);
+
+        let answer = Status::from_header_map(answer.unwrap().headers()).unwrap();
+        assert_eq!(answer.code(), Code::Unauthenticated, "{comes_before}: {answer:?}");
+    }
+}
+
+/// Reads all that `request` says, and has no complaints of its own. Tells when it begins.
+async fn carry_out(
+    begin: oneshot::Sender<()>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Infallible> {
+    let mut reading = pin!(request.into_body().collect());
+    let read = match reading.as_mut().now_or_never() {
+        Some(read) => read,
+        None => {
+            begin.send(()).unwrap();
+            reading.await
+        }
+    };
+    let status = read.map_or_else(|status| status, |_| Status::ok("carried out"));
+    Ok(status.into_http())
 }
