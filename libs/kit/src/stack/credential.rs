@@ -86,4 +86,15 @@ impl Guard {
             Credential::Session(claims, role) => self.sessions.recall(claims, *role, now),
         }
     }
+
+    /// The same by what the issuer says, whatever is known.
+    pub(super) async fn ask(&self, credential: &Credential) -> Result<Role> {
+        match credential {
+            Credential::Key(secret) => {
+                let key = self.sessions.ask_key(secret, self.verifier.now()).await;
+                key.map(|_| Role::Device)
+            }
+            Credential::Session(claims, role) => self.sessions.ask_session(claims, *role).await,
+        }
+    }
 }

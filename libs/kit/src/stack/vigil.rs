@@ -15,11 +15,15 @@ use tokio::time::{Instant, Sleep, sleep};
 use tonic::{Status, body::Body};
 
 use super::{Guard, credential::Credential};
-use crate::{Error, Result, access::Rule};
+use crate::{Error, Result, access::Rule, session::KEPT};
 
 /// How often a call in which nothing happens is looked at. Before each message of any other, there is a look. For as long as
 /// this, an answer of the issuer counts where nothing else is known.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// After this long without a look it means nothing that no end is known: that may have been forgotten. A call is not looked at
+/// while nobody takes what it has to say.
+const MEMORY: Duration = KEPT.checked_div(2).unwrap();
 
 /// Looks whether a caller may go on with what they were let in for.
 #[derive(Clone)]
@@ -41,8 +45,8 @@ impl Vigil {
     }
 
     async fn ask(self) -> Result<()> {
-        let identity = self.guard.identify(&self.credential).await?;
-        self.rule()?.check(identity.role)
+        let role = self.guard.ask(&self.credential).await?;
+        self.rule()?.check(role)
     }
 
     fn rule(&self) -> Result<&Rule> {
@@ -73,8 +77,8 @@ struct Watched {
     next: Poll<Option<Result<Frame<Bytes>, Status>>>,
     /// Where something was waited for. Most calls have said all at once.
     pause: Option<Pin<Box<Sleep>>>,
-    /// The issuer, while it is asked.
-    asking: Option<BoxFuture<'static, Result<()>>>,
+    /// The issuer, while it is asked, and since when.
+    asking: Option<(Instant, BoxFuture<'static, Result<()>>)>,
     is_answer: bool,
     is_over: bool,
 }
@@ -101,22 +105,27 @@ impl Watched {
 
     /// Whether the caller may go on.
     fn poll_vigil(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        let asking = match &mut self.asking {
-            Some(asking) => asking,
-            None => {
-                let now = Instant::now();
-                if self.vigil.knows()? {
-                    self.vigil.good_at = now;
-                }
-                if now.duration_since(self.vigil.good_at) < PAUSE {
-                    return Poll::Ready(Ok(()));
-                }
-                self.asking.insert(self.vigil.clone().ask().boxed())
+        loop {
+            let (is_known, now) = (self.vigil.knows()?, Instant::now());
+            let unseen = now.duration_since(self.vigil.good_at);
+            if is_known && unseen < MEMORY {
+                (self.vigil.good_at, self.asking) = (now, None);
+                return Poll::Ready(Ok(()));
             }
-        };
-        let answer = ready!(asking.poll_unpin(context));
-        self.asking = None;
-        Poll::Ready(answer)
+            if unseen < PAUSE {
+                return Poll::Ready(Ok(()));
+            }
+            let ask = || (now, self.vigil.clone().ask().boxed());
+            let (since, asking) = self.asking.get_or_insert_with(ask);
+            let (since, answer) = (*since, ready!(asking.poll_unpin(context)));
+            self.asking = None;
+            answer?;
+            self.vigil.good_at = since;
+            // Else it waited for somebody to hear it, as long as messages may.
+            if now.duration_since(since) < MEMORY {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 
     /// The last that the handler or the caller hears.

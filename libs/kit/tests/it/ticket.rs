@@ -122,7 +122,11 @@ fn guard(world: &World, sessions: Sessions) -> Guard {
 
 /// What `authorization` gets of a method whose answer is a message, and then nothing for ever if it is a stream.
 async fn call(world: &World, oracle: &Arc<Oracle>, path: &str, authorization: &str) -> Body {
-    let guard = guard(world, Sessions::new(oracle.clone()));
+    call_with(world, Sessions::new(oracle.clone()), path, authorization).await
+}
+
+async fn call_with(world: &World, sessions: Sessions, path: &str, authorization: &str) -> Body {
+    let guard = guard(world, sessions);
     let service = guard.layer(service_fn(|request: Request<Body>| async move {
         let message = || Ok::<_, Infallible>(Frame::data(bytes::Bytes::from_static(b"message")));
         let end = || Ok(Frame::trailers(http::HeaderMap::new()));
@@ -200,6 +204,27 @@ async fn a_stream_outlives_the_token_that_began_it() {
     .await;
     assert!(!watching.is_finished(), "it goes on");
     watching.abort();
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_took_from_for_long_ends_though_the_end_of_its_session_was_forgotten() {
+    let world = World::new(Engine::Sqlite).await;
+    let oracle = Arc::new(Oracle { role: Mutex::new(Some(Role::Viewer)), ..Oracle::default() });
+    let sessions = Sessions::new(oracle.clone());
+    hear(&world, &sessions);
+    let token = format!("Bearer {}", world.user(Role::Viewer).token);
+    let mut body = call_with(&world, sessions, WATCH, &token).await;
+
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(4)).await;
+    assert!(next(&mut body).await.unwrap().is_data());
+    assert_eq!(oracle.asked.load(Relaxed), 0, "an end would still be known");
+    *oracle.role.lock().unwrap() = None;
+    tokio::time::advance(Duration::from_mins(6)).await;
+
+    let trailers = next(&mut body).await.unwrap().into_trailers().unwrap();
+    let code = Status::from_header_map(&trailers).unwrap().code();
+    assert_eq!(code, Code::Unauthenticated);
 }
 
 #[tokio::test]
