@@ -37,6 +37,8 @@ const LEEWAY_SECONDS: i64 = 5;
 const VERIFIED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// The shortest time between one fetch of keys and the next, so that tokens with invented key names can't flood the issuer.
 const REFETCH: Duration = Duration::from_secs(1);
+/// For how long fetched keys are trusted while the issuer can be asked again: it may have retired one.
+const TRUSTED: Duration = Duration::from_hours(1);
 
 /// What an access token says (RFC 9068).
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -85,6 +87,22 @@ pub struct PublicKey {
 /// Asks the issuer for its keys.
 type Fetch = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<PublicKey>>> + Send + Sync>;
 
+/// What the issuer said last.
+#[derive(Default)]
+struct Keys {
+    by_name: HashMap<String, DecodingKey>,
+    /// When it was asked, by a clock that never steps.
+    asked_at: Option<Instant>,
+}
+
+impl Keys {
+    /// The key `kid`, if the issuer need not be asked for it.
+    fn trusted(&self, kid: &str) -> Option<DecodingKey> {
+        let is_new = self.asked_at.is_some_and(|at| at.elapsed() < TRUSTED);
+        self.by_name.get(kid).filter(|_| is_new).cloned()
+    }
+}
+
 /// When the last answer about keys came, by a clock that never steps, and whether it had them.
 struct Fetched {
     at: Instant,
@@ -96,7 +114,7 @@ struct Fetched {
 pub struct Verifier {
     fetch: Fetch,
     clock: Clock,
-    keys: Arc<RwLock<HashMap<String, DecodingKey>>>,
+    keys: Arc<RwLock<Keys>>,
     fetched: Arc<Mutex<Option<Fetched>>>,
     verified: Arc<BlockingMutex<LruCache<String, (Claims, Role)>>>,
 }
@@ -197,13 +215,13 @@ impl Verifier {
     }
 
     async fn key(&self, kid: &str) -> Result<DecodingKey> {
-        if let Some(key) = self.keys.read().await.get(kid) {
-            return Ok(key.clone());
+        if let Some(key) = self.keys.read().await.trusted(kid) {
+            return Ok(key);
         }
         // One fetch at a time, beside those whose keys are known: they don't wait for it.
         let fetched = Arc::clone(&self.fetched).lock_owned().await;
-        if let Some(key) = self.keys.read().await.get(kid) {
-            return Ok(key.clone());
+        if let Some(key) = self.keys.read().await.trusted(kid) {
+            return Ok(key);
         }
         let is_done = match &*fetched {
             Some(last) if last.at.elapsed() < REFETCH => last.is_done,
@@ -213,7 +231,8 @@ impl Verifier {
                 tokio::spawn(fetch).await.unwrap_or(false)
             }
         };
-        let key = self.keys.read().await.get(kid).cloned();
+        // Also one that was fetched long ago, if the issuer is away.
+        let key = self.keys.read().await.by_name.get(kid).cloned();
         // Without the keys of now the fault may not be the token's.
         key.ok_or_else(|| if is_done { invalid() } else { no_keys() })
     }
@@ -221,13 +240,15 @@ impl Verifier {
     /// Fetches the keys and notes when that ended; answers whether they came. Also a fetch that fails was one: whoever
     /// waited for it does not repeat it.
     async fn fetch_keys(self, mut fetched: OwnedMutexGuard<Option<Fetched>>) -> bool {
+        let asked_at = Some(Instant::now());
         let answer = (self.fetch)().await;
         let is_done = answer.is_ok();
         match answer {
             Ok(keys) => {
                 let read =
                     |key: PublicKey| Some((key.kid, DecodingKey::from_ed_components(&key.x).ok()?));
-                *self.keys.write().await = keys.into_iter().filter_map(read).collect();
+                let by_name = keys.into_iter().filter_map(read).collect();
+                *self.keys.write().await = Keys { by_name, asked_at };
             }
             Err(error) => tracing::warn!(%error, "can't fetch the keys that verify tokens"),
         }

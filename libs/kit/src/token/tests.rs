@@ -93,3 +93,41 @@ async fn who_has_no_patience_keeps_the_keys_from_nobody() {
     assert!(is_refused(&verifier, "known").await, "the keys came, and it is signed by none");
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_its_issuer_retired_is_trusted_for_an_hour() {
+    let kept = Arc::new(BlockingMutex::new(vec!["retired", "kept"]));
+    let told = Arc::clone(&kept);
+    let verifier = Verifier::new(Clock::system(), move || {
+        let x = BASE64_URL_SAFE_NO_PAD.encode([7; 32]);
+        let key = |kid: &&str| PublicKey { kid: (*kid).into(), x: x.clone() };
+        let keys = told.lock().unwrap().iter().map(key).collect();
+        Box::pin(async { Ok(keys) })
+    });
+    verifier.key("retired").await.unwrap();
+    kept.lock().unwrap().remove(0);
+
+    tokio::time::advance(TRUSTED - Duration::from_secs(1)).await;
+    verifier.key("retired").await.unwrap();
+    tokio::time::advance(Duration::from_secs(1)).await;
+
+    let refused = verifier.key("retired").await.err();
+    assert!(matches!(refused, Some(Error::Unauthenticated(_))), "{refused:?}");
+    verifier.key("kept").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_issuer_is_away_its_keys_of_long_ago_are_good_and_it_is_asked_once_a_second() {
+    let (verifier, asked) = verifier(1);
+    verifier.key("known").await.unwrap();
+
+    tokio::time::advance(TRUSTED).await;
+
+    for seconds in 1..3 {
+        for _ in 0..5 {
+            verifier.key("known").await.unwrap();
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1 + seconds);
+        tokio::time::advance(REFETCH).await;
+    }
+}
