@@ -5,11 +5,13 @@
 
 use std::{
     collections::HashMap,
+    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use futures_util::future::BoxFuture;
+use lru::LruCache;
 use metrics::gauge;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
@@ -25,8 +27,8 @@ pub(crate) const KEPT: Duration = Duration::from_mins(10);
 pub const KEY_PREFIX: &str = "fl_";
 /// What follows: 256 random bits in base64url.
 const KEY_LENGTH: usize = 43;
-/// Keys of machines that are remembered at once.
-const KEYS: usize = 10_000;
+/// Keys of machines that are remembered at once: of more, those that were used last.
+const KEYS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// Questions about keys that auth is asked at once.
 const TURNS: usize = 32;
 
@@ -83,7 +85,6 @@ pub struct Sessions {
     known: Arc<Mutex<Known>>,
 }
 
-#[derive(Default)]
 struct Known {
     /// When the last beat came.
     heard_at: Option<Instant>,
@@ -91,7 +92,7 @@ struct Known {
     ended: HashMap<String, Timestamp>,
     users: HashMap<String, UserNews>,
     /// By the hash of the secret, which is kept nowhere.
-    keys: HashMap<Hash, Key>,
+    keys: LruCache<Hash, Key>,
     /// Keys whose end was told, and when.
     deleted_keys: HashMap<String, Timestamp>,
 }
@@ -99,7 +100,8 @@ struct Known {
 impl Sessions {
     /// Knows nothing yet, and asks.
     pub fn new(ask: Arc<dyn Ask>) -> Self {
-        Self { ask, turns: Arc::new(Semaphore::new(TURNS)), known: Arc::default() }
+        let known = Arc::new(Mutex::new(Known::nothing()));
+        Self { ask, turns: Arc::new(Semaphore::new(TURNS)), known }
     }
 
     /// Takes in news, or a beat without any, that came at `heard_at`.
@@ -181,8 +183,11 @@ impl Sessions {
         now: Instant,
     ) -> Result<Option<Key>> {
         let hash = hash(secret);
-        let known = self.known();
-        let key = known.keys.get(&hash).filter(|_| known.is_fresh(now)).cloned();
+        let mut known = self.known();
+        if !known.is_fresh(now) {
+            return Ok(None);
+        }
+        let key = known.keys.get(&hash).cloned();
         key.map(|key| unexpired(key, clock)).transpose()
     }
 
@@ -202,10 +207,7 @@ impl Sessions {
         if known.deleted_keys.contains_key(&key.id) {
             return Err(no_key());
         }
-        if KEYS <= known.keys.len() {
-            known.keys.clear();
-        }
-        known.keys.insert(hash, key.clone());
+        known.keys.put(hash, key.clone());
         unexpired(key, clock)
     }
 
@@ -216,6 +218,17 @@ impl Sessions {
 }
 
 impl Known {
+    fn nothing() -> Self {
+        Self {
+            heard_at: None,
+            complete: false,
+            ended: HashMap::new(),
+            users: HashMap::new(),
+            keys: LruCache::new(KEYS),
+            deleted_keys: HashMap::new(),
+        }
+    }
+
     fn keep(&mut self, news: News, now: Timestamp) {
         self.ended.extend(news.ended);
         for user in news.users {

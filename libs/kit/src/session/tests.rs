@@ -2,11 +2,11 @@ use std::sync::LazyLock;
 
 use super::*;
 
-/// The key that auth knows, and one that it doesn't.
+/// A key that auth knows, and the one that it doesn't.
 const GOOD: &str = "fl_GoodGoodGoodGoodGoodGoodGoodGoodGoodGoodGoo";
 const BAD: &str = "fl_BadBadBadBadBadBadBadBadBadBadBadBadBadBadB";
 
-/// Auth that knows one living session and one key, or is away.
+/// Auth that knows one living session and each key but one, or is away.
 struct Auth {
     away: bool,
 }
@@ -29,7 +29,7 @@ impl Ask for Auth {
             }
             let key =
                 Key { id: "7".into(), equipment_ids: Arc::default(), expires_at: Some(at(100)) };
-            Ok((secret == GOOD).then_some(key))
+            Ok((secret != BAD).then_some(key))
         })
     }
 }
@@ -155,6 +155,23 @@ async fn a_key_is_remembered_until_its_end_is_told() {
 
     sessions.note(News { deleted_keys: vec!["7".into()], ..News::default() }, at(0));
     assert!(is_refused(&sessions.key(GOOD, at(0), *NOW).await));
+}
+
+#[tokio::test]
+async fn of_more_keys_than_are_remembered_those_that_were_used_last_are() {
+    let sessions = sessions(false);
+    sessions.hear(beat(), at(0), *NOW);
+    let is_remembered = |secret: &str| sessions.recall_key(secret, at(0), *NOW).unwrap().is_some();
+    let secret = |number: usize| format!("fl_{number:043}");
+    for number in 0..KEYS.get() {
+        sessions.key(&secret(number), at(0), *NOW).await.unwrap();
+    }
+    assert!(is_remembered(&secret(0)));
+
+    sessions.key(GOOD, at(0), *NOW).await.unwrap();
+
+    assert!([GOOD, &secret(0), &secret(2)].into_iter().all(is_remembered));
+    assert!(!is_remembered(&secret(1)), "nobody used it since");
 }
 
 #[tokio::test]
