@@ -1,6 +1,7 @@
 //! `flightline import`: what CSV files hold, sent to a running suite.
 
 mod check;
+mod clients;
 mod draft;
 mod file;
 mod login;

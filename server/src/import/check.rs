@@ -5,12 +5,14 @@ use std::collections::HashSet;
 use anyhow::anyhow;
 use futures_util::future::join_all;
 use tonic::Status;
+use uuid::Uuid;
 
 use super::{
-    draft::Draft,
+    clients::{Clients, is_of_line},
+    draft::{Draft, IS_THERE},
     plan::{Step, faults},
     rows::Problem,
-    write::{Clients, Writer, end_of_batch, is_of_line, progress},
+    write::{Writer, end_of_batch, progress},
 };
 use crate::{session::Pass, sheet::Noun};
 
@@ -94,6 +96,9 @@ impl Trial {
     /// Asks until the service has nothing more against the line: it may name one column at a time.
     async fn run(mut self, noun: Noun, clients: &Clients, pass: &Pass) -> Result<Outcome, Status> {
         let mut outcome = Outcome::default();
+        if self.is_there(noun, clients, pass).await? {
+            outcome.problems.push(self.draft.problem("id", IS_THERE));
+        }
         for column in &self.faults {
             self.draft.leave_out(column);
         }
@@ -120,6 +125,18 @@ impl Trial {
             if !is_other {
                 return Ok(outcome);
             }
+        }
+    }
+
+    /// Whether it was exported from this very suite. The register's own were looked up before; what isn't an id of a suite is a
+    /// name of the file's own.
+    async fn is_there(&self, noun: Noun, clients: &Clients, pass: &Pass) -> Result<bool, Status> {
+        if noun == Noun::Equipment {
+            return Ok(false);
+        }
+        match Uuid::try_parse(&self.draft.id) {
+            Ok(id) => clients.has(pass, noun, &id.to_string()).await,
+            Err(_) => Ok(false),
         }
     }
 

@@ -16,6 +16,8 @@ use crate::sheet::{Noun, Reference, cell, names::Names};
 
 /// What is wrong with a cell that nobody can read.
 const NO_TEXT: &str = "is not text in UTF-8";
+/// What is wrong with the id of a line that was exported from the very suite that it is sent to: an import only adds.
+pub const IS_THERE: &str = "is there already";
 
 /// What one line asks for.
 #[derive(Clone, Debug)]

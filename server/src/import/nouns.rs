@@ -17,8 +17,9 @@ use crate::sheet::{Noun, names::Names};
 /// How a file of equipment, tasks or maintenance records is imported
 ///
 /// Every line is checked before the first is written, by the suite, too; if one is bad, nothing is written. Columns that are
-/// the service's to give (`id`, `etag`, times) are read over, so what was exported can be imported. To send a file again doubles
-/// nothing for a day, and equipment with a serial number never. Answers 0 if every line went in, 2 if some were refused, 1 if
+/// the service's to give (`etag`, times) are read over, so what was exported can be imported elsewhere. An import only adds:
+/// a line whose `id` is in this suite is refused. To send a file again doubles nothing for a day, and equipment with a serial
+/// number never. Answers 0 if every line went in, 2 if some were refused, 1 if
 /// it had to stop.
 #[derive(clap::Args)]
 pub struct Lines {

@@ -8,7 +8,7 @@ use std::{
 use prost_reflect::DynamicMessage;
 
 use super::{
-    draft::Draft,
+    draft::{Draft, IS_THERE},
     rows::Problem,
     table::{Column, Sheet, read},
 };
@@ -119,6 +119,9 @@ fn of_equipment(sheet: Sheet, names: &Names) -> Plan {
                 );
             }
         } else {
+            if names.is_registered(&draft.id) {
+                problems.push(draft.problem("id", IS_THERE));
+            }
             new.push(draft);
         }
     }

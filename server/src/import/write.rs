@@ -6,28 +6,18 @@ use anyhow::{Context, anyhow};
 use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 use kit::peer::Peer;
-use proto::{
-    equipment::v1::{
-        Equipment, GetEquipmentRequest, equipment, equipment_service_client::EquipmentServiceClient,
-    },
-    maintenance::v1::{
-        CompleteTaskRequest, GetMaintenanceRequest, GetTaskRequest, SetTaskStatusRequest, Task,
-        maintenance_service_client::MaintenanceServiceClient, task,
-        task_service_client::TaskServiceClient,
-    },
-};
 use sha2::{Digest, Sha256};
-use tonic::{Code, Response, Status};
 use uuid::Uuid;
 
 use super::{
+    clients::{Clients, is_of_line},
     counted,
-    draft::{Draft, Request, steps},
+    draft::Draft,
     plan::Step,
     rows::Problem,
 };
 use crate::{
-    session::{Pass, Session, patiently},
+    session::{Pass, Session},
     sheet::Noun,
 };
 
@@ -43,28 +33,9 @@ pub struct Writer {
     pub(super) asked: HashMap<Uuid, usize>,
 }
 
-/// What a line made.
-pub struct Made {
-    pub id: String,
-    /// It was made before, by the same line.
-    pub was_there: bool,
-}
-
-#[derive(Clone)]
-pub struct Clients {
-    equipment: EquipmentServiceClient<Peer>,
-    tasks: TaskServiceClient<Peer>,
-    records: MaintenanceServiceClient<Peer>,
-}
-
 impl Writer {
     pub fn new(noun: Noun, session: Session, server: &Peer) -> Self {
-        let clients = Clients {
-            equipment: EquipmentServiceClient::new(server.clone()),
-            tasks: TaskServiceClient::new(server.clone()),
-            records: MaintenanceServiceClient::new(server.clone()),
-        };
-        Self { noun, session, clients, asked: HashMap::new() }
+        Self { noun, session, clients: Clients::new(server), asked: HashMap::new() }
     }
 
     /// Writes what the service takes; answers why it refused the rest.
@@ -146,143 +117,6 @@ pub fn end_of_batch(steps: &[Step], from: usize) -> usize {
     let wave = steps[from].wave;
     let of_wave = steps[from..].iter().take(AT_ONCE).take_while(|step| step.wave == wave);
     from + of_wave.count()
-}
-
-impl Clients {
-    /// Writes one line, or tries it. What the same line made before and somebody has removed since is made anew.
-    pub async fn write(&self, pass: &Pass, mut request: Request) -> Result<Made, Status> {
-        let key = request.key().clone();
-        let mut count = 1;
-        loop {
-            let made = self.create(pass, &request).await?;
-            if !made.was_there || self.is_left(pass, &request, &made.id).await? {
-                return self.take_steps(pass, &request, made).await;
-            }
-            count += 1;
-            *request.key() = format!("{key}-{count}");
-        }
-    }
-
-    async fn create(&self, pass: &Pass, request: &Request) -> Result<Made, Status> {
-        let mut clients = self.clone();
-        match request {
-            Request::Equipment(message) => {
-                let answer = patiently(async || {
-                    clients.equipment.create_equipment(pass.request((**message).clone())).await
-                });
-                Ok(made(answer.await?, |equipment| equipment.id))
-            }
-            Request::Record(message) => {
-                let answer = patiently(async || {
-                    clients.records.record_maintenance(pass.request((**message).clone())).await
-                });
-                Ok(made(answer.await?, |record| record.id))
-            }
-            Request::Task(message) => {
-                let answer = patiently(async || {
-                    clients.tasks.create_task(pass.request((**message).clone())).await
-                });
-                Ok(made(answer.await?, |task| task.id))
-            }
-        }
-    }
-
-    /// Whether what a line made is there still. What was decommissioned is, for a line that asks for just that.
-    async fn is_left(&self, pass: &Pass, request: &Request, id: &str) -> Result<bool, Status> {
-        let (mut clients, id) = (self.clone(), id.to_owned());
-        let found = match request {
-            Request::Equipment(message) => {
-                let get = GetEquipmentRequest { id };
-                let answer = patiently(async || {
-                    clients.equipment.get_equipment(pass.request(get.clone())).await
-                });
-                let is_over =
-                    |equipment: &Equipment| equipment.status() == equipment::Status::Decommissioned;
-                let asked = message.equipment.as_ref().is_some_and(is_over);
-                answer.await.map(|found| asked || !is_over(found.get_ref()))
-            }
-            Request::Record(_) => {
-                let get = GetMaintenanceRequest { id };
-                let answer = patiently(async || {
-                    clients.records.get_maintenance(pass.request(get.clone())).await
-                });
-                answer.await.map(|_| true)
-            }
-            Request::Task(_) => {
-                let get = GetTaskRequest { id };
-                let answer =
-                    patiently(async || clients.tasks.get_task(pass.request(get.clone())).await);
-                answer.await.map(|_| true)
-            }
-        };
-        match found {
-            Err(status) if status.code() == Code::NotFound => Ok(false),
-            found => found,
-        }
-    }
-
-    /// Brings a new task to the status that its line asks for; nothing else has steps.
-    async fn take_steps(
-        &self,
-        pass: &Pass,
-        request: &Request,
-        mut made: Made,
-    ) -> Result<Made, Status> {
-        let Request::Task(message) = request else { return Ok(made) };
-        if !message.validate_only {
-            let status = message.task.as_ref().map(Task::status).unwrap_or_default();
-            for status in steps(status) {
-                made.was_there &=
-                    self.clone().step(pass, &made.id, *status, &message.request_id).await?;
-            }
-        }
-        Ok(made)
-    }
-
-    /// Takes a new task a step further; answers whether it was taken before.
-    async fn step(
-        &mut self,
-        pass: &Pass,
-        id: &str,
-        status: task::Status,
-        key: &str,
-    ) -> Result<bool, Status> {
-        let (id, request_id) = (id.to_owned(), format!("{key}-{}", status.as_str_name()));
-        let answer = if status == task::Status::Completed {
-            // What is with nobody is completed by this method alone.
-            let message = CompleteTaskRequest { id, request_id, ..Default::default() };
-            patiently(async || self.tasks.complete_task(pass.request(message.clone())).await).await
-        } else {
-            let status = status.into();
-            let message = SetTaskStatusRequest { id, status, request_id, ..Default::default() };
-            patiently(async || self.tasks.set_task_status(pass.request(message.clone())).await)
-                .await
-        };
-        Ok(was_there(&answer?))
-    }
-}
-
-fn made<T>(answer: Response<T>, id: impl FnOnce(T) -> String) -> Made {
-    let was_there = was_there(&answer);
-    Made { id: id(answer.into_inner()), was_there }
-}
-
-/// Whether the same was asked for, and answered, before.
-fn was_there<T>(answer: &Response<T>) -> bool {
-    answer.metadata().contains_key(kit::once::REPLAYED)
-}
-
-/// Whether another line may fare better.
-pub fn is_of_line(status: &Status) -> bool {
-    matches!(
-        status.code(),
-        Code::InvalidArgument
-            | Code::NotFound
-            | Code::AlreadyExists
-            | Code::FailedPrecondition
-            | Code::Aborted
-            | Code::OutOfRange
-    )
 }
 
 /// Shown on standard error if that is a terminal.

@@ -95,6 +95,11 @@ impl Names {
         by_id.or_else(|| self.equipment_numbered(text))
     }
 
+    /// Whether there is equipment with that id.
+    pub fn is_registered(&self, id: &str) -> bool {
+        self.equipment.contains_key(&id.to_lowercase())
+    }
+
     pub fn equipment_numbered(&self, serial_number: &str) -> Option<&Equipment> {
         self.ids_of_equipment.get(serial_number).and_then(|id| self.equipment.get(id))
     }

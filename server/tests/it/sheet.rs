@@ -166,6 +166,26 @@ async fn a_file_that_is_sent_again_doubles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_exported_here_is_not_doubled_by_being_imported_here() {
+    let (suite, _folder) = filled().await;
+
+    // Of the equipment, two pieces have a serial number, which the register knows them by.
+    for (noun, there, refused) in [("equipment", 2, 1), ("tasks", 0, 5), ("maintenance", 0, 3)] {
+        let exported = export(&suite, &[noun]);
+        for more in ["--dry-run", "--keep-good"] {
+            let (told, problems, code) = import(&suite, noun, &[more], &exported);
+
+            assert!(told.starts_with("0 lines "), "{noun}: {told}");
+            let counts = format!("{there} already there, {refused} refused\n");
+            assert!(told.ends_with(&counts), "{noun}: {told}");
+            let named = problems.lines().filter(|line| line.ends_with(", id: is there already"));
+            assert_eq!((named.count(), code), (refused, 2), "{noun}: {problems}");
+        }
+        assert_eq!(export(&suite, &[noun]), exported, "{noun}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dry_run_writes_nothing_and_a_task_is_recorded_once() {
     let (suite, _folder) = filled().await;
     let tasks = export(&suite, &["tasks"]);
