@@ -31,6 +31,7 @@ impl Writer {
         let bar = progress(steps.len());
         // Of what is there already: what is only tried is there for nobody.
         let mut ids: Vec<Option<String>> = vec![None; steps.len()];
+        let mut all_faults = faults(problems);
         let mut from = 0;
         while from < steps.len() {
             let to = end_of_batch(steps, from);
@@ -40,7 +41,7 @@ impl Writer {
                 if let Some(Some(id)) = &parent {
                     step.draft.set_parent(id);
                 }
-                let faults = faults(problems, step.draft.line);
+                let faults = all_faults.remove(&step.draft.line).unwrap_or_default();
                 let is_whole = faults.is_empty() && parent != Some(None);
                 let key = if is_whole { self.key(&step.draft)? } else { String::new() };
                 trials.push(Trial { draft: step.draft.clone(), key, faults });

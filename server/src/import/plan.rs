@@ -98,6 +98,7 @@ fn of_equipment(sheet: Sheet, names: &Names) -> Plan {
     let mut new = Vec::new();
     // The ids of what is there, by what the file calls it.
     let mut ids = HashMap::new();
+    let mut all_faults = faults(&problems);
     for draft in drafts {
         let number = draft.text("serial_number");
         let registered = names.equipment_numbered(&number).filter(|_| !number.is_empty());
@@ -107,7 +108,7 @@ fn of_equipment(sheet: Sheet, names: &Names) -> Plan {
             problems.push(draft.problem("serial_number", format!("is on line {line}, too")));
             new.push(draft);
         } else if let Some(registered) = registered {
-            let faults = faults(&problems, draft.line);
+            let faults = all_faults.remove(&draft.line).unwrap_or_default();
             let mut known = Noun::Equipment.message();
             let is_read = known.transcode_from(registered).is_ok();
             if is_read && is_alike(&columns, &draft, &known, &faults) {
@@ -137,10 +138,13 @@ fn of_equipment(sheet: Sheet, names: &Names) -> Plan {
     Plan { steps: tree.steps(), problems, there }
 }
 
-/// The columns of a line with which something is wrong.
-pub fn faults(problems: &[Problem], line: u64) -> Vec<String> {
-    let of_line = problems.iter().filter(|problem| problem.line == line);
-    of_line.map(|problem| problem.column.clone()).collect()
+/// The columns with which something is wrong, by line.
+pub fn faults(problems: &[Problem]) -> HashMap<u64, Vec<String>> {
+    let mut faults: HashMap<u64, Vec<String>> = HashMap::new();
+    for problem in problems {
+        faults.entry(problem.line).or_default().push(problem.column.clone());
+    }
+    faults
 }
 
 /// Whether `known` is what a line asks for, as far as the file has columns for it, without `faults`. What it is part of may be on
