@@ -34,7 +34,8 @@ pub struct Sheet {
     pub problems: Vec<Problem>,
 }
 
-/// Stands alone after the last line of a file whose quotes are all closed; a quote that isn't takes it in.
+/// Stands alone after the last line of a file whose quotes are all closed; a quote that isn't takes it in. A line like it that
+/// stands elsewhere is a line.
 const END: &[u8] = b"\n\0\n";
 
 /// Reads a whole file.
@@ -50,14 +51,15 @@ pub fn read(noun: Noun, mut input: impl Read, names: &Names) -> anyhow::Result<S
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&*bytes);
     let mut record = ByteRecord::new();
     reader.read_byte_record(&mut record).context("can't read the header")?;
-    if is_end(&record, 1)? {
+    lines.of(&record);
+    if lines.is_end(&record, reader.position())? {
         bail!("the file is empty: its header is missing, which names columns of {}", known(noun));
     }
     let columns = columns(noun, &record)?;
     let mut sheet = Sheet { columns, drafts: Vec::new(), problems: Vec::new() };
     while reader.read_byte_record(&mut record).context("can't read on")? {
         let line = lines.of(&record);
-        if is_end(&record, line)? {
+        if lines.is_end(&record, reader.position())? {
             break;
         }
         let mut draft = Draft { line, message: noun.message(), id: String::new(), parent: None };
@@ -91,15 +93,15 @@ impl Lines<'_> {
         self.at = offset + ends;
         self.line
     }
-}
 
-/// Whether the file ends before the `record`, which begins at `line`.
-fn is_end(record: &ByteRecord, line: u64) -> anyhow::Result<bool> {
-    let last = record.iter().next_back().unwrap_or_default();
-    if last.ends_with(END) {
-        bail!("line {line}: a quote is not closed, and takes in all that follows");
+    /// Whether the file ends before the `record`, which was the last to be counted, and read up to `position`.
+    fn is_end(&self, record: &ByteRecord, position: &csv::Position) -> anyhow::Result<bool> {
+        let is_read = u64::try_from(self.bytes.len()).is_ok_and(|all| all == position.byte());
+        if is_read && record.iter().next_back().is_some_and(|last| last.ends_with(END)) {
+            bail!("line {}: a quote is not closed, and takes in all that follows", self.line);
+        }
+        Ok(self.at == self.bytes.len() - END.len() + 1)
     }
-    Ok(record.len() == 1 && last == b"\0")
 }
 
 fn columns(noun: Noun, header: &ByteRecord) -> anyhow::Result<Vec<Column>> {

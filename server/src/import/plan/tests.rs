@@ -107,6 +107,22 @@ fn a_file_without_a_header_is_told_of_the_columns() {
 }
 
 #[test]
+fn a_file_does_not_end_where_a_line_is_as_its_end() {
+    let file = "title,description\nOne,\n\0\nTwo,\"x\n\0\n\"\nThree,\n";
+    for file in [file.to_owned(), ["\u{feff}", file].concat(), file.trim_end().to_owned()] {
+        let (steps, problems) = plan(Noun::Tasks, &file);
+        assert_eq!(steps, [(2, 0), (7, 0)], "{file:?}");
+        let width = "line 3, the line: has 1 fields, and the header 2";
+        assert_eq!(problems[0], width, "{file:?}");
+        assert!(problems[1].starts_with("line 4, description: "), "{problems:?}");
+    }
+    let (steps, problems) = plan(Noun::Tasks, "title\n\0\nTwo\n");
+    assert_eq!(steps, [(3, 0)]);
+    assert!(problems[0].starts_with("line 2, title: "), "{problems:?}");
+    assert!(Plan::of(Noun::Tasks, "\0\ntitle\n".as_bytes(), &Names::default()).is_err());
+}
+
+#[test]
 fn a_task_is_completed_by_one_record() {
     let id = "0190b0a4-0000-7000-8000-00000000000a";
     let file = format!("work_done,task_id\nOne,{id}\nTwo,\nThree,{}\nFour,\n", id.to_uppercase());
