@@ -159,7 +159,8 @@ impl Draft {
         let fields = status.get_details_bad_request().map(|details| details.field_violations);
         let fields = fields.unwrap_or_default();
         if fields.is_empty() {
-            return vec![self.problem("the line", status.message())];
+            let column = self.refused_column(status);
+            return vec![self.problem(column.as_deref().unwrap_or("the line"), status.message())];
         }
         let problem = |field: &str, reason: &str| {
             let column = field.split_once('.').map_or(field, |(_, column)| column);
@@ -167,6 +168,19 @@ impl Draft {
             self.problem(&column.replace("[\"", ".").replace("\"]", ""), reason)
         };
         fields.iter().map(|violation| problem(&violation.field, &violation.description)).collect()
+    }
+
+    /// The column that a refusal is about which names no field of the request: the state of things is against it.
+    fn refused_column(&self, status: &Refusal) -> Option<String> {
+        let details = status.get_details_error_info()?;
+        let has = |column: &str| self.message.descriptor().get_field_by_name(column).is_some();
+        if let Some(field) = details.metadata.get("field") {
+            return Some(field.clone()).filter(|field| has(field));
+        }
+        // Of a record, the task that it completes; of a task, the step to the status that it asks for.
+        let is_of_task = details.reason.starts_with("TASK_");
+        let column = ["task_id", "status"].into_iter().find(|column| is_of_task && has(column))?;
+        Some(column.to_owned())
     }
 }
 
@@ -244,5 +258,33 @@ pub fn steps(status: task::Status) -> &'static [task::Status] {
         OnHold => &[InProgress, OnHold],
         Completed => &[Completed],
         Cancelled => &[Cancelled],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kit::Error;
+
+    use super::*;
+
+    fn problems(noun: Noun, error: Error) -> Vec<String> {
+        let draft =
+            Draft { line: 2, message: noun.message(), id: String::new(), parent: None };
+        draft.problems(&error.into()).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_the_state_of_things_forbids_is_told_by_its_column() {
+        let taken = |field| Error::Taken { field, message: "is taken" };
+        let held = || Error::refused("TASK_HELD", "somebody else holds the task");
+        for (noun, error, told) in [
+            (Noun::Equipment, taken("serial_number"), "line 2, serial_number: is taken"),
+            (Noun::Equipment, taken("colour"), "line 2, the line: is taken"),
+            (Noun::Maintenance, held(), "line 2, task_id: somebody else holds the task"),
+            (Noun::Tasks, held(), "line 2, status: somebody else holds the task"),
+            (Noun::Tasks, Error::refused("IDEMPOTENCY_KEY_REUSED", "used"), "line 2, the line: used"),
+        ] {
+            assert_eq!(problems(noun, error), [told]);
+        }
     }
 }

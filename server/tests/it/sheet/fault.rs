@@ -1,6 +1,6 @@
 //! Files with something wrong in them.
 
-use super::{export, filled, import, imported, rows, suite};
+use super::{export, filled, id, import, imported, rows, suite};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_bad_line_keeps_all_out_unless_the_good_ones_are_asked_for() {
@@ -60,6 +60,20 @@ async fn what_only_the_service_knows_is_told_by_line_and_column_before_anything_
 
     assert_eq!((told.as_str(), code), ("1 line written, 0 already there, 2 refused\n", 2));
     assert_eq!(rows(&export(&suite, &["maintenance"])).len(), before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_work_that_is_done_already_is_refused_by_its_task() {
+    let (suite, _folder) = filled().await;
+    let id = id(&suite, "tasks", "Done");
+    let file = format!("task_id,started_at\n{id},\n{id},2999-01-01T00:00:00Z\n");
+    let columns = ["line 2, task_id", "line 3, task_id", "line 3, started_at"];
+
+    let (_, problems, code) = import(&suite, "maintenance", &[], &file);
+
+    let told: Vec<_> = problems.lines().map(|line| line.split(": ").next().unwrap()).collect();
+    assert_eq!((told, code), (columns.to_vec(), 2), "{problems}");
+    assert!(problems.contains("line 2, task_id: the task is completed\n"), "{problems}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
