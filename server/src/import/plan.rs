@@ -5,7 +5,7 @@ use std::{
     io::Read,
 };
 
-use prost_reflect::DynamicMessage;
+use proto::equipment::v1::Equipment;
 
 use super::{
     draft::{Draft, IS_THERE},
@@ -96,24 +96,24 @@ fn of_equipment(sheet: Sheet, names: &Names) -> Plan {
     let mut there = 0;
     let mut lines = HashMap::new();
     let mut new = Vec::new();
-    // The ids of what is there, by what the file calls it.
+    let registered = registered(&drafts, names);
+    // The ids of what is there as the file has it, by what the file calls it.
     let mut ids = HashMap::new();
     let mut all_faults = faults(&problems);
     for draft in drafts {
         let number = draft.text("serial_number");
-        let registered = names.equipment_numbered(&number).filter(|_| !number.is_empty());
+        let known = names.equipment_numbered(&number).filter(|_| !number.is_empty());
         let line = lines.get(&number).copied().filter(|_| !number.is_empty());
         lines.entry(number).or_insert(draft.line);
         if let Some(line) = line {
             problems.push(draft.problem("serial_number", format!("is on line {line}, too")));
             new.push(draft);
-        } else if let Some(registered) = registered {
+        } else if let Some(known) = known {
             let faults = all_faults.remove(&draft.line).unwrap_or_default();
-            let mut known = Noun::Equipment.message();
-            let is_read = known.transcode_from(registered).is_ok();
-            if is_read && is_alike(&columns, &draft, &known, &faults) {
+            let parent = draft.parent.as_ref().and_then(|name| registered.get(name));
+            if is_alike(&columns, &draft, known, parent, &faults) {
                 there += usize::from(faults.is_empty());
-                ids.insert(draft.id, registered.id.clone());
+                ids.insert(draft.id, known.id.clone());
             } else {
                 problems.push(
                     draft.problem("serial_number", "is taken by equipment that is not as here"),
@@ -147,21 +147,39 @@ pub fn faults(problems: &[Problem]) -> HashMap<u64, Vec<String>> {
     faults
 }
 
+/// The ids of what is there under the serial numbers of lines, by what the file calls it.
+fn registered(drafts: &[Draft], names: &Names) -> HashMap<String, String> {
+    let id = |draft: &Draft| {
+        let known = names.equipment_numbered(&draft.text("serial_number"))?;
+        Some((draft.id.clone(), known.id.clone()))
+    };
+    drafts.iter().filter(|draft| !draft.id.is_empty()).filter_map(id).collect()
+}
+
 /// Whether `known` is what a line asks for, as far as the file has columns for it, without `faults`. What it is part of may be on
-/// a line, and is known there by a name of the file's own.
-fn is_alike(columns: &[Column], draft: &Draft, known: &DynamicMessage, faults: &[String]) -> bool {
-    columns.iter().all(|column| match column {
-        Column::Field { name, .. } if faults.contains(name) => true,
-        Column::Field { name, .. } if name == "parent_id" && draft.parent.is_some() => {
-            known.has_field_by_name(name)
-        }
-        Column::Field { field, key, .. } => {
-            let asked = cell::write(&draft.message, field, key.as_deref());
-            let is_left = asked.is_empty() && field.kind().as_enum().is_some();
-            is_left || asked == cell::write(known, field, key.as_deref())
-        }
-        Column::Id | Column::Given => true,
-    })
+/// a line, and is known there by a name of the file's own: that is the `parent`, if it is registered.
+fn is_alike(
+    columns: &[Column],
+    draft: &Draft,
+    known: &Equipment,
+    parent: Option<&String>,
+    faults: &[String],
+) -> bool {
+    let mut message = Noun::Equipment.message();
+    message.transcode_from(known).is_ok()
+        && columns.iter().all(|column| match column {
+            Column::Field { name, .. } if faults.contains(name) => true,
+            Column::Field { name, .. } if name == "parent_id" && draft.parent.is_some() => {
+                known.parent_id.is_some()
+                    && parent.is_none_or(|parent| known.parent_id.as_ref() == Some(parent))
+            }
+            Column::Field { field, key, .. } => {
+                let asked = cell::write(&draft.message, field, key.as_deref());
+                let is_left = asked.is_empty() && field.kind().as_enum().is_some();
+                is_left || asked == cell::write(&message, field, key.as_deref())
+            }
+            Column::Id | Column::Given => true,
+        })
 }
 
 /// New equipment, and what of it is part of what.

@@ -132,6 +132,25 @@ async fn equipment_that_is_registered_otherwise_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equipment_that_is_part_of_something_else_than_before_is_not_already_there() {
+    let (suite, _folder) = suite().await;
+    let file = "id,name,serial_number,parent_id\n\
+                p,Pump,P-1,a\na,Hall A,A-1,\nb,Hall B,B-1,\nc,Hall C,,\n,Fan,F-1,c\n";
+    imported(&suite, "equipment", file);
+
+    assert_eq!(
+        imported(&suite, "equipment", file),
+        "0 lines written, 5 already there, 0 refused\n"
+    );
+    for parent in ["b", ""] {
+        let moved = file.replace("P-1,a", &format!("P-1,{parent}"));
+        let (_, problems, code) = import(&suite, "equipment", &[], &moved);
+        let taken = "line 2, serial_number: is taken by equipment that is not as here\n";
+        assert_eq!((problems.as_str(), code), (taken, 2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quote_that_is_not_closed_takes_nothing_in() {
     let (suite, _folder) = suite().await;
 
