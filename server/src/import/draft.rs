@@ -18,6 +18,7 @@ use crate::sheet::{Noun, Reference, cell, names::Names};
 const NO_TEXT: &str = "is not text in UTF-8";
 /// What is wrong with the id of a line that was exported from the very suite that it is sent to: an import only adds.
 pub const IS_THERE: &str = "is there already";
+const NO_USER: &str = "there is no such user";
 
 /// What one line asks for.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Draft {
     pub id: String,
     /// Equipment that the register doesn't know; maybe another line does.
     pub parent: Option<String>,
+    /// What of the line doesn't go in, though the line does.
+    pub notes: Vec<Problem>,
 }
 
 /// What a draft is sent as.
@@ -71,6 +74,11 @@ impl Request {
 }
 
 impl Draft {
+    /// Says nothing yet.
+    pub fn new(noun: Noun, line: u64) -> Self {
+        Self { line, message: noun.message(), id: String::new(), parent: None, notes: Vec::new() }
+    }
+
     /// The request for it, without an idempotency key.
     pub fn request(&self, noun: Noun) -> Result<Request, DecodeError> {
         Ok(match noun {
@@ -209,11 +217,23 @@ pub fn fill(
             (Column::Id, Err(_)) => problems.push(draft.problem("id", NO_TEXT)),
         }
     }
+    leave_out_who_left(noun, draft, &mut problems);
     let is_named = |column: &str| problems.iter().any(|problem: &Problem| problem.column == column);
     let broken = draft.check(noun).into_iter().filter(|problem| !is_named(&problem.column));
     let broken: Vec<_> = broken.collect();
     problems.extend(broken);
     problems
+}
+
+/// Work that is over needs nobody to do it: whom it was with may be no user any more, or of another suite.
+fn leave_out_who_left(noun: Noun, draft: &mut Draft, problems: &mut Vec<Problem>) {
+    let is_over = ["COMPLETED", "CANCELLED"].contains(&draft.text("status").as_str());
+    if noun == Noun::Tasks && is_over {
+        let unknown = problems.extract_if(.., |problem| problem.reason == NO_USER);
+        for problem in unknown.collect::<Vec<_>>() {
+            draft.notes.push(draft.problem(&problem.column, format!("left out: {NO_USER}")));
+        }
+    }
 }
 
 /// Puts what a cell says into the draft.
@@ -231,7 +251,7 @@ fn put(
     };
     let id = match noun.reference(field.name()) {
         Some(Reference::Person) => {
-            names.person(text).map(str::to_owned).ok_or("there is no such user")?
+            names.person(text).map(str::to_owned).ok_or(NO_USER)?
         }
         _ => match names.equipment(text) {
             Some(known) if known.status() == Status::Decommissioned && noun == Noun::Tasks => {
@@ -268,8 +288,7 @@ mod tests {
     use super::*;
 
     fn problems(noun: Noun, error: Error) -> Vec<String> {
-        let draft =
-            Draft { line: 2, message: noun.message(), id: String::new(), parent: None };
+        let draft = Draft::new(noun, 2);
         draft.problems(&error.into()).iter().map(ToString::to_string).collect()
     }
 

@@ -62,7 +62,7 @@ pub fn read(noun: Noun, mut input: impl Read, names: &Names) -> anyhow::Result<S
         if lines.is_end(&record, reader.position())? {
             break;
         }
-        let mut draft = Draft { line, message: noun.message(), id: String::new(), parent: None };
+        let mut draft = Draft::new(noun, line);
         if record.len() == sheet.columns.len() {
             sheet.problems.extend(fill(noun, &mut draft, &sheet.columns, &record, names));
             sheet.drafts.push(draft);

@@ -23,6 +23,7 @@ pub struct Names {
     equipment: HashMap<String, Equipment>,
     ids_of_equipment: HashMap<String, String>,
     people: HashMap<String, String>,
+    /// By username and by id, of those who have not gone.
     ids_of_people: HashMap<String, String>,
 }
 
@@ -71,6 +72,7 @@ impl Names {
                 // History keeps the names of those who have gone.
                 if user.deleted_at.is_none() {
                     self.ids_of_people.insert(user.username.to_lowercase(), user.id.clone());
+                    self.ids_of_people.insert(user.id.clone(), user.id.clone());
                 }
                 self.people.insert(user.id, user.username);
             }
@@ -104,11 +106,9 @@ impl Names {
         self.ids_of_equipment.get(serial_number).and_then(|id| self.equipment.get(id))
     }
 
-    /// The id of who has that id or username.
+    /// The id of who has that id or username, and has not gone.
     pub fn person(&self, text: &str) -> Option<&str> {
-        let text = text.to_lowercase();
-        let by_id = self.people.get_key_value(&text).map(|(id, _)| id);
-        by_id.or_else(|| self.ids_of_people.get(&text)).map(String::as_str)
+        self.ids_of_people.get(&text.to_lowercase()).map(String::as_str)
     }
 
     /// The serial number of that equipment; its id, if it has none.

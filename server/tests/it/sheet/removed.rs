@@ -1,9 +1,12 @@
 //! What was imported and is gone since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flightline::Running;
 use proto::{
+    auth::v1::{
+        CreateUserRequest, DeleteUserRequest, User, user, user_service_client::UserServiceClient,
+    },
     equipment::v1::{DeleteEquipmentRequest, equipment_service_client::EquipmentServiceClient},
     maintenance::v1::{
         DeleteMaintenanceRequest, DeleteTaskRequest,
@@ -64,4 +67,48 @@ async fn what_was_removed_since_goes_in_again() {
             assert_eq!(left(&suite, noun), before, "{noun}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn finished_work_of_somebody_who_left_goes_in_without_them() {
+    let (suite, _folder) = suite().await;
+    let token = token(suite.peers().auth.clone(), "admin", PASSWORD).await.unwrap();
+    let mut users = UserServiceClient::new(suite.peers().auth.clone());
+    let ana = User {
+        username: "ana".into(),
+        email: "ana@example.com".into(),
+        password: Some(PASSWORD.into()),
+        role: user::Role::Technician.into(),
+        ..Default::default()
+    };
+    let create = CreateUserRequest { user: Some(ana), ..Default::default() };
+    let ana = users.create_user(as_user(&token, create)).await.unwrap().into_inner();
+    imported(
+        &suite,
+        "tasks",
+        "title,status,assignee_id\nDone,COMPLETED,ana\nNever mind,CANCELLED,ana\nOpen,,ana\n",
+    );
+    let delete = DeleteUserRequest { id: ana.id.clone(), ..Default::default() };
+    users.delete_user(as_user(&token, delete)).await.unwrap();
+    let exported = export(&suite, &["tasks"]);
+    // Elsewhere, the same work has ids of its own.
+    let file = exported.lines().map(|line| line.split_once(',').unwrap().1);
+    let file = file.collect::<Vec<_>>().join("\n");
+
+    for who in ["ana", ana.id.as_str()] {
+        let file = file.replace(",ana,", &format!(",{who},"));
+        let (told, problems, code) = import(&suite, "tasks", &["--keep-good"], &file);
+
+        assert_eq!(code, 2, "{problems}");
+        // Which line is which, nobody knows: they were written side by side.
+        let reasons = problems.lines().map(|line| line.split_once(", ").unwrap().1);
+        let left = "assignee_id: left out: there is no such user";
+        let open = "assignee_id: there is no such user";
+        assert_eq!(reasons.collect::<Vec<_>>(), [open, left, left]);
+        assert!(told.ends_with("already there, 1 refused\n"), "{told}");
+    }
+    let tasks = rows(&export(&suite, &["tasks"]));
+    let left = tasks.iter().filter(|task| task["assignee_id"].is_empty());
+    let left: BTreeSet<_> = left.map(|task| (&*task["title"], &*task["status"])).collect();
+    assert_eq!(Vec::from_iter(left), [("Done", "COMPLETED"), ("Never mind", "CANCELLED")]);
 }
