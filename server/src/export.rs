@@ -1,13 +1,10 @@
 //! `flightline export`: what a running suite holds, as CSV files that `flightline import` reads.
 
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
-};
+mod output;
 
-use anyhow::{Context, anyhow};
+use std::{collections::BTreeSet, io, path::PathBuf};
+
+use anyhow::anyhow;
 use indicatif::ProgressBar;
 use kit::peer::Peer;
 use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey};
@@ -23,6 +20,7 @@ use proto::{
 use tonic::Status;
 use uuid::Uuid;
 
+use self::output::Output;
 use crate::{
     import::Client,
     session::Session,
@@ -61,15 +59,13 @@ pub enum Export {
 /// Where it is written, and whose.
 #[derive(clap::Args)]
 pub struct Target {
-    /// CSV file, which is replaced; `-` writes to standard output
+    /// CSV file, which is replaced when all is read; `-` writes to standard output
     #[arg(default_value = "-")]
     file: PathBuf,
 
     #[command(flatten)]
     client: Client,
 }
-
-type Sheet = csv::Writer<Box<dyn Write + Send>>;
 
 impl Export {
     /// Writes it, or as much as is read of it.
@@ -97,17 +93,17 @@ impl Export {
         let names = Names::load(&mut session, &server).await.map_err(|status| away(&status))?;
         let mut pages = Pages { noun, session, server, token: None };
         let columns = pages.columns().await?;
-        let mut sheet = open(&target.file)?;
-        sheet.write_record(columns.iter().map(Column::name))?;
+        let mut output = Output::open(&target.file)?;
+        output.rows.write_record(columns.iter().map(Column::name))?;
         let bar = ProgressBar::new_spinner().with_message(noun.name());
         while let Some(rows) = pages.next().await? {
             for row in &rows {
-                sheet.write_record(columns.iter().map(|column| column.text(noun, row, &names)))?;
+                output.rows.write_record(columns.iter().map(|column| column.text(noun, row, &names)))?;
             }
             bar.inc(u64::try_from(rows.len()).unwrap_or_default());
         }
         bar.finish_and_clear();
-        sheet.flush().context("can't write the file")
+        output.finish()
     }
 }
 
@@ -125,16 +121,6 @@ fn is_unread(error: &anyhow::Error) -> bool {
 
 fn away(status: &Status) -> anyhow::Error {
     anyhow!("can't read on: {}", status.message())
-}
-
-fn open(file: &Path) -> anyhow::Result<Sheet> {
-    let output: Box<dyn Write + Send> = if file == Path::new("-") {
-        Box::new(io::stdout())
-    } else {
-        let made = File::create(file).with_context(|| format!("can't write {}", file.display()))?;
-        Box::new(BufWriter::new(made))
-    };
-    Ok(csv::Writer::from_writer(output))
 }
 
 /// A column of the file.
@@ -263,8 +249,8 @@ async fn readings(equipment: Uuid, metric: String, target: Target) -> anyhow::Re
         page_size: PAGE,
         ..Default::default()
     };
-    let mut sheet = open(&target.file)?;
-    sheet.write_record(["timestamp", "value"])?;
+    let mut output = Output::open(&target.file)?;
+    output.rows.write_record(["timestamp", "value"])?;
     let bar = ProgressBar::new_spinner().with_message("readings");
     loop {
         let request = session.request(message.clone()).await.map_err(|status| away(&status))?;
@@ -273,7 +259,7 @@ async fn readings(equipment: Uuid, metric: String, target: Target) -> anyhow::Re
         for reading in &page.readings {
             let at = reading.recorded_at.map(cell::instant).unwrap_or_default();
             if let Some(value) = reading.metrics.get(&metric) {
-                sheet.write_record([at, value.to_string()])?;
+                output.rows.write_record([at, value.to_string()])?;
             }
         }
         bar.inc(u64::try_from(page.readings.len()).unwrap_or_default());
@@ -283,5 +269,5 @@ async fn readings(equipment: Uuid, metric: String, target: Target) -> anyhow::Re
         message.page_token = page.next_page_token;
     }
     bar.finish_and_clear();
-    sheet.flush().context("can't write the file")
+    output.finish()
 }

@@ -5,6 +5,7 @@ mod removed;
 
 use std::{
     collections::BTreeMap,
+    fs,
     process::{Command, Output, Stdio},
 };
 
@@ -271,6 +272,26 @@ async fn readings_are_exported_as_they_are_imported_with_and_without_their_word(
     }
     let arguments: Vec<_> = ["readings"].iter().chain(&of).copied().collect();
     assert_eq!(export(&suite, &arguments), file);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_fails_leaves_the_file_as_it_was() {
+    let (suite, _folder) = filled().await;
+    let id = id(&suite, "equipment", "P-1");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("yesterday.csv");
+    let path = file.to_str().unwrap();
+    assert_eq!(export(&suite, &["tasks", path]), "");
+    let tasks = export(&suite, &["tasks"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), tasks);
+
+    let metric = "m".repeat(65);
+    let arguments = ["export", "readings", path, "--equipment", &id, "--metric", &metric];
+    let output = flightline(&suite, &arguments, "");
+
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert_eq!(fs::read_to_string(&file).unwrap(), tasks);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
