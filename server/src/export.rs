@@ -98,7 +98,9 @@ impl Export {
         let bar = ProgressBar::new_spinner().with_message(noun.name());
         while let Some(rows) = pages.next().await? {
             for row in &rows {
-                output.rows.write_record(columns.iter().map(|column| column.text(noun, row, &names)))?;
+                output
+                    .rows
+                    .write_record(columns.iter().map(|column| column.text(noun, row, &names)))?;
             }
             bar.inc(u64::try_from(rows.len()).unwrap_or_default());
         }

@@ -19,7 +19,10 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 pub use self::login::Client;
-use self::{nouns::Lines, readings::Readings};
+use self::{
+    nouns::{Lines, Records},
+    readings::Readings,
+};
 
 /// What the process answers when it sent the file but some lines stayed behind.
 const SOME_REFUSED: u8 = 2;
@@ -48,13 +51,13 @@ pub enum Noun {
     /// Create tasks
     ///
     /// A column a field of the API (`title`, `due_date`, `status`, …). `equipment_id` is an id or a serial number,
-    /// `assignee_id` an id or a username.
+    /// `assignee_id` an id or a username. A finished task makes no maintenance record: those are imported themselves.
     Tasks(Lines),
     /// Record maintenance, in the name of whoever imports
     ///
     /// A column a field of the API (`work_done`, `started_at`, …). `equipment_id` is an id or a serial number; `task_id`
-    /// completes that task.
-    Maintenance(Lines),
+    /// completes that task, unless `--without-tasks` leaves it out.
+    Maintenance(Records),
 }
 
 impl Import {
@@ -64,16 +67,16 @@ impl Import {
     ///
     /// The file or the suite can't be reached, or gave up underway; the message says how far it came.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        use crate::sheet::Noun::{Equipment, Maintenance, Tasks};
+        use crate::sheet::Noun::{Equipment, Tasks};
         let noun = match self {
             Self::Readings(readings) => return readings.run().await,
             Self::Noun(noun) => noun,
         };
         match *noun {
             Noun::Readings(readings) => readings.run().await,
-            Noun::Equipment(lines) => lines.run(Equipment).await,
-            Noun::Tasks(lines) => lines.run(Tasks).await,
-            Noun::Maintenance(lines) => lines.run(Maintenance).await,
+            Noun::Equipment(lines) => lines.run(Equipment, &[]).await,
+            Noun::Tasks(lines) => lines.run(Tasks, &[]).await,
+            Noun::Maintenance(records) => records.run().await,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The calls that one line takes.
 
 use kit::peer::Peer;
+use prost_types::FieldMask;
 use proto::{
     equipment::v1::{
         Equipment, GetEquipmentRequest, equipment, equipment_service_client::EquipmentServiceClient,
     },
     maintenance::v1::{
-        CompleteTaskRequest, GetMaintenanceRequest, GetTaskRequest, SetTaskStatusRequest, Task,
+        CompleteTaskRequest, CreateTaskRequest, GetMaintenanceRequest, GetTaskRequest,
+        SetTaskStatusRequest, Task, UpdateTaskRequest,
         maintenance_service_client::MaintenanceServiceClient, task,
         task_service_client::TaskServiceClient,
     },
@@ -72,8 +74,9 @@ impl Clients {
                 Ok(made(answer.await?, |record| record.id))
             }
             Request::Task(message) => {
+                let message = without_record(message);
                 let answer = patiently(async || {
-                    clients.tasks.create_task(pass.request((**message).clone())).await
+                    clients.tasks.create_task(pass.request(message.clone())).await
                 });
                 Ok(made(answer.await?, |task| task.id))
             }
@@ -137,8 +140,34 @@ impl Clients {
                 made.was_there &=
                     self.clone().step(pass, &made.id, *status, &message.request_id).await?;
             }
+            let equipment_id = message.task.as_ref().and_then(|task| task.equipment_id.clone());
+            if status == task::Status::Completed && equipment_id.is_some() {
+                self.name_equipment(pass, &made.id, equipment_id).await?;
+            }
         }
         Ok(made)
+    }
+
+    /// Says what a completed task was for, unless that is said.
+    async fn name_equipment(
+        &self,
+        pass: &Pass,
+        id: &str,
+        equipment_id: Option<String>,
+    ) -> Result<(), Status> {
+        let (mut clients, id) = (self.clone(), id.to_owned());
+        let get = GetTaskRequest { id: id.clone() };
+        let found = patiently(async || clients.tasks.get_task(pass.request(get.clone())).await);
+        if found.await?.get_ref().equipment_id.is_some() {
+            return Ok(());
+        }
+        let update = UpdateTaskRequest {
+            task: Some(Task { id, equipment_id, ..Default::default() }),
+            update_mask: Some(FieldMask { paths: vec!["equipment_id".to_owned()] }),
+        };
+        let answer =
+            patiently(async || clients.tasks.update_task(pass.request(update.clone())).await);
+        answer.await.map(drop)
     }
 
     /// Takes a new task a step further; answers whether it was taken before.
@@ -162,6 +191,18 @@ impl Clients {
         };
         Ok(was_there(&answer?))
     }
+}
+
+/// As a task is created. The completion of one with equipment would write a record of its own, of now and by whoever imports, beside
+/// the true one: so it is told its equipment when it is completed.
+fn without_record(message: &CreateTaskRequest) -> CreateTaskRequest {
+    let mut message = message.clone();
+    if let Some(task) =
+        message.task.as_mut().filter(|task| task.status() == task::Status::Completed)
+    {
+        task.equipment_id = None;
+    }
+    message
 }
 
 /// What was answered; nothing, if there is no such thing.

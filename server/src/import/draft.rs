@@ -250,9 +250,7 @@ fn put(
         Some(_) => text.trim(),
     };
     let id = match noun.reference(field.name()) {
-        Some(Reference::Person) => {
-            names.person(text).map(str::to_owned).ok_or(NO_USER)?
-        }
+        Some(Reference::Person) => names.person(text).map(str::to_owned).ok_or(NO_USER)?,
         _ => match names.equipment(text) {
             Some(known) if known.status() == Status::Decommissioned && noun == Noun::Tasks => {
                 return Err("is decommissioned".to_owned());
@@ -301,7 +299,11 @@ mod tests {
             (Noun::Equipment, taken("colour"), "line 2, the line: is taken"),
             (Noun::Maintenance, held(), "line 2, task_id: somebody else holds the task"),
             (Noun::Tasks, held(), "line 2, status: somebody else holds the task"),
-            (Noun::Tasks, Error::refused("IDEMPOTENCY_KEY_REUSED", "used"), "line 2, the line: used"),
+            (
+                Noun::Tasks,
+                Error::refused("IDEMPOTENCY_KEY_REUSED", "used"),
+                "line 2, the line: used",
+            ),
         ] {
             assert_eq!(problems(noun, error), [told]);
         }

@@ -38,18 +38,42 @@ pub struct Lines {
     client: Client,
 }
 
-impl Lines {
+/// How a file of maintenance records is imported
+#[derive(clap::Args)]
+pub struct Records {
+    #[command(flatten)]
+    lines: Lines,
+
+    /// Read over `task_id`, and complete no task: for records of another suite's tasks
+    #[arg(long)]
+    without_tasks: bool,
+}
+
+impl Records {
     /// Sends the file.
     ///
     /// # Errors
     ///
+    /// As of [`Lines::run`].
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let left_out: &[&str] = if self.without_tasks { &["task_id"] } else { &[] };
+        self.lines.run(Noun::Maintenance, left_out).await
+    }
+}
+
+impl Lines {
+    /// Sends the file without the columns that are `left_out`.
+    ///
+    /// # Errors
+    ///
     /// The file or the suite can't be reached, or gave up underway; the message says how far it came.
-    pub async fn run(self, noun: Noun) -> anyhow::Result<ExitCode> {
+    pub async fn run(self, noun: Noun, left_out: &[&str]) -> anyhow::Result<ExitCode> {
         let (mut session, server) = self.client.log_in(is_standard_input(&self.file)).await?;
         let names = Names::load(&mut session, &server).await;
         let names =
             names.map_err(|status| anyhow!("can't read the register: {}", status.message()))?;
-        let Plan { mut steps, mut problems, there } = Plan::of(noun, open(&self.file)?.0, &names)?;
+        let input = open(&self.file)?.0;
+        let Plan { mut steps, mut problems, there } = Plan::of(noun, input, &names, left_out)?;
         let mut writer = Writer::new(noun, session, &server);
         writer.check(&mut steps, &mut problems).await?;
         problems.sort_by_key(|problem| problem.line);

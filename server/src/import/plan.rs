@@ -34,13 +34,18 @@ pub struct Step {
 }
 
 impl Plan {
-    /// Reads a whole file and looks up what it refers to.
+    /// Reads a whole file without the columns that are `left_out`, and looks up what it refers to.
     ///
     /// # Errors
     ///
     /// The file can't be read, has no header, or has a column that there isn't.
-    pub fn of(noun: Noun, input: impl Read, names: &Names) -> anyhow::Result<Self> {
-        let sheet = read(noun, input, names)?;
+    pub fn of(
+        noun: Noun,
+        input: impl Read,
+        names: &Names,
+        left_out: &[&str],
+    ) -> anyhow::Result<Self> {
+        let sheet = read(noun, input, names, left_out)?;
         let mut plan = match noun {
             Noun::Equipment => of_equipment(sheet, names),
             Noun::Tasks => Self::side_by_side(sheet.drafts, sheet.problems),

@@ -22,7 +22,7 @@ pub enum Column {
     },
     /// What the file calls the row.
     Id,
-    /// The service's to give.
+    /// The service's to give, or left out.
     Given,
 }
 
@@ -38,12 +38,17 @@ pub struct Sheet {
 /// stands elsewhere is a line.
 const END: &[u8] = b"\n\0\n";
 
-/// Reads a whole file.
+/// Reads a whole file without the columns that are `left_out`.
 ///
 /// # Errors
 ///
 /// It can't be read, has no header, has a column that there isn't, or a quote that is not closed.
-pub fn read(noun: Noun, mut input: impl Read, names: &Names) -> anyhow::Result<Sheet> {
+pub fn read(
+    noun: Noun,
+    mut input: impl Read,
+    names: &Names,
+    left_out: &[&str],
+) -> anyhow::Result<Sheet> {
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes).context("can't read the file")?;
     bytes.extend_from_slice(END);
@@ -55,7 +60,7 @@ pub fn read(noun: Noun, mut input: impl Read, names: &Names) -> anyhow::Result<S
     if lines.is_end(&record, reader.position())? {
         bail!("the file is empty: its header is missing, which names columns of {}", known(noun));
     }
-    let columns = columns(noun, &record)?;
+    let columns = columns(noun, &record, left_out)?;
     let mut sheet = Sheet { columns, drafts: Vec::new(), problems: Vec::new() };
     while reader.read_byte_record(&mut record).context("can't read on")? {
         let line = lines.of(&record);
@@ -104,7 +109,7 @@ impl Lines<'_> {
     }
 }
 
-fn columns(noun: Noun, header: &ByteRecord) -> anyhow::Result<Vec<Column>> {
+fn columns(noun: Noun, header: &ByteRecord, left_out: &[&str]) -> anyhow::Result<Vec<Column>> {
     let fields = noun.fields();
     let mut seen = HashSet::new();
     let mut columns = Vec::new();
@@ -122,7 +127,7 @@ fn columns(noun: Noun, header: &ByteRecord) -> anyhow::Result<Vec<Column>> {
             fields.iter().find(|field| field.name() == of && field.is_map() == key.is_some());
         columns.push(match field {
             Some(_) if name == "id" => Column::Id,
-            Some(_) if noun.is_given(name) => Column::Given,
+            Some(_) if noun.is_given(name) || left_out.contains(&name) => Column::Given,
             Some(field) => Column::Field { field: field.clone(), key, name: name.to_owned() },
             None => bail!("there is no column \"{name}\" of {}", known(noun)),
         });

@@ -2,7 +2,7 @@ use super::*;
 
 /// Line and wave of each step without problems, and the problems.
 fn plan(noun: Noun, file: &str) -> (Vec<(u64, usize)>, Vec<String>) {
-    let plan = Plan::of(noun, file.as_bytes(), &Names::default()).unwrap();
+    let plan = Plan::of(noun, file.as_bytes(), &Names::default(), &[]).unwrap();
     let problems = plan.problems.iter().map(ToString::to_string).collect();
     let left = without(plan.steps, &plan.problems);
     (left.iter().map(|step| (step.draft.line, step.wave)).collect(), problems)
@@ -58,13 +58,13 @@ fn every_problem_is_named_by_line_and_column() {
 #[test]
 fn a_column_that_there_is_not_is_named_with_those_that_there_are() {
     let error =
-        Plan::of(Noun::Tasks, "title,colour\n".as_bytes(), &Names::default()).err().unwrap();
+        Plan::of(Noun::Tasks, "title,colour\n".as_bytes(), &Names::default(), &[]).err().unwrap();
     let error = error.to_string();
     assert!(
         error.starts_with("there is no column \"colour\" of tasks; there are id, title,"),
         "{error}"
     );
-    let twice = Plan::of(Noun::Tasks, "title,title\n".as_bytes(), &Names::default());
+    let twice = Plan::of(Noun::Tasks, "title,title\n".as_bytes(), &Names::default(), &[]);
     assert!(twice.is_err());
 }
 
@@ -90,7 +90,7 @@ fn a_line_with_one_fault_is_looked_at_whole() {
 #[test]
 fn a_cell_that_is_no_text_is_named_by_its_column() {
     let file = b"name,model,notes,etag\nPump,\xff,\xff,\xff\n";
-    let plan = Plan::of(Noun::Equipment, file.as_slice(), &Names::default()).unwrap();
+    let plan = Plan::of(Noun::Equipment, file.as_slice(), &Names::default(), &[]).unwrap();
     let problems: Vec<_> = plan.problems.iter().map(ToString::to_string).collect();
     let no_text = |column| format!("line 2, {column}: is not text in UTF-8");
     assert_eq!(problems, [no_text("model"), no_text("notes")]);
@@ -99,7 +99,7 @@ fn a_cell_that_is_no_text_is_named_by_its_column() {
 #[test]
 fn a_file_without_a_header_is_told_of_the_columns() {
     for file in ["", "\n", "\n\n"] {
-        let error = Plan::of(Noun::Tasks, file.as_bytes(), &Names::default()).err().unwrap();
+        let error = Plan::of(Noun::Tasks, file.as_bytes(), &Names::default(), &[]).err().unwrap();
         let error = error.to_string();
         assert!(error.starts_with("the file is empty: its header is missing"), "{error}");
         assert!(error.contains("tasks; there are id, title,"), "{error}");
@@ -119,7 +119,7 @@ fn a_file_does_not_end_where_a_line_is_as_its_end() {
     let (steps, problems) = plan(Noun::Tasks, "title\n\0\nTwo\n");
     assert_eq!(steps, [(3, 0)]);
     assert!(problems[0].starts_with("line 2, title: "), "{problems:?}");
-    assert!(Plan::of(Noun::Tasks, "\0\ntitle\n".as_bytes(), &Names::default()).is_err());
+    assert!(Plan::of(Noun::Tasks, "\0\ntitle\n".as_bytes(), &Names::default(), &[]).is_err());
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_task_is_completed_by_one_record() {
 #[test]
 fn what_is_left_keeps_what_it_is_part_of() {
     let file = "id,name,parent_id\na,A,\nb,B,a\nc,C,\nd,D,c\n";
-    let plan = Plan::of(Noun::Equipment, file.as_bytes(), &Names::default()).unwrap();
+    let plan = Plan::of(Noun::Equipment, file.as_bytes(), &Names::default(), &[]).unwrap();
     let refused =
         |line, column: &str| Problem { line, column: column.into(), reason: String::new() };
     let left = without(plan.steps, &[refused(2, "name"), refused(3, "parent_id")]);
