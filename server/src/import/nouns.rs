@@ -79,7 +79,9 @@ impl Lines {
         problems.sort_by_key(|problem| problem.line);
         tell(&problems);
         let mut steps = without(steps, &problems);
-        steps.iter().for_each(|step| tell(&step.draft.notes));
+        for step in &steps {
+            tell(&step.draft.notes);
+        }
         let mut refused = lines(&problems);
         let mut count = steps.len();
         let is_writing = !self.dry_run && (problems.is_empty() || self.keep_good);
