@@ -6,9 +6,12 @@ use std::{
 };
 
 use metrics::gauge;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::MissedTickBehavior};
 
-use crate::{Db, db::Pulse};
+use crate::{
+    Db,
+    db::{Lost, Pulse},
+};
 
 /// The databases of this process.
 #[derive(Clone, Default)]
@@ -27,18 +30,19 @@ impl Databases {
     /// Takes in a database that was just opened, and so answers.
     pub fn add(&self, db: &Db) {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner).push(db.clone());
-        self.note(db.name(), true);
+        self.note(db.name(), &Ok(()));
     }
 
     /// Feels the pulse of `db` for ever, and notes what it finds.
     pub async fn watch(self, db: Db) {
         let mut pulse = db.pulse();
         let mut ticks = tokio::time::interval(Pulse::EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let answers = pulse.beats().await;
-            self.note(db.name(), answers);
-            measure(&db, answers);
+            let beat = pulse.beats().await;
+            self.note(db.name(), &beat);
+            measure(&db, beat.is_ok());
         }
     }
 
@@ -61,15 +65,17 @@ impl Databases {
     }
 
     /// Notes whether the database of `name` answers.
-    fn note(&self, name: &'static str, answers: bool) {
+    fn note(&self, name: &'static str, beat: &Result<(), Lost>) {
         self.0.states.send_if_modified(|states| {
-            let was = states.insert(name, answers);
-            match (was, answers) {
-                (Some(true), false) => tracing::error!(database = name, "does not answer"),
-                (Some(false), true) => tracing::info!(database = name, "answers again"),
+            let was = states.insert(name, beat.is_ok());
+            match (was, beat) {
+                (Some(true), Err(cause)) => {
+                    tracing::error!(database = name, %cause, "does not answer");
+                }
+                (Some(false), Ok(())) => tracing::info!(database = name, "answers again"),
                 _ => {}
             }
-            was != Some(answers)
+            was != Some(beat.is_ok())
         });
     }
 }

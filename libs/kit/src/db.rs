@@ -18,7 +18,7 @@ use conn::Measure;
 pub use conn::{Conn, Engine, Tx};
 pub use folder::FolderLock;
 pub use open::Config;
-pub use pulse::Pulse;
+pub use pulse::{Lost, Pulse};
 pub use schema::{Schema, Step};
 use sqlx::{PgPool, SqlitePool};
 use tokio::sync::watch;

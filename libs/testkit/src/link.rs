@@ -1,7 +1,8 @@
 //! A stretch of network that fails on command.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -50,8 +51,28 @@ impl Link {
     /// `url` does not begin with `http://`.
     pub async fn to(url: &str) -> Self {
         let server = url.strip_prefix("http://").unwrap().to_owned();
+        Self::lay(server, |address| format!("http://{address}")).await
+    }
+
+    /// A link to the database at `url`, which works.
+    ///
+    /// # Panics
+    ///
+    /// `url` is no `postgres://…`.
+    pub async fn to_database(url: &str) -> Self {
+        let options: PgConnectOptions = url.parse().unwrap();
+        let server = format!("{}:{}", options.get_host(), options.get_port());
+        let begins = |address: SocketAddr| {
+            let options = options.host(&address.ip().to_string()).port(address.port());
+            options.to_url_lossy().to_string()
+        };
+        Self::lay(server, begins).await
+    }
+
+    /// A link to `server`, whose beginning at an address is called as `url` says.
+    async fn lay(server: String, url: impl FnOnce(SocketAddr) -> String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let url = url(listener.local_addr().unwrap());
         let passage = Passage::Open(Duration::ZERO);
         let state = watch::Sender::new(State { passage, connections: 0, lost: 0 });
         let gone = CancellationToken::new();

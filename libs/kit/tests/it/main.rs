@@ -7,6 +7,7 @@ mod collation;
 mod full_disk;
 mod once;
 mod open;
+mod pulse;
 mod seal;
 mod ticket;
 
