@@ -25,6 +25,10 @@ use crate::seal::Seal;
 /// How long a caller waits for a connection: less than its deadline, more than a healthy moment of waiting.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const READERS: u32 = 4;
+/// A connection to a server lives if it was used so short a time ago. Another is asked: those of a server that was started
+/// anew are replaced before a call fails on them, and a second guard ends a transaction that sqlx has forgotten (the first is
+/// that no `begin` is ever cancelled). A `rollback` alone makes the server warn, each time, that there is nothing to roll back.
+const FRESH: Duration = Duration::from_millis(100);
 
 /// Where the databases are.
 #[derive(Clone, clap::Args)]
@@ -249,9 +253,13 @@ async fn postgres(
             .max_connections(connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
-            // Second guard against a transaction that sqlx has forgotten; also finds out whether the connection lives.
-            .before_acquire(|connection, _| {
-                Box::pin(async move { connection.execute("rollback").await.map(|_| true) })
+            .before_acquire(|connection, metadata| {
+                Box::pin(async move {
+                    if metadata.idle_for >= FRESH {
+                        connection.execute("begin; rollback").await?;
+                    }
+                    Ok(true)
+                })
             })
     };
     let shared: PgPool = pool(config.database_connections).connect_with(options.clone()).await?;

@@ -1,6 +1,7 @@
 //! The library's own storage, on both engines.
 #![expect(clippy::unwrap_used, reason = "what a test doesn't expect should stop it")]
 
+mod acquire;
 mod cancel;
 mod changes;
 mod collation;
