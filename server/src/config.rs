@@ -144,7 +144,8 @@ impl Neighbours {
     ) -> anyhow::Result<Peer> {
         let (url, variable) = self.url(other);
         match url {
-            Some(url) if part != other => {
+            // Another would let it in by no certificate, and log each attempt.
+            Some(url) if part.calls(other) => {
                 // By what it is, and not by where it runs.
                 let secure = |client: &tls::Client| Secure {
                     client: client.clone(),
@@ -175,7 +176,7 @@ impl Neighbours {
 
     /// Whether it is said where `part` finds one that it calls.
     pub(crate) fn has_any(&self, part: Part) -> bool {
-        let is_called = |other: &Part| part != *other && self.url(*other).0.is_some();
+        let is_called = |other: &Part| part.calls(*other) && self.url(*other).0.is_some();
         Part::SERVICES.iter().any(is_called)
     }
 
@@ -230,6 +231,10 @@ fn secret(text: &str) -> Result<Secret, String> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+    use tonic::Code;
+    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
     use super::*;
 
     fn neighbours() -> Neighbours {
@@ -262,6 +267,22 @@ mod tests {
         assert!(with_auth.peers(Part::Equipment, &Places::default(), None).is_ok());
         let with_equipment = Neighbours { equipment_url: neighbours().equipment_url, ..alone };
         assert!(with_equipment.peers(Part::Auth, &Places::default(), None).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_part_connects_to_none_that_it_does_not_call() {
+        let telemetry = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Some(format!("http://{}", telemetry.local_addr().unwrap()));
+        let neighbours = Neighbours { telemetry_url: url, ..neighbours() };
+
+        let peers = neighbours.peers(Part::Equipment, &Places::default(), None).unwrap();
+        let mut client = HealthClient::new(peers.telemetry);
+        let refusal = tokio::select! {
+            answer = client.check(HealthCheckRequest::default()) => answer.unwrap_err(),
+            _ = telemetry.accept() => panic!("it was called"),
+        };
+
+        assert_eq!(refusal.code(), Code::Unavailable, "{refusal}");
     }
 
     #[test]
