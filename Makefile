@@ -29,13 +29,22 @@ test: commands postgres nextest node $(TOOLS)/installed $(TOOLS)/bin/promtool ##
 	cargo test --workspace --locked --doc
 	cargo nextest run --workspace --locked
 
+MANIFESTS := $(filter-out %/kustomization.yaml deploy/kubernetes/tls/deployment.yaml,$(wildcard deploy/kubernetes/*.yaml deploy/kubernetes/*/*.yaml))
+
 .PHONY: lint
 lint: audit typescript $(TOOLS)/bin/promtool ## Check format, lints, arrows, protos, dependencies and docs, installing what it lacks
 	cargo fmt --check
 	cargo xtask arrows
 	cargo xtask files
 	cd proto && buf lint && buf breaking --against baseline.binpb.gz
-	kubernetes-validate --quiet --strict $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+	kubernetes-validate --quiet --strict $(MANIFESTS)
+	@# What comes of them with the component, whose patches are no manifests by themselves, where somebody can lay them together.
+	@if command -v kubectl >/dev/null; then \
+		mkdir -p target/kubernetes; \
+		printf '%s\n' 'resources: [../../deploy/kubernetes]' 'components: [../../deploy/kubernetes/tls]' > target/kubernetes/kustomization.yaml; \
+		kubectl kustomize target/kubernetes > target/kubernetes/suite.yaml; \
+		kubernetes-validate --quiet --strict target/kubernetes/suite.yaml; \
+	fi
 	promtool check config deploy/prometheus.yml
 	promtool test rules deploy/alerts.test.yml
 	@# Debian's promtool knows no pods.

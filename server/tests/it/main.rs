@@ -3,6 +3,7 @@
 
 mod admin;
 mod backup;
+mod deploy;
 mod fleet;
 mod import;
 mod kill;
