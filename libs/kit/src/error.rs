@@ -236,7 +236,11 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as Sqlx;
         let code = match &error {
-            Sqlx::PoolTimedOut | Sqlx::PoolClosed | Sqlx::WorkerCrashed | Sqlx::Io(_) => None,
+            Sqlx::PoolTimedOut
+            | Sqlx::PoolClosed
+            | Sqlx::WorkerCrashed
+            | Sqlx::Io(_)
+            | Sqlx::Tls(_) => None,
             Sqlx::Database(database) => Some(database.code().unwrap_or_default().into_owned()),
             _ => return Self::Internal(error.into()),
         };
@@ -248,13 +252,19 @@ impl From<sqlx::Error> for Error {
             Some("5" | "6" | "261" | "517" | "40001" | "40P01" | "55P03" | "57014") => {
                 Self::Unavailable("storage is busy")
             }
-            // No connection; PostgreSQL shutting down, starting or out of connections.
-            None | Some("57P01" | "57P02" | "57P03" | "53300") => {
-                Self::Unavailable("storage is away")
-            }
+            None => Self::Unavailable("storage is away"),
+            Some(code) if is_away(code) => Self::Unavailable("storage is away"),
             Some(_) => Self::Internal(error.into()),
         }
     }
+}
+
+/// Whether PostgreSQL lets nobody in with this code: the connection broke, it knows no such user or password, it takes no more
+/// connections or none to this database, or there is none; it is starting or shutting down.
+fn is_away(code: &str) -> bool {
+    // SQLite's codes are shorter.
+    let is_of = |class: &&str| code.len() == 5 && code.starts_with(*class);
+    ["08", "28", "57P"].iter().any(is_of) || ["3D000", "53300", "55000"].contains(&code)
 }
 
 fn sentence(fields: &[(String, String)]) -> String {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test doesn't expect should stop it")]
 
 mod acquire;
+mod away;
 mod cancel;
 mod changes;
 mod collation;
