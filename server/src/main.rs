@@ -18,7 +18,7 @@ async fn main() -> ExitCode {
         Err(error) => Err(error),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("Error: {error:#}");
+        eprintln!("Error: {}", kit::error::causes(&error));
         ExitCode::FAILURE
     })
 }

@@ -184,7 +184,7 @@ impl From<Error> for Status {
             return *status;
         }
         if let Error::Internal(cause) = &error {
-            tracing::error!(error = format!("{cause:#}"), "request failed");
+            tracing::error!(error = causes(cause), "request failed");
         }
         let (code, reason, message) = (error.code(), error.reason(), error.to_string());
         let mut details = ErrorDetails::new();
@@ -267,6 +267,17 @@ fn is_away(code: &str) -> bool {
     ["08", "28", "57P"].iter().any(is_of) || ["3D000", "53300", "55000"].contains(&code)
 }
 
+/// An error and what caused it, in one line. What an error says of its cause already isn't said again.
+pub fn causes(error: &anyhow::Error) -> String {
+    let mut said: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.last().is_none_or(|last| !last.contains(&cause)) {
+            said.push(cause);
+        }
+    }
+    said.join(": ")
+}
+
 fn sentence(fields: &[(String, String)]) -> String {
     let said: Vec<_> =
         fields.iter().map(|(field, problem)| format!("{field}: {problem}")).collect();
@@ -281,6 +292,15 @@ mod tests {
     fn an_internal_cause_is_never_told_to_the_caller() {
         let status = Status::from(Error::Internal(anyhow::anyhow!("password is hunter2")));
         assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let refused = sqlx::Error::Io(std::io::Error::other("refused"));
+        let error = anyhow::Error::new(refused).context("can't reach the database server");
+
+        let said = "can't reach the database server: error communicating with database: refused";
+        assert_eq!(causes(&error), said);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub use stream::{Origin, Stream};
 
 use file::Pem;
 
+use crate::error::causes;
+
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(2);
 
@@ -68,7 +70,7 @@ async fn made_of<T: Send + Sync + 'static>(
                     tracing::info!(%files, "certificates have changed and were read");
                 }
                 Err(error) => {
-                    tracing::warn!(%files, error = format!("{error:#}"), "certificates have changed, but are no good: the old ones stay");
+                    tracing::warn!(%files, error = causes(&error), "certificates have changed, but are no good: the old ones stay");
                 }
             }
             known = found;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kit::db::Lost;
-use testkit::{Engine, Link, World};
+use testkit::{Engine, Link, World, canary};
 
 /// Each way: a question is answered in time, but not the eight that a connection takes.
 const FAR: Duration = Duration::from_millis(80);
@@ -30,4 +30,25 @@ async fn a_database_far_away_is_found_and_found_again() {
     assert!(matches!(pulse.beats().await, Err(Lost::Failed(_))));
     link.delay(FAR);
     while pulse.beats().await.is_err() {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_says_why_a_database_does_not_answer() {
+    canary::record("info");
+    let world = World::new(Engine::Postgres).await;
+    let link = Link::to_database(world.db.server().unwrap()).await;
+    let mut config = world.db.clone();
+    config.database_url = Some(link.url.clone());
+    let db = crate::open(&config).await;
+    let databases = world.suite.databases.clone();
+    databases.add(&db);
+    let mut states = databases.states();
+    tokio::spawn(databases.watch(db));
+
+    link.cut();
+    states.wait_for(|states| !states["kit"]).await.unwrap();
+
+    let log = String::from_utf8(canary::recorded()).unwrap();
+    let line = log.lines().find(|line| line.contains("does not answer")).unwrap();
+    assert!(line.contains("cause=error communicating with database"), "{line}");
 }
