@@ -1,4 +1,4 @@
-use kit::{Call, Caller, Error, Result, Timestamp};
+use kit::{Call, Caller, Error, Result, Timestamp, db::Tx};
 use proto::auth::v1 as pb;
 
 use super::{
@@ -105,11 +105,7 @@ pub async fn refresh(
             store::session::touch(&mut tx, session.id, &call.caller.address, now).await?;
         }
         Refresh::End => {
-            session::end(&mut tx, session.id, now).await?;
-            let resource = session::resource(session.id);
-            let event = Event::new(&call.caller, Kind::TokenReused, resource, now);
-            let event = event.with("user", user::resource(session.user_id));
-            store::audit::insert(&mut tx, &event).await?;
+            end_reused(&mut tx, &call.caller, &session, now).await?;
             tx.commit().await?;
             tracing::warn!(session = %session.id, "a spent refresh token came back: session ended");
             return Err(invalid());
@@ -141,6 +137,16 @@ async fn living(
     let session = store::session::find(&mut db, id).await?;
     session.filter(|session| session.ended_at.is_none()).ok_or_else(invalid)?;
     Ok(id)
+}
+
+/// Ends `session`, a spent token of which came back, and tells the trail: whom it concerns, and that the session ended.
+async fn end_reused(tx: &mut Tx, caller: &Caller, session: &Session, now: Timestamp) -> Result<()> {
+    let resource = session::resource(session.id);
+    let event = Event::new(caller, Kind::TokenReused, user::resource(session.user_id), now);
+
+    session::end(tx, session.id, now).await?;
+    store::audit::insert(tx, &event.entails(Kind::SessionEnded, resource.clone())).await?;
+    store::audit::insert(tx, &event.with("session", resource)).await
 }
 
 /// One wording for every defect: a thief learns nothing from the difference.

@@ -321,11 +321,17 @@ testkit::both! {
         refresh(&mut anon(&server), &second.refresh).await.unwrap();
         refresh(&mut anon(&server), &first.refresh).await.unwrap_err();
 
-        let trail = events(&mut reader(&world, &server), ListAuditEventsRequest::default()).await;
-
-        assert_eq!((trail[0].kind.as_str(), trail[0].actor.as_str()), ("session.token_reused", ""));
-        let ana = holder(&world, &server, &first).await.id;
-        assert_eq!(trail[0].details["user"], format!("user/{ana}"));
+        let mut reader = reader(&world, &server);
+        let ana = format!("user/{}", holder(&world, &server, &first).await.id);
+        let [reused] = &of_kind(&mut reader, "session.token_reused").await[..] else { panic!() };
+        assert_eq!((reused.actor.as_str(), &reused.resource), ("", &ana));
+        let of_her = ListAuditEventsRequest { resource: ana, ..Default::default() };
+        assert_eq!(kinds(&events(&mut reader, of_her).await)[0], "session.token_reused");
+        let session = reused.details["session"].clone();
+        let of_it = ListAuditEventsRequest { resource: session, ..Default::default() };
+        let of_it = events(&mut reader, of_it).await;
+        assert_eq!(kinds(&of_it), ["session.ended", "session.created"]);
+        assert_eq!(of_it[0].details["cause"], "session.token_reused");
     }
 
     async fn what_did_not_happen_is_not_written(world: World) {
