@@ -2,7 +2,7 @@
 
 use kit::{Result, Timestamp, session::KEY_PREFIX};
 
-use super::{equipment::EquipmentId, secret::Secret};
+use super::{audit::Event, equipment::EquipmentId, secret::Secret};
 
 kit::id!(
     /// Names one key, for ever.
@@ -32,6 +32,16 @@ impl Key {
     /// Whether it is good for anything.
     pub fn works(&self, now: Timestamp) -> bool {
         self.deleted_at.is_none() && self.expires_at.is_none_or(|at| now < at)
+    }
+
+    /// Tells the audit trail what it is good for, and until when: once it is deleted, nobody else knows.
+    pub fn described(&self, event: Event) -> Event {
+        let equipment_ids: Vec<_> = self.equipment_ids.iter().map(ToString::to_string).collect();
+        let event = event.with("name", &self.name).with("equipment_ids", equipment_ids.join(","));
+        match self.expires_at {
+            Some(at) => event.with("expires_at", at),
+            None => event,
+        }
     }
 }
 

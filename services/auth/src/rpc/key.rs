@@ -26,7 +26,7 @@ pub async fn create(service: &Service, call: Call<pb::CreateKeyRequest>) -> Resu
     let mut tx = service.db.begin("create key").await?;
     user::check_still(&mut tx, &call.caller).await?;
     store::key::insert(&mut tx, &key).await?;
-    store::audit::insert(&mut tx, &event.with("name", &key.name)).await?;
+    store::audit::insert(&mut tx, &key.described(event)).await?;
     tx.commit().await?;
 
     Ok(pb::Key { secret: Some(secret.reveal().to_owned()), ..key.into() })

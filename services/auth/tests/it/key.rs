@@ -4,7 +4,7 @@ use kit::{access::Role, on};
 use proto::{
     auth::v1::{
         CheckKeyRequest, CheckKeyResponse, CreateKeyRequest, DeleteKeyRequest, GetKeyRequest, Key,
-        ListKeysRequest, key_service_client::KeyServiceClient,
+        ListAuditEventsRequest, ListKeysRequest, key_service_client::KeyServiceClient,
         session_service_client::SessionServiceClient,
     },
     equipment::v1::{
@@ -16,7 +16,7 @@ use testkit::{Bearer, Server, World};
 use tonic::{Code, Status, service::interceptor::InterceptedService, transport::Channel};
 use tonic_types::StatusExt;
 
-use super::{database, start, start_equipment};
+use super::{audit, database, start, start_equipment};
 
 type Keys = KeyServiceClient<InterceptedService<Channel, Bearer>>;
 
@@ -102,6 +102,26 @@ testkit::both! {
             assert_eq!(get(&mut keys, id).await.unwrap_err().code(), Code::NotFound);
         }
         assert_eq!(get(&mut keys, &other.id).await.unwrap().id, other.id);
+    }
+
+    async fn the_trail_says_what_a_key_is_good_for_and_until_when(world: World) {
+        let server = start(&world).await;
+        let mut keys = keys(&world, &server);
+        let equipment = equipment(&world).await;
+        let expires_at = world.clock.now().plus(Duration::from_mins(1));
+        let brief = Key { expires_at: Some(expires_at.into()), ..pump_house(&equipment) };
+
+        for key in [pump_house(&equipment[..1]), brief] {
+            let key = create(&mut keys, key).await.unwrap();
+
+            let mut reader = audit::reader(&world, &server);
+            let resource = format!("key/{}", key.id);
+            let of_key = ListAuditEventsRequest { resource, ..Default::default() };
+            let details = audit::events(&mut reader, of_key).await.remove(0).details;
+            assert_eq!(details["equipment_ids"], key.equipment_ids.join(","));
+            let until = key.expires_at.map(|_| expires_at.to_string());
+            assert_eq!(details.get("expires_at"), until.as_ref());
+        }
     }
 
     async fn a_keys_secret_is_nowhere_in_the_database(world: World) {
