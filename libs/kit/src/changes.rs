@@ -103,6 +103,20 @@ pub async fn append(
     Ok(())
 }
 
+/// Drops all that the log says of one thing but its last entry, in the transaction that wrote that: what goes for good takes with it
+/// what it was. Nobody misses the rest: the last entry tells the thing as it is.
+pub async fn keep_last(tx: &mut Tx, kind: &'static str, id: Uuid) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "delete from changes
+             where kind = $1 and id = $2
+             and sequence < (select max(sequence) from changes where kind = $1 and id = $2)",
+        )
+        .bind(kind)
+        .bind(id)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
 /// Where the log ends now: what is written after this comes after the position.
 pub async fn end(db: &mut Conn) -> Result<Position> {
     let position = match db.engine() {

@@ -198,6 +198,8 @@ pub async fn delete(service: &Service, call: Call<pb::DeleteUserRequest>) -> Res
     watch::tell_changed(&mut tx, &user, now).await?;
     store::audit::insert(&mut tx, &event.with("username", &user.username)).await?;
     tell(&mut tx, user, now).await?;
+    // What it said before has their address.
+    changes::keep_last(&mut tx, CHANGE, id.uuid()).await?;
     tx.commit().await
 }
 

@@ -72,14 +72,15 @@ pub async fn insert(tx: &mut Tx, account: &Account) -> Result<()> {
     .on_constraints(TAKEN)
 }
 
-/// Keeps what may change about a person. Who is gone has no e-mail address; their id stands in for it.
+/// Keeps what may change about a person. Who is gone has no e-mail address; their id stands in for it. They have no password either.
 pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
     let gone = user.deleted_at.map(|_| user.id.to_string());
     on!(tx, c => sqlx::query(
             "update users
              set username = $2, username_lower = $3, email = $4, email_lower = $5,
                  full_name = $6, full_name_lower = $7, role = $8, updated_at = $9, revision = $10,
-                 deleted_at = $11
+                 deleted_at = $11,
+                 password_hash = case when $12 then '' else password_hash end
              where id = $1",
         )
         .bind(user.id)
@@ -93,6 +94,7 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
         .bind(user.updated_at)
         .bind(user.revision)
         .bind(user.deleted_at)
+        .bind(user.deleted_at.is_some())
         .execute(c).await.map(drop))
     .on_constraints(TAKEN)
 }

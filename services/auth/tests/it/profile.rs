@@ -1,5 +1,7 @@
 //! People are made, changed and deleted.
 
+mod gone;
+
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
