@@ -50,7 +50,7 @@ async fn settle(auth: &mut AuthServiceClient<Channel>, number: usize) -> anyhow:
     let username = format!("person-{number}");
     let (email, password) = (format!("{username}@example.org"), PASSWORD.to_owned());
     let request =
-        RegisterRequest { username: username.clone(), email, password, full_name: String::new() };
+        RegisterRequest { username: username.clone(), email, password, ..Default::default() };
     auth.register(request).await?;
     auth.create_token(CreateTokenRequest { username, password: PASSWORD.to_owned() }).await?;
     Ok(())

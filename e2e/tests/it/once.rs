@@ -81,12 +81,14 @@ async fn case(site: &Site, admin: &Rest, method: &str) -> Case {
     // What is found by the one is found by the other, too.
     let (name, other) = (&site.name(&unused("name")), |name: &str| format!("{name}-other"));
     match method.trim_start_matches("flightline.") {
+        "auth.v1.AuthService.Register" => {
+            // Who registers is nobody yet: with another name, it would be another's key.
+            let user = |password| person(name, password);
+            let other = user("another good password");
+            Case::of_list(user(PASSWORD), other, format!("/api/users?q={name}"), "users")
+        }
         "auth.v1.UserService.CreateUser" => {
-            let user = |name: &str| {
-                json!({
-                    "username": name, "email": format!("{name}@example.org"), "password": PASSWORD
-                })
-            };
+            let user = |name: &str| person(name, PASSWORD);
             Case::of_list(user(name), user(&other(name)), format!("/api/users?q={name}"), "users")
         }
         "equipment.v1.EquipmentService.CreateEquipment" => Case::of_list(
@@ -171,6 +173,10 @@ async fn case(site: &Site, admin: &Rest, method: &str) -> Case {
         }
         _ => panic!("{method}: say here how it is called, and where its effect is seen"),
     }
+}
+
+fn person(name: &str, password: &str) -> Value {
+    json!({ "username": name, "email": format!("{name}@example.org"), "password": password })
 }
 
 /// A word that was never used before.

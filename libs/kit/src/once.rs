@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tonic::{Response, metadata::MetadataValue};
@@ -47,6 +48,17 @@ impl Once {
             request_id: request_id.to_owned(),
             fingerprint: Sha256::digest(call.message.encode_to_vec()).to_vec(),
         }
+    }
+
+    /// The call of somebody who may be nobody yet. Strangers have no names by which their keys could be kept apart: a key of theirs
+    /// is good for one request, and another request with it is another's.
+    pub fn of_strangers<T: Message>(call: &Call<T>, request_id: &str) -> Self {
+        let once = Self::new(call, request_id);
+        if !once.caller.is_empty() {
+            return once;
+        }
+        let caller = format!("nobody:{}", BASE64_URL_SAFE_NO_PAD.encode(&once.fingerprint));
+        Self { caller, ..once }
     }
 
     /// The answer of the first call with this key, or `None` if this is it. Two calls at once wait for each other: the

@@ -202,6 +202,7 @@ fn checked(
         email: email.to_owned(),
         password: password.reveal().to_owned(),
         full_name: full_name.to_owned(),
+        request_id: String::new(),
     };
     proto::validate::validate(&request).map_err(kit::Error::from)?;
     check_username("username", username)?;

@@ -50,7 +50,7 @@ impl AuthRpc for Service {
         &self,
         request: Request<pb::RegisterRequest>,
     ) -> Result<Response<pb::User>, Status> {
-        Ok(user::register(self, request.into()).await?.into())
+        Ok(user::register(self, request.into()).await?)
     }
 
     async fn create_token(

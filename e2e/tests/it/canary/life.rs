@@ -257,6 +257,7 @@ async fn over_grpc(site: &Site, witness: &Witness<'_>) {
         email: CHOSEN.into(),
         password: password.into(),
         full_name: "\0".into(),
+        request_id: String::new(),
     };
     for password in [CHOSEN, SHORT] {
         let register = auth.register(request("", account(password)));

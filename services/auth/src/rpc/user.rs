@@ -1,23 +1,17 @@
+mod create;
+
 use kit::{
-    Call, Caller, Error, Result, Timestamp,
-    access::Role,
-    changes,
-    db::Tx,
-    error::Problems,
-    mask::Mask,
-    once::{self, Once},
-    search::fold,
+    Call, Caller, Error, Result, Timestamp, access::Role, changes, db::Tx, error::Problems,
+    mask::Mask, search::fold,
 };
 use proto::auth::v1 as pb;
-use tonic::Response;
 
+pub use self::create::{create, register};
 use super::{Service, session, watch};
 use crate::{
-    Registration,
     domain::{
         audit::{Event, Kind},
-        password::Password,
-        user::{Account, Change, User, UserId, check_email, check_name, check_username},
+        user::{Change, User, UserId, check_email, check_name, check_username},
     },
     store,
 };
@@ -28,87 +22,6 @@ const CHANGE: &str = "user";
 /// What an update of a user can change, and what it can't but may name; a password is then refused by its own name.
 const MUTABLE: [&str; 4] = ["username", "email", "full_name", "role"];
 const GIVEN: [&str; 6] = ["id", "created_at", "updated_at", "etag", "deleted_at", "password"];
-
-/// Makes a technician.
-pub async fn register(service: &Service, call: Call<pb::RegisterRequest>) -> Result<pb::User> {
-    let now = service.suite.clock.now();
-    if service.registration == Registration::Closed {
-        return Err(Error::Forbidden("registration is closed: ask an admin for an account"));
-    }
-    let pb::RegisterRequest { username, email, password, full_name } = call.message;
-    // Before anything that costs, and a password costs to be looked at.
-    service.registrations.take(&call.caller.address, now).map_err(|throttled| throttled.error)?;
-    let mut problems = Problems::default();
-    problems.note(check_username("username", &username))?;
-    problems.note(check_email("email", &email))?;
-    problems.note(check_name("full_name", &full_name))?;
-    let chosen = Password::chosen("password", &password, [username.as_str(), &email]);
-    let password = problems.settle(chosen)?;
-    let user = User::new(username, email, full_name, Role::Technician, now);
-    let password_hash = service.hashing.place()?.hash(password).await?;
-    let event = Event::new(&call.caller, Kind::UserRegistered, resource(user.id), now).by(user.id);
-
-    let mut tx = service.db.begin("register").await?;
-    store::user::insert(&mut tx, &Account::new(user.clone(), password_hash)).await?;
-    store::audit::insert(&mut tx, &event.with("username", &user.username)).await?;
-    let answer = tell(&mut tx, user, now).await?;
-    tx.commit().await?;
-
-    Ok(answer)
-}
-
-/// Makes an account for somebody else.
-pub async fn create(
-    service: &Service,
-    mut call: Call<pb::CreateUserRequest>,
-) -> Result<Response<pb::User>> {
-    let now = service.suite.clock.now();
-    // Taken out before the request's fingerprint is kept: a password could be guessed back from that.
-    let password = call.message.user.as_mut().and_then(|user| user.password.take());
-    let once = Once::new(&call, &call.message.request_id);
-    let (user, password) = read(call.message.user.unwrap_or_default(), password, now)?;
-    let password_hash = service.hashing.place()?.hash(password.clone()).await?;
-    let event = Event::new(&call.caller, Kind::UserCreated, resource(user.id), now);
-
-    let mut tx = service.db.begin("create user").await?;
-    if let Some(answer) = once.recall(&mut tx, now).await? {
-        drop(tx);
-        return repeated(service, answer, password).await;
-    }
-    check_still(&mut tx, &call.caller).await?;
-    store::user::insert(&mut tx, &Account::new(user.clone(), password_hash)).await?;
-    let event = event.with("username", &user.username).with("role", user.role.name());
-    store::audit::insert(&mut tx, &event).await?;
-    let answer = tell(&mut tx, user, now).await?;
-    once.remember(&mut tx, &answer).await?;
-    tx.commit().await?;
-
-    Ok(answer.into())
-}
-
-/// The answer to a call that came before, if it came with `password`. Of somebody who has chosen another one since, nobody
-/// knows any more what it was; of somebody who has gone, the answer says what is still known.
-async fn repeated(
-    service: &Service,
-    answer: Response<pb::User>,
-    password: Password,
-) -> Result<Response<pb::User>> {
-    let id = UserId::parse("id", &answer.get_ref().id)?;
-    let mut db = service.db.read().await?;
-    if let Some(gone) =
-        store::user::find(&mut db, id).await?.filter(|user| user.deleted_at.is_some())
-    {
-        return Ok(once::replayed(gone.into()));
-    }
-    let account = store::user::find_account(&mut db, id).await?;
-    drop(db);
-    if let Some(account) = account.filter(|account| account.password_revision == 1) {
-        let hash = Some(account.password_hash);
-        let kept = service.hashing.place()?.check(password, hash).await?;
-        kept.ok_or_else(once::reused)?;
-    }
-    Ok(answer)
-}
 
 pub async fn get(service: &Service, call: Call<pb::GetUserRequest>) -> Result<pb::User> {
     let id = named(&call.caller, &call.message.id)?;
@@ -253,19 +166,6 @@ pub async fn keep_an_admin(tx: &mut Tx, leaving: &User) -> Result<()> {
         return Err(Error::refused("LAST_ADMIN", message));
     }
     Ok(())
-}
-
-/// A new user from what an admin may say of them, and their password.
-fn read(wire: pb::User, password: Option<String>, now: Timestamp) -> Result<(User, Password)> {
-    let names = [wire.username.as_str(), &wire.email];
-    let chosen = Password::chosen("user.password", &password.unwrap_or_default(), names);
-    let mut problems = Problems::default();
-    problems.note(check_username("user.username", &wire.username))?;
-    problems.note(check_email("user.email", &wire.email))?;
-    problems.note(check_name("user.full_name", &wire.full_name))?;
-    let password = problems.settle(chosen)?;
-    let role = Role::from_name(wire.role().as_str_name()).unwrap_or(Role::Technician);
-    Ok((User::new(wire.username, wire.email, wire.full_name, role, now), password))
 }
 
 /// What to change: the fields that `mask` names.

@@ -130,6 +130,7 @@ fn person(username: &str) -> RegisterRequest {
         email: format!("{username}@Example.org"),
         password: PASSWORD.into(),
         full_name: String::new(),
+        request_id: String::new(),
     }
 }
 

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use auth::{Config, Registration};
-use kit::{access::Role, changes};
+use aws_lc_rs::digest::{SHA256, digest};
+use kit::{access::Role, changes, on, once::REPLAYED};
+use prost::Message;
 use proto::auth::v1::{
     CreateTokenRequest, GetUserRequest, ListUsersRequest, RegisterRequest, User, user,
 };
@@ -9,8 +11,8 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{
-    PASSWORD, Users, ana, anon, by, config, database, from, log_in, person, register, start,
-    start_with,
+    FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, Users, ana, anon, audit, by, config, database,
+    from, log_in, person, register, start, start_with,
 };
 
 const NOBODY: &str = "018f0000-0000-7000-8000-000000000000";
@@ -128,6 +130,67 @@ testkit::both! {
         .await;
         assert_eq!(news.kind, "user");
         assert_eq!(news.decode::<User>().unwrap(), created);
+    }
+
+    async fn a_registration_that_comes_again_with_its_key_is_answered_again(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        let request = RegisterRequest { request_id: "a key".into(), ..ana() };
+        let first = anon.register(request.clone()).await.unwrap();
+
+        let again = anon.register(request.clone()).await.unwrap();
+
+        assert!(!first.metadata().contains_key(REPLAYED));
+        assert_eq!(again.metadata().get(REPLAYED).unwrap(), "true");
+        assert_eq!(again.into_inner(), first.into_inner());
+        let other = RegisterRequest { request_id: "another key".into(), ..request };
+        let error = register(&mut anon, other).await.unwrap_err();
+        assert_eq!(error.code(), Code::AlreadyExists);
+        let mut viewer = by(&server, &world, NOBODY, Role::Viewer);
+        assert_eq!(names(&mut viewer, ListUsersRequest::default()).await.0, ["admin", "Ana"]);
+        let mut db = database(&world).await.read().await.unwrap();
+        let kept: Vec<Vec<u8>> = on!(&mut db, c => sqlx::query_scalar("select fingerprint from answers")
+            .fetch_all(c).await).unwrap();
+        let without = RegisterRequest {
+            password: String::new(), request_id: "a key".into(), ..ana()
+        };
+        assert_eq!(kept, [digest(&SHA256, &without.encode_to_vec()).as_ref()]);
+    }
+
+    async fn strangers_who_chose_one_key_register_and_are_answered_each_for_themselves(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        let keyed = |request| RegisterRequest { request_id: "1".into(), ..request };
+
+        let ana_first = register(&mut anon, keyed(ana())).await.unwrap();
+        let bert = register(&mut anon, keyed(person("bert"))).await.unwrap();
+
+        assert_eq!(register(&mut anon, keyed(ana())).await.unwrap(), ana_first);
+        assert_eq!(register(&mut anon, keyed(person("bert"))).await.unwrap(), bert);
+        let other = RegisterRequest { full_name: "Ana Lima".into(), ..keyed(ana()) };
+        let error = register(&mut anon, other).await.unwrap_err();
+        assert_eq!(error.code(), Code::AlreadyExists, "not her answer");
+    }
+
+    async fn a_key_of_a_registration_is_good_for_no_guesses(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        let request = RegisterRequest { request_id: "a key".into(), ..ana() };
+        register(&mut anon, request.clone()).await.unwrap();
+
+        let guess = RegisterRequest { password: OTHER_PASSWORD.into(), ..request.clone() };
+        for _ in 0..6 {
+            let error = register(&mut anon, guess.clone()).await.unwrap_err();
+            let info = error.get_details_error_info().unwrap();
+            assert_eq!(info.reason, "IDEMPOTENCY_KEY_REUSED");
+        }
+        let error = register(&mut anon, guess).await.unwrap_err();
+        assert_eq!(error.code(), Code::ResourceExhausted, "as at a log-in");
+        let mut reader = audit::reader(&world, &server);
+        assert_eq!(audit::of_kind(&mut reader, "password.wrong").await.len(), 6);
+        world.clock.advance(Duration::from_secs(1));
+        register(&mut anon, request).await.unwrap();
+        log_in(&mut anon, "ana", PASSWORD).await.unwrap();
     }
 
     async fn a_closed_registration_lets_nobody_in(world: World) {
