@@ -4,7 +4,7 @@
 export { Flightline, ok, type Options } from "./client.js";
 export { type ListItem, type ListParams, type ListPath } from "./list.js";
 export { Problem, type FieldError, type ProblemDocument } from "./problem.js";
-export { OutcomeUnknown } from "./retry.js";
+export { NotSent, OutcomeUnknown } from "./retry.js";
 export { type Tokens } from "./session.js";
 export { type WatchEvent, type WatchOptions, type WatchParams, type WatchPath } from "./watch.js";
 export type { components, operations, paths } from "./schema.js";

@@ -20,6 +20,15 @@ export class OutcomeUnknown extends TypeError {
   }
 }
 
+/** A request that was never sent, since the answer that renews its session was lost. It is a `TypeError`, as any lost answer is. */
+export class NotSent extends TypeError {
+  override readonly name = "NotSent";
+
+  constructor(cause: unknown) {
+    super("not sent: the session could not be renewed", { cause });
+  }
+}
+
 /** How often a request is sent at most, if that is a number of times. */
 export function checked(attempts = ATTEMPTS): number {
   if (Number.isInteger(attempts) && 1 <= attempts) return attempts;
@@ -28,9 +37,10 @@ export function checked(attempts = ATTEMPTS): number {
 
 /**
  * Sends a request, again where that is safe and promises something: it was refused for now, or its answer was lost. A DELETE that
- * was sent again and finds nothing has done its work.
+ * may have been done and, sent again, finds nothing has done its work.
  */
 export async function send(fetch: Fetch, request: Request, attempts = ATTEMPTS): Promise<Response> {
+  let mayBeDone = false;
   for (let attempt = 1; ; attempt++) {
     const isLast = attempts <= attempt || !isRepeatable(request);
     let response: Response | undefined;
@@ -39,8 +49,10 @@ export async function send(fetch: Fetch, request: Request, attempts = ATTEMPTS):
     } catch (error) {
       if (isLast || isFinal(request, error)) throw outcome(request, error);
     }
-    if (response && 1 < attempt && (await isGone(request, response))) return new Response(null, { status: 204 });
+    if (response && mayBeDone && (await isGone(request, response))) return new Response(null, { status: 204 });
     if (response && (isLast || !LATER.includes(response.status))) return response;
+    // What came too often was refused; what else got no answer of its own may have got through.
+    mayBeDone ||= response?.status !== 429;
     await response?.body?.cancel();
     await sleep(delay(attempt, response?.headers.get("retry-after")), request.signal);
   }
@@ -72,7 +84,7 @@ function isFinal(request: Request, error: unknown): boolean {
 
 /** What the caller is told of a request that got no answer. */
 function outcome(request: Request, error: unknown): unknown {
-  const isKnown = request.signal.aborted || error instanceof Problem || error instanceof OutcomeUnknown;
+  const isKnown = request.signal.aborted || error instanceof Problem || error instanceof NotSent;
   return isKnown || isRead(request.method) ? error : new OutcomeUnknown(request, error);
 }
 

@@ -1,5 +1,5 @@
 import type { components } from "./schema.js";
-import { ask, type Fetch } from "./retry.js";
+import { ask, type Fetch, NotSent } from "./retry.js";
 
 /** What a session is kept by. Whoever stores it can go on with it (`new Flightline(url, { tokens })`). */
 export interface Tokens {
@@ -55,8 +55,11 @@ export class Session {
   async #renew(): Promise<Tokens> {
     const refresh = this.#tokens.refresh;
     const renew = () => post(this.#url, this.#fetch, "/api/token/refresh", { refresh });
+    const ifLost = (then: (error: unknown) => Promise<Answer>) => (error: unknown) =>
+      error instanceof TypeError ? then(error) : Promise.reject(error);
     // Whose answer was lost gets the same pair again, if it comes back at once.
-    this.#tokens = tokens(await renew().catch((error: unknown) => (error instanceof TypeError ? renew() : Promise.reject(error))));
+    const answer = renew().catch(ifLost(renew));
+    this.#tokens = tokens(await answer.catch(ifLost((error) => Promise.reject(new NotSent(error)))));
     this.#changed(this.#tokens);
     return this.#tokens;
   }

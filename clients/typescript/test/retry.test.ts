@@ -88,6 +88,29 @@ test("a deletion whose answer was lost is done", async () => {
   await assert.rejects(api.DELETE("/api/tasks/{id}", { params }), { name: "Problem", status: 404 });
 });
 
+test("a deletion of what was gone, which had to wait, has not been done", async () => {
+  let refusals = 1;
+  const { fetch } = counting(({ method }) =>
+    method === "DELETE" && 0 < refusals-- ? new Response("", { status: 429, headers: { "retry-after": "0" } }) : undefined,
+  );
+  const { api } = await admin({ fetch });
+  const params = { path: { id: crypto.randomUUID() }, header: { "If-Match": '"1"' } };
+  await assert.rejects(api.DELETE("/api/tasks/{id}", { params }), { name: "Problem", status: 404 });
+});
+
+test("a write whose session could not be renewed was not sent, and the caller is told so", async () => {
+  let tokens: Tokens | undefined;
+  await admin({ onTokens: (now) => (tokens = now) });
+  assert.ok(tokens);
+  const { fetch, count } = counting(({ url }) => {
+    if (url.endsWith("/api/token/refresh")) throw new TypeError("the connection broke");
+    return undefined;
+  });
+  const { api } = new Flightline(URL, { fetch, tokens: { ...tokens, expiresAt: 0 } });
+  await assert.rejects(api.POST("/api/tasks", { body: { title: "Look" } }), { name: "NotSent" });
+  assert.deepEqual([count("/api/token/refresh"), count("/api/tasks")], [2, 0]);
+});
+
 test("a change whose answer was lost is not sent again, and the caller is told that it may have been done", async () => {
   const { api } = await admin();
   const { id, etag } = await ok(api.POST("/api/tasks", { body: { title: "Look" } }));
