@@ -71,8 +71,7 @@ pub fn insist(suite: &Suite, proof: &Proof) {
     suite.spawn(async move {
         while refused.wait_for(|refused| *refused).await.is_ok() {
             tokio::time::sleep(AGAIN).await;
-            // What comes of it is told there.
-            identity.request(()).await.ok();
+            identity.prove().await;
         }
     });
 }

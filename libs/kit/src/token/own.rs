@@ -83,14 +83,23 @@ impl ServiceToken {
         Ok(request)
     }
 
+    /// Asks the issuer, though the token at hand may be good: what becomes of it, the proof is told.
+    pub async fn prove(&self) {
+        // Whoever needs a token is told of the error.
+        self.renewed(&mut *self.current.lock().await).await.ok();
+    }
+
     async fn token(&self) -> Result<Arc<str>> {
         let mut current = self.current.lock().await;
         let now = self.clock.now();
-        if let Some(Current { token, renewed_at, .. }) = &*current
-            && now < *renewed_at
-        {
-            return Ok(Arc::clone(token));
+        match &*current {
+            Some(Current { token, renewed_at, .. }) if now < *renewed_at => Ok(Arc::clone(token)),
+            _ => self.renewed(&mut current).await,
         }
+    }
+
+    async fn renewed(&self, current: &mut Option<Current>) -> Result<Arc<str>> {
+        let now = self.clock.now();
         let fetched = (self.fetch)().await;
         self.proof.note(fetched.as_ref().map(|_| ()));
         let current = match fetched {
@@ -184,5 +193,26 @@ mod tests {
             token.token().await.ok();
             assert_eq!(proof.is_refused(), expected, "answer {number}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_service_with_a_good_token_is_asked_for_no_proof_unless_it_wants_to_be() {
+        let refused = || Error::from(tonic::Status::unauthenticated("the secret is wrong"));
+        let token = || Ok(("token".to_owned(), 100));
+        let answers = std::sync::Mutex::new([token(), Err(refused()), token()].into_iter());
+        let proof = Proof::default();
+        let service = ServiceToken::new(Clock::new(|| Timestamp::from_micros(0)), move || {
+            let answer = answers.lock().unwrap().next().unwrap();
+            Box::pin(async move { answer })
+        });
+        let service = service.telling(&proof);
+
+        service.token().await.unwrap();
+        service.prove().await;
+        assert!(proof.is_refused());
+        assert_eq!(&*service.token().await.unwrap(), "token");
+        assert!(proof.is_refused(), "nobody was asked");
+        service.prove().await;
+        assert!(!proof.is_refused());
     }
 }
