@@ -86,7 +86,7 @@ pub async fn refresh(
     let hash = token.hash();
     let successor = token.successor(&service.chain_key);
     let named = token.session(&service.chain_key);
-    let session_id = living(service, named, &hash).await?;
+    let session_id = living(service, named, &hash, now).await?;
 
     let mut tx = service.db.begin("refresh token").await?;
     let session = store::session::lock(&mut tx, session_id).await?.ok_or_else(invalid)?;
@@ -120,12 +120,13 @@ pub async fn refresh(
     pair(service, &user, &session, &successor, now).await
 }
 
-/// The session that a token names, or that its hash is kept for, if it is there and was not ended. Asked before any transaction, so
-/// that invented tokens, and those of sessions that are over, keep nobody from writing.
+/// The session that a token names, or that its hash is kept for, if it is there and lives. Asked before any transaction, so that
+/// invented tokens, and those of sessions that are over, keep nobody from writing.
 async fn living(
     service: &Service,
     named: Option<SessionId>,
     hash: &TokenHash,
+    now: Timestamp,
 ) -> Result<SessionId> {
     let mut db = service.db.read().await?;
     let id = if let Some(id) = named {
@@ -135,7 +136,7 @@ async fn living(
         kept.ok_or_else(invalid)?.session_id
     };
     let session = store::session::find(&mut db, id).await?;
-    session.filter(|session| session.ended_at.is_none()).ok_or_else(invalid)?;
+    session.filter(|session| session.lives(now)).ok_or_else(invalid)?;
     Ok(id)
 }
 
