@@ -162,3 +162,13 @@ pub fn expectation(kind: &Kind) -> String {
         _ => "must be a whole number in its range".to_owned(),
     }
 }
+
+/// How many items `field` may have, if a rule of the contract says so.
+pub fn most_items(field: &FieldDescriptor) -> Option<usize> {
+    let rules = field.parent_pool().get_extension_by_name("buf.validate.field")?;
+    let options = field.options();
+    let rules = options.get_extension(&rules);
+    let of_lists = rules.as_message()?.get_field_by_name("repeated")?;
+    let most = of_lists.as_message()?.get_field_by_name("max_items")?.as_u64()?;
+    usize::try_from(most).ok().filter(|most| 0 < *most)
+}

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::{
-    field::named,
+    field::{most_items, named},
     json::{self, Body},
     problem::Problem,
 };
@@ -43,7 +43,8 @@ impl Items {
         Ok(Self { list, item, unreadable, complaint })
     }
 
-    /// Reads a body that can't be read as a whole, item by item. `None` if it isn't the items that are wrong.
+    /// Reads a body that can't be read as a whole, item by item. `None` if it isn't the items that are wrong, but their number or
+    /// something beside them.
     pub fn read(&self, body: &[u8]) -> Option<Result<Body, Problem>> {
         let Entries(entries) = serde_json::from_slice(body).ok()?;
         let message = self.list.parent_message();
@@ -52,6 +53,9 @@ impl Items {
             entries.into_iter().partition(|(key, _)| is_list(key));
         let [(_, list)] = lists[..] else { return None };
         let items: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
+        if most_items(&self.list).is_some_and(|most| most < items.len()) {
+            return None;
+        }
         let read = json::read(message, &object(&rest));
         Some(read.map(|body| Body { message: self.fill(body.message, &items), ..body }))
     }

@@ -11,7 +11,7 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::{
-    field::{expectation, named},
+    field::{expectation, most_items, named},
     problem::FieldError,
 };
 
@@ -21,8 +21,8 @@ pub enum Place {
     Message(MessageDescriptor),
     /// A map with such values.
     Map(Box<Place>),
-    /// A list of such values.
-    List(Box<Place>),
+    /// A list of at most so many such values.
+    List(Box<Place>, usize),
     /// Something with one value.
     Value(Kind),
     /// Something whose form is its own affair.
@@ -35,7 +35,10 @@ impl Place {
             Kind::Message(entry) if field.is_map() => {
                 Self::Map(Box::new(Self::of_kind(entry.map_entry_value_field().kind())))
             }
-            kind if field.is_list() => Self::List(Box::new(Self::of_kind(kind))),
+            kind if field.is_list() => {
+                let most = most_items(field).unwrap_or(usize::MAX);
+                Self::List(Box::new(Self::of_kind(kind)), most)
+            }
             kind => Self::of_kind(kind),
         }
     }
@@ -79,7 +82,7 @@ impl Place {
     /// What stands at an index.
     pub fn item(&self) -> Self {
         match self {
-            Self::List(item) => item.as_ref().clone(),
+            Self::List(item, _) => item.as_ref().clone(),
             _ => Self::Free,
         }
     }
@@ -88,7 +91,7 @@ impl Place {
     pub fn expectation(&self) -> String {
         match self {
             Self::Message(_) | Self::Map(_) => "must be an object".to_owned(),
-            Self::List(_) => "must be a list".to_owned(),
+            Self::List(..) => "must be a list".to_owned(),
             Self::Value(kind) => expectation(kind),
             Self::Free => "cannot be read".to_owned(),
         }
@@ -216,26 +219,36 @@ impl<'de> Visitor<'de> for Keys<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
-        if !matches!(self.place, Place::List(_) | Place::Free) {
-            self.check(false);
-            while items.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(());
-        }
+        let most = match self.place {
+            Place::List(_, most) => *most,
+            Place::Free => usize::MAX,
+            _ => {
+                self.check(false);
+                0
+            }
+        };
         let (parent, place) = (self.walk.path.len(), self.place.item());
-        for index in 0_usize.. {
+        for index in 0..most {
             push_place(&mut self.walk.path, index);
             let item = Keys { place: &place, walk: self.walk, may_be_absent: false, given: None };
             let item = items.next_element_seed(item)?;
             self.walk.path.truncate(parent);
             if item.is_none() {
-                break;
+                return Ok(());
             }
+        }
+        // Before any of them costs what a message does.
+        if items.next_element::<IgnoredAny>()?.is_some() {
+            if let Place::List(..) = self.place {
+                self.walk.note(|| format!("must have at most {most} items"));
+            }
+            while items.next_element::<IgnoredAny>()?.is_some() {}
         }
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
-        if matches!(self.place, Place::List(_) | Place::Value(_)) {
+        if matches!(self.place, Place::List(..) | Place::Value(_)) {
             self.check(false);
             while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             return Ok(());

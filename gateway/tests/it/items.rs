@@ -69,3 +69,19 @@ async fn what_is_wrong_beside_the_list_is_refused_for_all() {
     assert_eq!(refused(r#"{"things": [{"colour": 1}]"#).await, "");
     assert_eq!(refused(r#"[{"colour": 1}]"#).await, "");
 }
+
+#[tokio::test]
+async fn more_items_than_the_contract_allows_are_not_read() {
+    let of = |item: &str, count: usize| format!(r#"{{"things": [{}]}}"#, vec![item; count].join(","));
+
+    for item in ["{}", "7"] {
+        assert_eq!(posted(&of(item, 20)).await["things"].as_array().unwrap().len(), 20);
+        let world = World::trial(|_| json!({}));
+        let answer = world.post("/trial/batch", of(item, 21)).await;
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        let errors = answer.json()["errors"].as_array().unwrap().clone();
+        let most = json!({"field": "things", "message": "must have at most 20 items"});
+        assert!(errors.contains(&most), "{errors:?}");
+        assert!(world.calls().is_empty());
+    }
+}
