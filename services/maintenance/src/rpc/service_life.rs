@@ -102,7 +102,7 @@ impl Age {
 }
 
 /// The states of the equipment, oldest first; those from before the beginning that was asked for, only as far as they last
-/// into it.
+/// into it, and tell whether planned work began with a failure.
 async fn intervals(
     service: &Service,
     caller: &Caller,
@@ -122,8 +122,10 @@ async fn intervals(
             intervals.push(wire::interval(interval)?);
         }
         page_token = page.next_page_token;
-        let is_before = |last: &Interval| asked.start.is_some_and(|start| last.since < start);
-        if page_token.is_empty() || intervals.last().is_some_and(is_before) {
+        let is_enough = |last: &Interval| {
+            last.state != State::Planned && asked.start.is_some_and(|start| last.since < start)
+        };
+        if page_token.is_empty() || intervals.last().is_some_and(is_enough) {
             intervals.reverse();
             return Ok(intervals);
         }

@@ -109,6 +109,31 @@ fn downtime(value: f64, events: i32) -> Downtime {
     Downtime { time: hours(value), events }
 }
 
+/// Tells the register of states that it was not told of in their time.
+async fn insert_history(
+    world: &World,
+    id: &str,
+    spans: impl Iterator<Item = (&'static str, Timestamp, Timestamp)>,
+) {
+    let db = Db::open(&world.db, "equipment", &EQUIPMENT).await.unwrap();
+    let id: kit::uuid::Uuid = id.parse().unwrap();
+    let mut tx = db.begin("insert a history").await.unwrap();
+    for (status, since, until) in spans {
+        on!(&mut tx, c => sqlx::query(
+                "insert into status_intervals (id, equipment_id, status, since, until)
+                 values ($1, $2, $3, $4, $5)",
+            )
+            .bind(kit::uuid::Uuid::now_v7())
+            .bind(id)
+            .bind(status)
+            .bind(since)
+            .bind(until)
+            .execute(c).await.map(drop))
+        .unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
 /// The history of the worked example (`domain/service_life.rs`), up to its end.
 async fn live_through_the_example(world: &World, suite: &Suite) -> String {
     wait_until(world, january(3, 0.0));
@@ -257,25 +282,14 @@ testkit::both! {
         const FAILURES: i64 = 600;
         let suite = start(&world).await;
         let pump = installed(&world, &suite, None).await;
-        let db = Db::open(&world.db, "equipment", &EQUIPMENT).await.unwrap();
-        let mut tx = db.begin("insert a long history").await.unwrap();
         let begin = world.clock.now();
-        let id: kit::uuid::Uuid = pump.parse().unwrap();
-        for number in 0..2 * FAILURES {
-            // A second up, a second down; up to when it was registered.
-            let at = |seconds| begin.micros() - (2 * FAILURES - seconds) * 1_000_000;
-            on!(&mut tx, c => sqlx::query(
-                    "insert into status_intervals (id, equipment_id, status, since, until)
-                     values ($1, $2, $3, $4, $5)",
-                )
-                .bind(kit::uuid::Uuid::now_v7())
-                .bind(id)
-                .bind(if number % 2 == 0 { "OPERATIONAL" } else { "DOWN" })
-                .bind(at(number))
-                .bind(at(number + 1))
-                .execute(c).await.map(drop)).unwrap();
-        }
-        tx.commit().await.unwrap();
+        let second_before = |second: i64| begin.minus(Duration::from_secs(second.unsigned_abs()));
+        // A second up, a second down; up to when it was registered.
+        let spans = (0..2 * FAILURES).map(|number| {
+            let status = if number % 2 == 0 { "OPERATIONAL" } else { "DOWN" };
+            (status, second_before(2 * FAILURES - number), second_before(2 * FAILURES - number - 1))
+        });
+        insert_history(&world, &pump, spans).await;
 
         let answer = life(&world, &suite, of(&pump)).await.unwrap();
 
@@ -285,6 +299,37 @@ testkit::both! {
         let start_time = Some(begin.minus(Duration::from_secs(5)).into());
         let request = GetServiceLifeRequest { start_time, ..of(&pump) };
         assert_eq!(life(&world, &suite, request).await.unwrap().mtbf.unwrap().events, 3);
+    }
+
+    async fn a_failure_before_the_window_is_known_wherever_its_page_ends(world: World) {
+        let suite = start(&world).await;
+        let pump = installed(&world, &suite, None).await;
+        let begin = world.clock.now();
+        let hours_before = |hours: u32| begin.minus(HOUR * hours);
+        // With the first known state, those after the failure fill a page of the register: it ends with the planned work.
+        let later = (0..998).map(|number| {
+            let status = if number % 2 == 0 { "OPERATIONAL" } else { "DOWN" };
+            (status, hours_before(998 - number), hours_before(997 - number))
+        });
+        let failed = ("DOWN", hours_before(1020), hours_before(1010));
+        let planned = ("MAINTENANCE", hours_before(1010), hours_before(998));
+        insert_history(&world, &pump, [failed, planned].into_iter().chain(later)).await;
+        let record = MaintenanceRecord {
+            equipment_id: pump.clone(),
+            kind: Kind::Corrective.into(),
+            started_at: Some(hours_before(1009).into()),
+            finished_at: Some(hours_before(1003).into()),
+            ..Default::default()
+        };
+        let request = RecordMaintenanceRequest { record: Some(record), ..Default::default() };
+        let mut technician = records(&suite, &world.user(Role::Technician));
+        technician.record_maintenance(request).await.unwrap();
+
+        let start_time = Some(hours_before(1005).into());
+        let request = GetServiceLifeRequest { start_time, ..of(&pump) };
+        let answer = life(&world, &suite, request).await.unwrap();
+
+        assert_eq!(answer.mtbf.unwrap().events, 499);
     }
 
     async fn what_cannot_be_answered_is_refused(world: World) {

@@ -11,7 +11,8 @@
 //! | assign | `PENDING`, `IN_PROGRESS`, `ON_HOLD` | `PENDING`, with the assignee | nobody |
 //! | complete | `PENDING`, `IN_PROGRESS`, `ON_HOLD` | `COMPLETED` | its holder; anybody, if it is with nobody |
 //! | reopen | `COMPLETED` | `PENDING`, with nobody | who completed it |
-//! | cancel | all but `CANCELLED` | `CANCELLED` | who created it, who could as well have deleted it |
+//! | cancel | `PENDING`, `IN_PROGRESS`, `ON_HOLD` | `CANCELLED` | who created it, who could as well have deleted it |
+//! | cancel | `COMPLETED` | `CANCELLED` | who completed it: nobody else takes back their word |
 //!
 //! The holder is whom the task is with: `assignee_id`, in every state. Steps that have no method of their own are taken by
 //! [`Task::set_status`], which takes the others, too, where they are the step between two states; but what is with nobody
@@ -80,9 +81,7 @@ impl Task {
             let refusal = Error::refused("TASK_NOT_COMPLETED", "the task is not completed");
             return Err(self.between(refusal, Status::Pending));
         }
-        if !worker.is_admin && self.completed_by.as_ref() != Some(&worker.id) {
-            return Err(Error::Forbidden("an admin reopens a task, or who completed it"));
-        }
+        self.check_completed(worker, "an admin reopens a task, or who completed it")?;
         self.status = Status::Pending;
         self.assignee_id = None;
         self.completed_at = None;
@@ -136,7 +135,12 @@ impl Task {
 
     /// Notes that the work is not to be done any more; what was done stays on record.
     fn cancel(&mut self, worker: &Worker, now: Timestamp) -> Result<TaskEvent> {
-        self.check_is_theirs(worker, "an admin cancels a task, or who created it")?;
+        if self.status == Status::Completed {
+            let message = "an admin cancels a task that is completed, or who completed it";
+            self.check_completed(worker, message)?;
+        } else {
+            self.check_is_theirs(worker, "an admin cancels a task, or who created it")?;
+        }
         self.status = Status::Cancelled;
         self.completed_at = None;
         self.completed_by = None;
@@ -149,6 +153,12 @@ impl Task {
             [self.assignee_id.as_ref(), self.completed_by.as_ref(), Some(&self.created_by)];
         let may = worker.is_admin || theirs.contains(&Some(&worker.id));
         if may { Ok(()) } else { Err(Error::Forbidden(NOT_THEIRS)) }
+    }
+
+    /// Refuses whoever did not complete the task.
+    fn check_completed(&self, worker: &Worker, otherwise: &'static str) -> Result<()> {
+        let may = worker.is_admin || self.completed_by.as_ref() == Some(&worker.id);
+        if may { Ok(()) } else { Err(Error::Forbidden(otherwise)) }
     }
 
     /// Refuses whoever the task is not with, also while it is with nobody.

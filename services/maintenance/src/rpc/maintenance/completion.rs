@@ -14,6 +14,9 @@ use crate::{
     store,
 };
 
+/// What a comment holds at most: what is said of the work can take two.
+const COMMENT_LETTERS: usize = 10_000;
+
 /// What the completion of a task says of the work.
 #[derive(Default)]
 pub struct Completion {
@@ -42,7 +45,7 @@ impl Completion {
         Ok(Self { work, words })
     }
 
-    /// Records the work that completed `task`; where that has no equipment, and so no record, a comment keeps what is said. The
+    /// Records the work that completed `task`; where that has no equipment, and so no record, comments keep what is said. The
     /// caller changed the task, and keeps it.
     pub async fn record(
         self,
@@ -67,18 +70,19 @@ impl Completion {
         worker: &Worker,
         now: Timestamp,
     ) -> Result<()> {
-        if self.words.is_empty() {
-            return Ok(());
+        let letters: Vec<char> = self.words.chars().collect();
+        for part in letters.chunks(COMMENT_LETTERS) {
+            let comment = Comment {
+                id: CommentId::new(),
+                task_id: task.id,
+                author_id: worker.id.clone(),
+                text: part.iter().collect(),
+                created_at: now,
+            };
+            store::comment::insert(tx, &comment).await?;
+            comment::tell(tx, &comment, now).await?;
         }
-        let comment = Comment {
-            id: CommentId::new(),
-            task_id: task.id,
-            author_id: worker.id.clone(),
-            text: self.words,
-            created_at: now,
-        };
-        store::comment::insert(tx, &comment).await?;
-        comment::tell(tx, &comment, now).await.map(drop)
+        Ok(())
     }
 }
 

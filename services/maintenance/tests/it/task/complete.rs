@@ -108,6 +108,24 @@ testkit::both! {
         assert!(all_records(&world, &suite).await.is_empty());
     }
 
+    async fn what_is_too_long_for_one_comment_is_kept_in_several(world: World) {
+        let suite = start(&world).await;
+        let mut client = tasks(&suite, &world.user(Role::Technician));
+        let task_id = create(&mut client, titled("Sweep")).await.unwrap().id;
+        let (work, parts) = ("\u{e9}".repeat(10_000), "p".repeat(10_000));
+        let request = CompleteTaskRequest {
+            id: task_id.clone(), work_done: work.clone(), parts_used: parts.clone(), ..Default::default()
+        };
+
+        complete(&mut client, request).await.unwrap();
+
+        let all = ListCommentsRequest { task_id, ..Default::default() };
+        let comments = client.list_comments(all).await.unwrap().into_inner().comments;
+        let texts: Vec<_> = comments.into_iter().map(|comment| comment.text).collect();
+        assert!(texts.iter().all(|text| text.chars().count() <= 10_000));
+        assert_eq!(texts.concat(), format!("{work}\nParts used: {parts}"));
+    }
+
     async fn a_held_task_is_completed_by_its_holder_or_an_admin(world: World) {
         let suite = start(&world).await;
         let (ana, bob) = (world.user(Role::Technician), world.user(Role::Technician));

@@ -59,7 +59,7 @@ fn a_status_is_set_by_whom_the_step_is_for_and_by_an_admin() {
         (OnHold, Completed, "COMPLETED", "holder"),
         (OnHold, Cancelled, "CANCELLED", "creator"),
         (Completed, Pending, "REOPENED", "completer"),
-        (Completed, Cancelled, "CANCELLED", "creator"),
+        (Completed, Cancelled, "CANCELLED", "completer"),
     ] {
         for person in PEOPLE {
             let mut task = task(from, Some("holder"));
