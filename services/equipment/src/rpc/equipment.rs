@@ -41,7 +41,7 @@ pub async fn create(
         return Ok(answer);
     }
     if equipment.parent_id.is_some() {
-        store::equipment::lock_all(&mut tx).await?;
+        store::equipment::lock_tree(&mut tx).await?;
         check_place(&mut tx, &equipment).await?;
     }
     store::equipment::insert(&mut tx, &equipment).await?;
@@ -100,7 +100,13 @@ pub async fn update(
     let (status, etag) = (Status::from_name(wire.status().as_str_name()), wire.etag.clone());
     let wished = read(only_named(wire, &mask), now)?;
 
+    let is_of_tree =
+        mask.names("parent_id") || mask.names("status") && status == Some(Status::Decommissioned);
+
     let mut tx = service.db.begin("update equipment").await?;
+    if is_of_tree {
+        store::equipment::lock_tree(&mut tx).await?;
+    }
     let before = lock(&mut tx, id).await?;
     check_etag(&before, &etag)?;
     let mut equipment = before.clone();
@@ -119,6 +125,7 @@ pub async fn delete(service: &Service, call: Call<pb::DeleteEquipmentRequest>) -
     let id = EquipmentId::parse("id", &call.message.id)?;
 
     let mut tx = service.db.begin("delete equipment").await?;
+    store::equipment::lock_tree(&mut tx).await?;
     let before = lock(&mut tx, id).await?;
     if before.status == Status::Decommissioned {
         return Ok(());
@@ -129,10 +136,9 @@ pub async fn delete(service: &Service, call: Call<pb::DeleteEquipmentRequest>) -
     tx.commit().await
 }
 
-/// The equipment `id`; neither it nor its place among the others changes until `tx` ends.
+/// The equipment `id`, which nobody else changes until `tx` ends.
 async fn lock(tx: &mut Tx, id: EquipmentId) -> Result<Equipment> {
-    store::equipment::lock_all(tx).await?;
-    let equipment = store::equipment::find(tx, id).await?;
+    let equipment = store::equipment::lock(tx, id).await?;
     equipment.ok_or_else(|| Error::not_found("equipment", id))
 }
 

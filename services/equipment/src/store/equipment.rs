@@ -112,18 +112,34 @@ pub async fn find(db: &mut Conn, id: EquipmentId) -> Result<Option<Equipment>> {
     Ok(on!(db, c => sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await)?)
 }
 
-/// Nobody else changes the register until the transaction ends: what a piece of equipment is part of, and what is part of it,
-/// stays as it was read.
-pub async fn lock_all(tx: &mut Tx) -> Result<()> {
+/// Nobody else changes the equipment until the transaction ends.
+pub async fn lock(tx: &mut Tx, id: EquipmentId) -> Result<Option<Equipment>> {
+    let equipment = match tx.engine() {
+        // The transaction is the only one that writes.
+        Engine::Sqlite(c) => {
+            sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await?
+        }
+        Engine::Postgres(c) => {
+            sqlx::query_as(select!("where id = $1 for update")).bind(id).fetch_optional(c).await?
+        }
+    };
+    Ok(equipment)
+}
+
+/// Nobody else changes what is part of what until the transaction ends, nor decommissions anything. Comes before any other lock.
+pub async fn lock_tree(tx: &mut Tx) -> Result<()> {
     match tx.engine() {
         // Its transactions write one at a time anyway.
         Engine::Sqlite(_) => {}
         Engine::Postgres(c) => {
-            sqlx::query("lock table equipment in share row exclusive mode").execute(c).await?;
+            sqlx::query("select pg_advisory_xact_lock($1)").bind(TREE).execute(c).await?;
         }
     }
     Ok(())
 }
+
+/// Names the lock among those of the database.
+const TREE: i64 = 7_166_825;
 
 /// Whether `id` is `below` or something that `below` is part of, however far up.
 pub async fn is_at_or_above(db: &mut Conn, id: EquipmentId, below: EquipmentId) -> Result<bool> {

@@ -1,5 +1,7 @@
-use kit::access::Role;
+use kit::{Db, access::Role, on, sqlx::migrate::Migrator};
 use proto::equipment::v1::{Equipment, ListEquipmentRequest, equipment::Status};
+
+use testkit::{Engine, World, eventually};
 
 use crate::{Client, by, create, delete, field, get, names, pump, start, update};
 
@@ -98,4 +100,38 @@ testkit::both! {
         let buried = Equipment { parent_id: Some(gone.id.clone()), status, ..pump("Old part") };
         assert_eq!(create(&mut admin, buried).await.unwrap().parent_id, Some(gone.id));
     }
+}
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+#[tokio::test]
+async fn what_moves_nothing_waits_for_no_move() {
+    let world = World::new(Engine::Postgres).await;
+    let server = start(&world).await;
+    let mut admin = by(&server, &world.user(Role::Admin));
+    let top = create(&mut admin, pump("Top")).await.unwrap();
+    let pump = create(&mut admin, pump("Pump")).await.unwrap();
+    let db = Db::open(&world.db, "equipment", &MIGRATIONS).await.unwrap();
+    let mut other = db.begin("move").await.unwrap();
+    on!(&mut other, c => sqlx::query("select pg_advisory_xact_lock(7166825)")
+        .execute(c).await.map(drop))
+    .unwrap();
+
+    let noted = Equipment { id: pump.id.clone(), notes: "Oiled".into(), ..Default::default() };
+    assert_eq!(update(&mut admin, noted, &["notes"]).await.unwrap().notes, "Oiled");
+    let below = top.clone();
+    let moved = tokio::spawn(async move { move_to(&mut admin, &pump, &below).await });
+    eventually("the move waits", || async {
+        let mut db = db.read().await.unwrap();
+        let waits: bool = on!(&mut db, c => sqlx::query_scalar(
+                "select exists (select 1 from pg_locks where locktype = 'advisory' and not granted)",
+            )
+            .fetch_one(c).await)
+        .unwrap();
+        waits.then_some(())
+    })
+    .await;
+    other.commit().await.unwrap();
+
+    assert_eq!(moved.await.unwrap().unwrap().parent_id, Some(top.id));
 }
