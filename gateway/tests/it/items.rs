@@ -72,7 +72,8 @@ async fn what_is_wrong_beside_the_list_is_refused_for_all() {
 
 #[tokio::test]
 async fn more_items_than_the_contract_allows_are_not_read() {
-    let of = |item: &str, count: usize| format!(r#"{{"things": [{}]}}"#, vec![item; count].join(","));
+    let of =
+        |item: &str, count: usize| format!(r#"{{"things": [{}]}}"#, vec![item; count].join(","));
 
     for item in ["{}", "7"] {
         assert_eq!(posted(&of(item, 20)).await["things"].as_array().unwrap().len(), 20);
