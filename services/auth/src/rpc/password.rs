@@ -47,6 +47,7 @@ pub async fn change(service: &Service, call: Call<pb::ChangePasswordRequest>) ->
     let hash = guess.place.hash(new).await?;
 
     let mut tx = service.db.begin("change password").await?;
+    user::check_still(&mut tx, &call.caller).await?;
     store::user::set_password(&mut tx, id, account.password_revision, &hash).await?;
     store::password_reset::delete(&mut tx, id).await?;
     guess.was_right(&mut tx).await?;

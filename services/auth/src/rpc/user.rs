@@ -11,6 +11,7 @@ use super::{Service, session, watch};
 use crate::{
     domain::{
         audit::{Event, Kind},
+        session::SessionId,
         user::{Change, User, UserId, check_email, check_name, check_username},
     },
     store,
@@ -147,9 +148,15 @@ async fn writable(tx: &mut Tx, caller: &Caller, id: UserId, etag: &str) -> Resul
     Ok(user)
 }
 
-/// Refuses `caller` if they are no admin any more, or have gone, since the call was let in: a write that waited, for a hash or
-/// for others, must not come after that.
+/// Refuses `caller` if their session has ended, they are no admin any more, or have gone, since the call was let in: a write that
+/// waited, for a hash or for others, must not come after that.
 pub async fn check_still(tx: &mut Tx, caller: &Caller) -> Result<()> {
+    if let Ok(id) = SessionId::parse("session", &caller.session_id) {
+        let session = store::session::find(tx, id).await?;
+        if session.is_some_and(|session| session.ended_at.is_some()) {
+            return Err(Error::Unauthenticated("your session has ended meanwhile"));
+        }
+    }
     let Ok(id) = UserId::parse("caller", &caller.id) else { return Ok(()) };
     let now = store::user::find(tx, id).await?;
     let is_less = |user: &User| caller.is_admin() && user.role != Role::Admin;

@@ -1,18 +1,19 @@
-//! Who is no admin any more finishes nothing that they began as one. The rig takes their token's word for their role, as a service
+//! Who is no admin any more, or has no session, finishes nothing that they began with it. The rig takes their token's word for their role, as a service
 //! did when it let their call in.
 
 use kit::access::Role;
 use prost_types::FieldMask;
 use proto::auth::v1::{
-    CreateUserRequest, DeleteUserRequest, ResetPasswordRequest, StartPasswordResetRequest,
-    UpdateUserRequest, User, user,
+    ChangePasswordRequest, CreateUserRequest, DeleteUserRequest, GetUserRequest, LogoutRequest,
+    ResetPasswordRequest, StartPasswordResetRequest, UpdateUserRequest, User, user,
 };
 use testkit::{Server, World};
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::{
-    FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, Users, admin, ana, anon, by, register, start,
+    FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, Users, admin, ana, anon, auth, by, log_in, register,
+    start, users,
 };
 
 fn person(name: &str, role: user::Role) -> User {
@@ -67,6 +68,26 @@ testkit::both! {
 
         for refused in [created, updated, deleted, reset] {
             assert_eq!(refused.unwrap().code(), Code::PermissionDenied);
+        }
+    }
+
+    async fn no_write_comes_after_the_end_of_its_callers_session(world: World) {
+        let server = start(&world).await;
+        let pair = log_in(&mut anon(&server), "admin", OTHER_PASSWORD).await.unwrap();
+        let mut admin = users(&world, &server, &pair).await;
+        let me = admin.get_user(GetUserRequest { id: "me".into(), show_deleted: false }).await.unwrap().into_inner();
+        auth(&world, &server, &pair).await.logout(LogoutRequest::default()).await.unwrap();
+
+        let created = create(&mut admin, person("accomplice", user::Role::Admin)).await.err();
+        let reset = StartPasswordResetRequest { id: me.id.clone() };
+        let reset = admin.start_password_reset(reset).await.err();
+        let change = ChangePasswordRequest {
+            id: me.id, current_password: OTHER_PASSWORD.into(), new_password: PASSWORD.into()
+        };
+        let changed = admin.change_password(change).await.err();
+
+        for refused in [created, reset, changed] {
+            assert_eq!(refused.unwrap().code(), Code::Unauthenticated);
         }
     }
 
