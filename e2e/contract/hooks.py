@@ -152,8 +152,8 @@ BEYOND_SCHEMAS = (
     # What was there before, and who calls.
     ("equipment_id|recorded_at", "cannot change; send another reading and delete this one"),
     ("equipment_id|task_id", "can't change"),
-    ("status", "is changed by SetTaskStatus"),
-    ("assignee_id", "is changed by ClaimTask, ReleaseTask and AssignTask|an admin gives tasks to others"),
+    ("status", "is changed by SetTaskStatus, PATCH /api/tasks/{id}/status"),
+    ("assignee_id", "is changed by ClaimTask, ReleaseTask and AssignTask, POST /api/tasks/{id}/claim and so on|an admin gives tasks to others"),
     # The time.
     ("expires_at", "must lie ahead"),
     ("started_at|finished_at", "lies in the future"),

@@ -207,7 +207,8 @@ async fn a_stream_outlives_the_token_that_began_it() {
 }
 
 #[tokio::test]
-async fn a_stream_that_nobody_took_from_for_long_ends_though_the_end_of_its_session_was_forgotten() {
+async fn a_stream_that_nobody_took_from_for_long_ends_though_the_end_of_its_session_was_forgotten()
+{
     let world = World::new(Engine::Sqlite).await;
     let oracle = Arc::new(Oracle { role: Mutex::new(Some(Role::Viewer)), ..Oracle::default() });
     let sessions = Sessions::new(oracle.clone());

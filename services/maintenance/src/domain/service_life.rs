@@ -177,7 +177,8 @@ fn count(outages: &[Outage], window: Span, life: &mut ServiceLife) {
     life.failures = failures(&mut outages.iter().filter(begins));
     life.unplanned_events =
         failures(&mut outages.iter().filter(|outage| touches(outage) || begins(outage)));
-    life.mtbf = mean(life.operating, life.failures);
+    // Whatever failed before it had operated at all has no time between failures.
+    life.mtbf = mean(life.operating, life.failures).filter(|mtbf| !mtbf.is_zero());
     let lasting = outages.iter().filter(|outage| outage.start < window.end);
     life.down_since = lasting
         .filter(|outage| outage.reach.is_none_or(|reach| window.end < reach))

@@ -148,18 +148,21 @@ impl Task {
     /// that sends back what it read may have read it before somebody claimed the task.
     fn check_steps(&self, wish: &Wish, mask: &Mask) -> Result<()> {
         if mask.lists("status") && wish.status.is_some_and(|status| status != self.status) {
-            return Err(Error::invalid("task.status", "is changed by SetTaskStatus"));
+            return Err(Error::invalid("task.status", BY_ITS_STATUS));
         }
         if mask.lists("assignee_id") && wish.assignee_id != self.assignee_id {
-            let problem = "is changed by ClaimTask, ReleaseTask and AssignTask";
-            return Err(Error::invalid("task.assignee_id", problem));
+            return Err(Error::invalid("task.assignee_id", BY_ITS_HOLDER));
         }
         Ok(())
     }
 
-    /// Refuses that `worker` deletes the task: it is its creator's and the admins', and no history.
+    /// Refuses that `worker` deletes the task: it is its creator's and the admins', and no history. What others have done is not its
+    /// creator's any more.
     pub fn check_deletable(&self, is_recorded: bool, worker: &Worker) -> Result<()> {
         self.check_is_theirs(worker, "an admin deletes a task, or who created it")?;
+        if !worker.is_admin && self.completed_by.as_ref().is_some_and(|by| *by != worker.id) {
+            return Err(self.completed());
+        }
         if is_recorded {
             return Err(recorded("the task has a maintenance record: cancel it instead"));
         }
@@ -169,6 +172,12 @@ impl Task {
             return Err(Error::refused("TASK_OF_ALERT", message));
         }
         Ok(())
+    }
+
+    /// A refusal of what comes too late.
+    fn completed(&self) -> Error {
+        let completed_by = self.completed_by.as_deref().unwrap_or_default();
+        Error::refused("TASK_COMPLETED", "the task is completed").with("completed_by", completed_by)
     }
 
     fn check_is_theirs(&self, worker: &Worker, otherwise: &'static str) -> Result<()> {
@@ -206,6 +215,10 @@ fn set<T: PartialEq>(
         changed.push(name);
     }
 }
+
+const BY_ITS_STATUS: &str = "is changed by SetTaskStatus, PATCH /api/tasks/{id}/status";
+const BY_ITS_HOLDER: &str =
+    "is changed by ClaimTask, ReleaseTask and AssignTask, POST /api/tasks/{id}/claim and so on";
 
 fn recorded(message: &str) -> Error {
     Error::refused("TASK_RECORDED", message)

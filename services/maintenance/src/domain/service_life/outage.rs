@@ -41,15 +41,18 @@ impl Outage {
         }
     }
 
-    fn of_work(work: Span) -> Self {
+    /// The outage for which there was such `work`, if equipment with these `intervals` was not given up meanwhile.
+    fn of_work(work: Span, intervals: &[Interval]) -> Self {
         let end = Some(work.end);
+        let gone = intervals.iter().find(|interval| interval.state == State::Gone);
         Self {
             start: work.start,
             end,
             failures: 0,
             work: Some(work),
             reach: end,
-            is_abandoned: false,
+            is_abandoned: gone
+                .is_some_and(|gone| work.start <= gone.since && gone.since < work.end),
         }
     }
 
@@ -84,7 +87,7 @@ pub fn all(history: &History) -> Vec<Outage> {
     let down = intervals.iter().enumerate().filter(|(_, interval)| interval.state == State::Down);
     let mut outages: Vec<_> = down
         .map(|(index, interval)| Outage::of_interval(interval, &intervals[index + 1..]))
-        .chain(history.repairs.iter().map(|work| Outage::of_work(*work)))
+        .chain(history.repairs.iter().map(|work| Outage::of_work(*work, intervals)))
         .collect();
     // Of what begins at once the interval comes first: work may reach further through what follows it.
     outages.sort_by_key(|outage| (outage.start, outage.failures == 0));

@@ -266,3 +266,17 @@ fn the_means_of_the_parts_add_up() {
     assert_eq!(parts.return_to_service, hours(0.5));
     assert_eq!(life.mttr, Some(hours(3.25)));
 }
+
+#[test]
+fn what_was_given_up_under_repair_was_not_restored() {
+    let life = history(&[(0.0, Up), (4.0, Gone)], &[(3.0, 5.0)]).reckon(span(0.0, 10.0));
+
+    assert_eq!((life.failures, life.restorations, life.mttr), (1, 0, None));
+}
+
+#[test]
+fn what_never_operated_has_no_time_between_failures() {
+    let life = history(&[(0.0, Down)], &[]).reckon(span(0.0, 10.0));
+
+    assert_eq!((life.failures, life.mtbf), (1, None));
+}

@@ -163,8 +163,14 @@ impl Task {
 
     /// Refuses whoever the task is not with, also while it is with nobody.
     fn check_holds(&self, worker: &Worker) -> Result<()> {
-        let may = worker.is_admin || self.assignee_id.as_ref() == Some(&worker.id);
-        if may { Ok(()) } else { Err(Error::Forbidden(NOT_THEIRS)) }
+        match &self.assignee_id {
+            _ if worker.is_admin => Ok(()),
+            Some(holder) if *holder == worker.id => Ok(()),
+            Some(_) => Err(Error::Forbidden(NOT_THEIRS)),
+            None => {
+                Err(Error::Forbidden("the task is with nobody: claim it first, or complete it"))
+            }
+        }
     }
 
     /// Refuses whoever the task is not with while it is with somebody.
@@ -178,8 +184,7 @@ impl Task {
     /// Refuses what is over, on its way `to` another state.
     fn check_open(&self, to: Status) -> Result<()> {
         let refusal = match self.status {
-            Status::Completed => Error::refused("TASK_COMPLETED", "the task is completed")
-                .with("completed_by", self.completed_by.as_deref().unwrap_or_default()),
+            Status::Completed => self.completed(),
             Status::Cancelled => Error::refused("TASK_CANCELLED", "the task is cancelled"),
             Status::Pending | Status::InProgress | Status::OnHold => return Ok(()),
         };
@@ -200,8 +205,8 @@ impl Task {
     }
 }
 
-const NOT_THEIRS: &str =
-    "its holder sets the status of a task, of a completed one who completed it, or an admin";
+const NOT_THEIRS: &str = "the status of a task is set by who holds it, of a completed one by who completed it, or by an admin; \
+                          who created a task may cancel it until it is completed";
 
 fn held(holder: &str) -> Error {
     Error::refused("TASK_HELD", "somebody else holds the task").with("holder_id", holder)

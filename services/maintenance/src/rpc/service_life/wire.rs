@@ -17,6 +17,7 @@ use crate::{
 };
 
 const NO_FAILURES: &str = "not enough failures";
+const NO_OPERATING_TIME: &str = "no operating time";
 const NO_RESTORATIONS: &str = "not enough restorations";
 const NO_REQUIRED_TIME: &str = "no required time";
 
@@ -46,6 +47,7 @@ pub fn write(life: &ServiceLife, window: Span) -> pb::ServiceLife {
         Some(parts) => [parts.waiting, parts.repair, parts.return_to_service].map(Some),
         None => [None; 3],
     };
+    let no_mtbf = if life.failures == 0 { NO_FAILURES } else { NO_OPERATING_TIME };
     let part = |part| Some(mean(part, life.recorded, NO_RESTORATIONS));
     pb::ServiceLife {
         start_time: Some(window.start.into()),
@@ -55,7 +57,7 @@ pub fn write(life: &ServiceLife, window: Span) -> pb::ServiceLife {
         not_required_time: duration(life.not_required),
         unplanned_downtime: Some(downtime(life.unplanned, life.unplanned_events)),
         planned_downtime: Some(downtime(life.planned, life.planned_events)),
-        mtbf: Some(mean(life.mtbf, life.failures, NO_FAILURES)),
+        mtbf: Some(mean(life.mtbf, life.failures, no_mtbf)),
         mttr: Some(mean(life.mttr, life.restorations, NO_RESTORATIONS)),
         mttr_parts: Some(pb::RestorationParts {
             waiting: part(waiting),

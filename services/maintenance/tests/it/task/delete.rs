@@ -55,6 +55,19 @@ testkit::both! {
         }
     }
 
+    async fn what_somebody_else_has_done_is_not_deleted_by_who_created_it(world: World) {
+        let suite = start(&world).await;
+        let mut ana = tasks(&suite, &world.user(Role::Technician));
+        let task = create(&mut ana, titled("Sweep")).await.unwrap();
+        let request = CompleteTaskRequest { id: task.id.clone(), ..Default::default() };
+        tasks(&suite, &world.user(Role::Technician)).complete_task(request).await.unwrap();
+
+        let error = delete(&mut ana, &task.id, "").await.unwrap_err();
+
+        assert_eq!(refusal(&error).0, "TASK_COMPLETED");
+        delete(&mut tasks(&suite, &world.user(Role::Admin)), &task.id, "").await.unwrap();
+    }
+
     async fn a_task_with_a_record_is_not_deleted_but_cancelled(world: World) {
         let suite = start(&world).await;
         let pump = pump(&world, &suite).await;
