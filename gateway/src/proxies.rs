@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     str::FromStr,
+    sync::Once,
 };
 
 use http::{HeaderMap, HeaderName};
@@ -15,6 +16,9 @@ pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static(kit::forwarded::
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies(Vec<IpNet>);
 
+/// That a proxy isn't named is told once.
+static UNNAMED: Once = Once::new();
+
 impl Proxies {
     /// Where whoever sent a request is, whose connection comes from `peer`: the nearest address on its way that is none of
     /// the proxies'. What stands before that in the header is the sender's word.
@@ -22,6 +26,15 @@ impl Proxies {
         let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
         let hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
         let mut sender = peer;
+        if peer.is_loopback() && !self.contains(peer) && headers.contains_key(X_FORWARDED_FOR) {
+            UNNAMED.call_once(|| {
+                tracing::warn!(
+                    %peer,
+                    "a proxy beside the gateway says whom it was called by and is not believed: name it in \
+                     FLIGHTLINE_TRUSTED_PROXIES, or one who guesses passwords keeps everybody out"
+                );
+            });
+        }
         for hop in hops {
             if !self.contains(sender) {
                 break;

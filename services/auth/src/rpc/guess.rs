@@ -38,6 +38,8 @@ struct Tried<'a> {
     service: &'a Service,
     caller: &'a Caller,
     whose: Whose<'a>,
+    /// Whether their owner has been where it comes from.
+    is_known: bool,
     counters: [Counter; 2],
     now: Timestamp,
 }
@@ -74,14 +76,18 @@ pub async fn count<'a>(
     // fills the queue would lock out all whose names they know. Who has a place is looked at, and no one uncounted.
     let place = service.hashing.place()?;
 
-    let tried = Tried { service, caller, whose, counters, now };
+    let tried = Tried { service, caller, whose, is_known, counters, now };
     tried.charge().await?;
     Ok(Guess { tried, place })
 }
 
 impl Tried<'_> {
-    /// Charges the try to the address that it comes from, and counts it.
+    /// Charges the try to the address that it comes from, and counts it. Whoever is known there is counted alone: what strangers
+    /// tried from there before is not theirs to pay.
     async fn charge(&self) -> Result<()> {
+        if self.is_known {
+            return self.count().await;
+        }
         let addresses = &self.service.addresses;
         if let Err(throttled) = addresses.take(&self.caller.address, self.now) {
             if throttled.is_news {
@@ -146,8 +152,10 @@ impl Tried<'_> {
 impl Guess<'_> {
     /// It was no guess: it was right.
     pub async fn was_right(&self, tx: &mut Tx) -> Result<()> {
-        let Tried { service, caller, counters, .. } = &self.tried;
-        service.addresses.give_back(&caller.address);
+        let Tried { service, caller, is_known, counters, .. } = &self.tried;
+        if !is_known {
+            service.addresses.give_back(&caller.address);
+        }
         forget_all(tx, counters).await
     }
 
