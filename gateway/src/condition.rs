@@ -1,7 +1,10 @@
 //! `If-Match`: only if the resource is still what the client has read (RFC 9110 §13.1.1). A write carries the version to the
 //! service, which alone can compare and change at once; a read is compared here.
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header::IF_MATCH};
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{IF_MATCH, IF_NONE_MATCH},
+};
 use prost_reflect::MessageDescriptor;
 
 use crate::{field::Field, problem::Problem, rule::BodyRule};
@@ -22,6 +25,9 @@ pub fn field(verb: &Method, input: &MessageDescriptor, body: &BodyRule) -> Optio
 
 /// The one version that a write is for; none if any will do.
 pub fn version(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    if headers.contains_key(IF_NONE_MATCH) {
+        return Err(Problem::field(IF_NONE_MATCH.as_str(), "is for reads; a write takes If-Match"));
+    }
     let mut values = headers.get_all(IF_MATCH).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let refuse = || Err(Problem::field(IF_MATCH.as_str(), "must name one version, or be *"));

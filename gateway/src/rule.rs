@@ -117,19 +117,23 @@ impl Options {
         let success = conduct.get_field_by_name("success").and_then(|value| value.as_i32());
         let max_body_bytes =
             conduct.get_field_by_name("max_body_bytes").and_then(|value| value.as_i64());
+        let public = public.unwrap_or_default();
         Ok(Conduct {
-            public: public.unwrap_or_default(),
+            public,
             success: match success.unwrap_or_default() {
                 0 => default_success(method),
                 status => StatusCode::from_u16(u16::try_from(status)?)?,
             },
             max_body_bytes: match max_body_bytes.unwrap_or_default() {
-                0 => None,
+                0 => public.then_some(STRANGERS_BYTES),
                 bytes => Some(usize::try_from(bytes)?),
             },
         })
     }
 }
+
+/// Bytes of a body from who has not logged in, unless the contract says otherwise: the services take no larger message of theirs.
+const STRANGERS_BYTES: usize = 64 << 10;
 
 /// A deletion has nothing to show.
 fn default_success(method: &MethodDescriptor) -> StatusCode {

@@ -236,6 +236,16 @@ async fn no_body_needs_no_content_type() {
 }
 
 #[tokio::test]
+async fn those_who_have_not_logged_in_have_less_to_say() {
+    let world = World::public(|_| json!({}));
+
+    let answer = world.post("/api/register", vec![b' '; (64 << 10) + 1]).await;
+
+    assert_eq!(answer.reason(413), "BODY_TOO_LARGE");
+    assert!(world.calls().is_empty());
+}
+
+#[tokio::test]
 async fn a_body_over_its_limit_is_413() {
     let world = World::trial(|_| json!({}));
     let just = |size: usize| format!("{{\"name\":\"{}\"}}", "x".repeat(size - 11));

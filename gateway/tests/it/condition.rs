@@ -109,6 +109,16 @@ async fn a_condition_that_cannot_be_kept_is_refused() {
 }
 
 #[tokio::test]
+async fn a_condition_of_reads_is_refused_by_a_write() {
+    let world = World::trial(|_| json!({}));
+    for mut request in [put("{}"), bare(Method::DELETE, "/trial/things/7")] {
+        request.headers_mut().insert("if-none-match", "*".parse().unwrap());
+        assert_eq!(world.send(request).await.wrong_field(), "if-none-match");
+    }
+    assert!(world.calls().is_empty());
+}
+
+#[tokio::test]
 async fn a_read_shows_no_other_version_than_the_one_that_is_wanted() {
     let world = World::trial(|_| json!({"etag": "v1"}));
     let get = || bare(Method::GET, "/trial/things/7");

@@ -12,8 +12,8 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::{
-    FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, Users, admin, ana, anon, auth, by, log_in, register,
-    start, users,
+    FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, Users, admin, ana, anon, auth, by, log_in,
+    register, start, users,
 };
 
 fn person(name: &str, role: user::Role) -> User {
