@@ -9,6 +9,7 @@ use proto::{
 };
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use tokio::time::sleep;
 use tonic::{Request, transport::Channel};
 use uuid::Uuid;
 
@@ -100,6 +101,7 @@ async fn call(
             let theirs = if caller.is(owner) { &leaving } else { &owner.rest };
             let out = leaving.send(Method::POST, "/api/logout", None, &[]).await;
             out.with(StatusCode::NO_CONTENT);
+            sleep(site.grace()).await;
             let status = theirs.get("/api/users/me").await.status;
             (found(status == StatusCode::UNAUTHORIZED), StatusCode::NOT_FOUND)
         }
