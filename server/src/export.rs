@@ -94,7 +94,7 @@ impl Export {
         let mut pages = Pages { noun, session, server, token: None };
         let columns = pages.columns().await?;
         let mut output = Output::open(&target.file)?;
-        output.rows.write_record(columns.iter().map(Column::name))?;
+        output.rows.write_record(columns.iter().map(Field::name))?;
         let bar = ProgressBar::new_spinner().with_message(noun.name());
         while let Some(rows) = pages.next().await? {
             for row in &rows {
@@ -125,14 +125,14 @@ fn away(status: &Status) -> anyhow::Error {
     anyhow!("can't read on: {}", status.message())
 }
 
-/// A column of the file.
-struct Column {
+/// What a column of the file has.
+struct Field {
     field: FieldDescriptor,
     /// Of a map.
     key: Option<String>,
 }
 
-impl Column {
+impl Field {
     fn name(&self) -> String {
         let of_key = self.key.as_ref().map(|key| format!(".{key}"));
         format!("{}{}", self.field.name(), of_key.unwrap_or_default())
@@ -159,11 +159,11 @@ struct Pages {
 
 impl Pages {
     /// The columns of the file: of a map, one for each key that some row has.
-    async fn columns(&mut self) -> anyhow::Result<Vec<Column>> {
+    async fn columns(&mut self) -> anyhow::Result<Vec<Field>> {
         let mut columns = Vec::new();
         for field in self.noun.fields() {
             if !field.is_map() {
-                columns.push(Column { field, key: None });
+                columns.push(Field { field, key: None });
                 continue;
             }
             let mut keys = BTreeSet::new();
@@ -175,9 +175,8 @@ impl Pages {
                 }
             }
             self.token = None;
-            columns.extend(
-                keys.into_iter().map(|key| Column { field: field.clone(), key: Some(key) }),
-            );
+            columns
+                .extend(keys.into_iter().map(|key| Field { field: field.clone(), key: Some(key) }));
         }
         Ok(columns)
     }

@@ -7,6 +7,7 @@ mod file;
 mod login;
 mod nouns;
 mod plan;
+mod problem;
 mod readings;
 mod rows;
 mod sender;
@@ -20,7 +21,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 pub use self::login::Client;
 use self::{
-    nouns::{Lines, Records},
+    nouns::{Options, Records},
     readings::Readings,
 };
 
@@ -47,12 +48,12 @@ pub enum Noun {
     ///
     /// A column a field of the API (`name`, `serial_number`, `attributes.oil`, …). `parent_id` is the id or the serial number
     /// of other equipment, which may stand on another line.
-    Equipment(Lines),
+    Equipment(Options),
     /// Create tasks
     ///
     /// A column a field of the API (`title`, `due_date`, `status`, …). `equipment_id` is an id or a serial number,
     /// `assignee_id` an id or a username. A finished task makes no maintenance record: those are imported themselves.
-    Tasks(Lines),
+    Tasks(Options),
     /// Record maintenance, in the name of whoever imports
     ///
     /// A column a field of the API (`work_done`, `started_at`, …). `equipment_id` is an id or a serial number; `task_id`
@@ -74,8 +75,8 @@ impl Import {
         };
         match *noun {
             Noun::Readings(readings) => readings.run().await,
-            Noun::Equipment(lines) => lines.run(Equipment, &[]).await,
-            Noun::Tasks(lines) => lines.run(Tasks, &[]).await,
+            Noun::Equipment(options) => options.run(Equipment, &[]).await,
+            Noun::Tasks(options) => options.run(Tasks, &[]).await,
             Noun::Maintenance(records) => records.run().await,
         }
     }

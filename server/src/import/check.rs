@@ -11,7 +11,7 @@ use super::{
     clients::{Clients, is_of_line},
     draft::{Draft, IS_THERE},
     plan::{Step, faults},
-    rows::Problem,
+    problem::Problem,
     write::{Writer, end_of_batch, progress},
 };
 use crate::{session::Pass, sheet::Noun};

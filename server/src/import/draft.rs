@@ -11,7 +11,7 @@ use proto::{
 use tonic::Status as Refusal;
 use tonic_types::StatusExt;
 
-use super::{rows::Problem, table::Column};
+use super::{problem::Problem, table::Column};
 use crate::sheet::{Noun, Reference, cell, names::Names};
 
 /// What is wrong with a cell that nobody can read.

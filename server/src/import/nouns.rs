@@ -9,7 +9,7 @@ use super::{
     file::{is_standard_input, open},
     login::Client,
     plan::{Plan, without},
-    rows::{Problem, tell},
+    problem::{Problem, tell},
     write::Writer,
 };
 use crate::sheet::{Noun, names::Names};
@@ -22,7 +22,7 @@ use crate::sheet::{Noun, names::Names};
 /// number never. Answers 0 if every line went in, 2 if some were refused, 1 if
 /// it had to stop.
 #[derive(clap::Args)]
-pub struct Lines {
+pub struct Options {
     /// CSV file with a header line, in UTF-8; `-` reads standard input
     file: PathBuf,
 
@@ -42,7 +42,7 @@ pub struct Lines {
 #[derive(clap::Args)]
 pub struct Records {
     #[command(flatten)]
-    lines: Lines,
+    options: Options,
 
     /// Read over `task_id`, and complete no task: for records of another suite's tasks
     #[arg(long)]
@@ -54,14 +54,14 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// As of [`Lines::run`].
+    /// As of [`Options::run`].
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let left_out: &[&str] = if self.without_tasks { &["task_id"] } else { &[] };
-        self.lines.run(Noun::Maintenance, left_out).await
+        self.options.run(Noun::Maintenance, left_out).await
     }
 }
 
-impl Lines {
+impl Options {
     /// Sends the file without the columns that are `left_out`.
     ///
     /// # Errors

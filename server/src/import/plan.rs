@@ -9,8 +9,8 @@ use proto::equipment::v1::Equipment;
 
 use super::{
     draft::{Draft, IS_THERE},
-    rows::Problem,
-    table::{Column, Sheet, read},
+    problem::Problem,
+    table::{Column, Table, read},
 };
 use crate::sheet::{Noun, cell, names::Names};
 
@@ -45,11 +45,11 @@ impl Plan {
         names: &Names,
         left_out: &[&str],
     ) -> anyhow::Result<Self> {
-        let sheet = read(noun, input, names, left_out)?;
+        let table = read(noun, input, names, left_out)?;
         let mut plan = match noun {
-            Noun::Equipment => of_equipment(sheet, names),
-            Noun::Tasks => Self::side_by_side(sheet.drafts, sheet.problems),
-            Noun::Maintenance => of_records(sheet),
+            Noun::Equipment => of_equipment(table, names),
+            Noun::Tasks => Self::side_by_side(table.drafts, table.problems),
+            Noun::Maintenance => of_records(table),
         };
         plan.problems.sort_by_key(|problem| problem.line);
         Ok(plan)
@@ -78,8 +78,8 @@ pub fn without(steps: Vec<Step>, problems: &[Problem]) -> Vec<Step> {
 }
 
 /// A record completes its task, which is done once.
-fn of_records(sheet: Sheet) -> Plan {
-    let Sheet { drafts, mut problems, .. } = sheet;
+fn of_records(table: Table) -> Plan {
+    let Table { drafts, mut problems, .. } = table;
     let mut lines = HashMap::new();
     for draft in &drafts {
         let task_id = draft.text("task_id").to_lowercase();
@@ -96,8 +96,8 @@ fn of_records(sheet: Sheet) -> Plan {
 }
 
 /// Equipment may be part of other equipment of the file, and is known by its serial number.
-fn of_equipment(sheet: Sheet, names: &Names) -> Plan {
-    let Sheet { columns, drafts, mut problems } = sheet;
+fn of_equipment(table: Table, names: &Names) -> Plan {
+    let Table { columns, drafts, mut problems } = table;
     let mut there = 0;
     let mut lines = HashMap::new();
     let mut new = Vec::new();

@@ -17,7 +17,8 @@ use super::{
     SOME_REFUSED, counted,
     file::{is_standard_input, open, progress},
     login::Client,
-    rows::{Columns, Problem, Row, Rows, tell},
+    problem::{Problem, tell},
+    rows::{Columns, Row, Rows},
     sender::Sender,
 };
 use crate::session::Session;

@@ -1,15 +1,12 @@
 //! The rows of a CSV file: one reading each, or what is wrong with it.
 
-use std::{
-    fmt,
-    io::{self, BufRead, BufReader, Read},
-};
+use std::io::{self, BufRead, BufReader, Read};
 
 use anyhow::{Context, bail};
 use csv::{ByteRecord, ReaderBuilder};
 use kit::Timestamp;
 
-use super::time;
+use super::{problem::Problem, time};
 
 /// What some programs begin a file in UTF-8 with.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -20,28 +17,6 @@ pub struct Row {
     pub line: u64,
     pub at: Timestamp,
     pub value: f64,
-}
-
-/// Why one line is no reading.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    pub line: u64,
-    pub column: String,
-    pub reason: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { line, column, reason } = self;
-        write!(f, "line {line}, {column}: {reason}")
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "for the person who runs the import")]
-pub fn tell(problems: &[Problem]) {
-    for problem in problems {
-        eprintln!("{problem}");
-    }
 }
 
 /// The names of the two columns that are read.

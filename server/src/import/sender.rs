@@ -7,7 +7,10 @@ use proto::telemetry::v1::{
 };
 use tonic::Status;
 
-use super::rows::{Columns, Problem, Row};
+use super::{
+    problem::Problem,
+    rows::{Columns, Row},
+};
 use crate::session::{Session, patiently};
 
 /// Sends rows as readings of one metric of one piece of equipment.

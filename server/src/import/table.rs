@@ -8,7 +8,7 @@ use prost_reflect::FieldDescriptor;
 
 use super::{
     draft::{Draft, fill},
-    rows::Problem,
+    problem::Problem,
 };
 use crate::sheet::{Noun, names::Names};
 
@@ -27,7 +27,7 @@ pub enum Column {
 }
 
 /// A file that was read.
-pub struct Sheet {
+pub struct Table {
     pub columns: Vec<Column>,
     /// Also those with problems in some of their columns: the others may have some, too.
     pub drafts: Vec<Draft>,
@@ -48,11 +48,11 @@ pub fn read(
     mut input: impl Read,
     names: &Names,
     left_out: &[&str],
-) -> anyhow::Result<Sheet> {
+) -> anyhow::Result<Table> {
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes).context("can't read the file")?;
     bytes.extend_from_slice(END);
-    let mut lines = Lines { bytes: &bytes, at: 0, line: 1 };
+    let mut lines = LineCounter { bytes: &bytes, at: 0, line: 1 };
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&*bytes);
     let mut record = ByteRecord::new();
     reader.read_byte_record(&mut record).context("can't read the header")?;
@@ -61,34 +61,34 @@ pub fn read(
         bail!("the file is empty: its header is missing, which names columns of {}", known(noun));
     }
     let columns = columns(noun, &record, left_out)?;
-    let mut sheet = Sheet { columns, drafts: Vec::new(), problems: Vec::new() };
+    let mut table = Table { columns, drafts: Vec::new(), problems: Vec::new() };
     while reader.read_byte_record(&mut record).context("can't read on")? {
         let line = lines.of(&record);
         if lines.is_end(&record, reader.position())? {
             break;
         }
         let mut draft = Draft::new(noun, line);
-        if record.len() == sheet.columns.len() {
-            sheet.problems.extend(fill(noun, &mut draft, &sheet.columns, &record, names));
-            sheet.drafts.push(draft);
+        if record.len() == table.columns.len() {
+            table.problems.extend(fill(noun, &mut draft, &table.columns, &record, names));
+            table.drafts.push(draft);
         } else {
-            let (fields, width) = (record.len(), sheet.columns.len());
+            let (fields, width) = (record.len(), table.columns.len());
             let reason = format!("has {fields} fields, and the header {width}");
-            sheet.problems.push(draft.problem("the line", reason));
+            table.problems.push(draft.problem("the line", reason));
         }
     }
-    Ok(sheet)
+    Ok(table)
 }
 
 /// On which line a record begins. The reader's own number is one less after a line that ends in CR LF.
-struct Lines<'f> {
+struct LineCounter<'f> {
     bytes: &'f [u8],
     /// Where the last record began, and on which line.
     at: usize,
     line: u64,
 }
 
-impl Lines<'_> {
+impl LineCounter<'_> {
     fn of(&mut self, record: &ByteRecord) -> u64 {
         let offset = record.position().map_or(0, csv::Position::byte);
         let offset = usize::try_from(offset).unwrap_or_default().max(self.at);

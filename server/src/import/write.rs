@@ -1,20 +1,21 @@
 //! Sends what a plan says, as often as it takes.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use anyhow::{Context, anyhow};
 use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 use kit::peer::Peer;
 use sha2::{Digest, Sha256};
+use tonic::Status;
 use uuid::Uuid;
 
 use super::{
-    clients::{Clients, is_of_line},
+    clients::{Clients, Made, is_of_line},
     counted,
-    draft::Draft,
+    draft::{Draft, Request},
     plan::Step,
-    rows::Problem,
+    problem::Problem,
 };
 use crate::{
     session::{Pass, Session},
@@ -46,54 +47,58 @@ impl Writer {
     pub async fn write(&mut self, steps: &mut [Step]) -> anyhow::Result<Vec<Problem>> {
         self.asked.clear();
         let bar = progress(steps.len());
-        let mut ids: Vec<Option<String>> = vec![None; steps.len()];
-        let mut problems = Vec::new();
+        let mut done = Done { ids: vec![None; steps.len()], problems: Vec::new() };
         let mut from = 0;
         while from < steps.len() {
             let to = end_of_batch(steps, from);
-            let (mut sent, mut requests) = (Vec::new(), Vec::new());
-            for (index, step) in steps.iter_mut().enumerate().take(to).skip(from) {
-                match step.parent.map(|parent| ids[parent].as_deref()) {
-                    Some(None) => {
-                        problems.push(step.draft.problem("parent_id", "was refused itself"));
-                        step.is_there = false;
-                        continue;
-                    }
-                    Some(Some(id)) => step.draft.set_parent(id),
-                    None => {}
-                }
-                let key = self.key(&step.draft)?;
-                sent.push(index);
-                requests.push(step.draft.request(self.noun)?.keyed(key, false));
-            }
-            let pass = self.pass().await?;
-            let calls = requests.into_iter().map(|request| self.clients.write(&pass, request));
-            for (index, answer) in sent.into_iter().zip(join_all(calls).await) {
-                let step = &mut steps[index];
-                match answer {
-                    Ok(made) => {
-                        (step.is_there, ids[index]) = (made.was_there, Some(made.id));
-                    }
-                    Err(status) if is_of_line(&status) => {
-                        problems.extend(step.draft.problems(&status));
-                        // Also if its beginning is: a step that the line asks for is not.
-                        step.is_there = false;
-                    }
-                    Err(status) => {
-                        let line = step.draft.line;
-                        let is_new =
-                            |(step, id): &(&Step, &Option<String>)| id.is_some() && !step.is_there;
-                        let written = steps.iter().zip(&ids).filter(is_new).count();
-                        let (written, why) = (counted(written, "line"), status.message());
-                        return Err(anyhow!("stopped at line {line}, {written} written: {why}"));
-                    }
+            let requests = self.requests(steps, from..to, &mut done)?;
+            for (index, answer) in self.send(requests).await? {
+                if let Err(status) = done.note(index, &mut steps[index], answer) {
+                    return Err(done.stopped(steps, index, &status));
                 }
             }
             from = to;
             bar.set_position(u64::try_from(from).unwrap_or_default());
         }
         bar.finish_and_clear();
-        Ok(problems)
+        Ok(done.problems)
+    }
+
+    /// What some steps ask for, each with its place. What is part of something that was refused asks for nothing.
+    fn requests(
+        &mut self,
+        steps: &mut [Step],
+        places: Range<usize>,
+        done: &mut Done,
+    ) -> anyhow::Result<Vec<(usize, Request)>> {
+        let mut requests = Vec::new();
+        for index in places {
+            let step = &mut steps[index];
+            match step.parent.map(|parent| done.ids[parent].as_deref()) {
+                Some(None) => {
+                    done.problems.push(step.draft.problem("parent_id", "was refused itself"));
+                    step.is_there = false;
+                    continue;
+                }
+                Some(Some(id)) => step.draft.set_parent(id),
+                None => {}
+            }
+            let key = self.key(&step.draft)?;
+            requests.push((index, step.draft.request(self.noun)?.keyed(key, false)));
+        }
+        Ok(requests)
+    }
+
+    /// Sends requests side by side.
+    async fn send(
+        &mut self,
+        requests: Vec<(usize, Request)>,
+    ) -> anyhow::Result<Vec<(usize, Result<Made, Status>)>> {
+        let (pass, clients) = (&self.pass().await?, &self.clients);
+        let calls = requests
+            .into_iter()
+            .map(|(index, request)| async move { (index, clients.write(pass, request).await) });
+        Ok(join_all(calls).await)
     }
 
     /// A token for some calls.
@@ -109,6 +114,46 @@ impl Writer {
         let asked = self.asked.entry(digest).or_default();
         *asked += 1;
         Ok(format!("import-{}-{asked}", digest.simple()))
+    }
+}
+
+/// What has become of the steps so far.
+struct Done {
+    /// Of what each made, or made before.
+    ids: Vec<Option<String>>,
+    problems: Vec<Problem>,
+}
+
+impl Done {
+    /// Notes what was answered to a step.
+    ///
+    /// # Errors
+    ///
+    /// No other will fare better.
+    fn note(
+        &mut self,
+        index: usize,
+        step: &mut Step,
+        answer: Result<Made, Status>,
+    ) -> Result<(), Status> {
+        match answer {
+            Ok(made) => (step.is_there, self.ids[index]) = (made.was_there, Some(made.id)),
+            Err(status) if is_of_line(&status) => {
+                self.problems.extend(step.draft.problems(&status));
+                // Also if its beginning is: a step that the line asks for is not.
+                step.is_there = false;
+            }
+            Err(status) => return Err(status),
+        }
+        Ok(())
+    }
+
+    /// How far it came.
+    fn stopped(&self, steps: &[Step], index: usize, status: &Status) -> anyhow::Error {
+        let is_new = |(step, id): &(&Step, &Option<String>)| id.is_some() && !step.is_there;
+        let written = counted(steps.iter().zip(&self.ids).filter(is_new).count(), "line");
+        let line = steps[index].draft.line;
+        anyhow!("stopped at line {line}, {written} written: {}", status.message())
     }
 }
 

@@ -34,7 +34,7 @@ impl Names {
     ///
     /// It is away or refuses.
     pub async fn load(session: &mut Session, server: &Peer) -> Result<Self, Status> {
-        Self::of(session, server, server).await
+        Self::load_from(session, server, server).await
     }
 
     /// Asks the register and auth, each for its own.
@@ -42,7 +42,11 @@ impl Names {
     /// # Errors
     ///
     /// One is away or refuses.
-    pub async fn of(session: &mut Session, register: &Peer, auth: &Peer) -> Result<Self, Status> {
+    pub async fn load_from(
+        session: &mut Session,
+        register: &Peer,
+        auth: &Peer,
+    ) -> Result<Self, Status> {
         let mut names = Self::default();
         let mut client =
             EquipmentServiceClient::new(register.clone()).max_decoding_message_size(LARGEST);

@@ -114,7 +114,8 @@ pub async fn set_up(
 ) -> anyhow::Result<Workshop> {
     let refused = |status: Status| anyhow!("can't set the workshop up: {}", status.message());
     let mut chief = chief(&config.db, clock, peers).await?;
-    let names = Names::of(&mut chief, &peers.equipment, &peers.auth).await.map_err(refused)?;
+    let names =
+        Names::load_from(&mut chief, &peers.equipment, &peers.auth).await.map_err(refused)?;
     if names.equipment_numbered(&number(0)).is_some() {
         bail!("the workshop is there already: fill another data folder or database");
     }
