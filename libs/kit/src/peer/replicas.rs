@@ -99,7 +99,7 @@ impl Replicas {
         let _under_way = UnderWay::begin(&member);
         match member.channel.clone().oneshot(request).await {
             // What the service itself has to say comes in trailers; its body fails when the connection does.
-            Ok(answer) => Ok(answer.map(|body| Body::new(body.map_err(broken)))),
+            Ok(answer) => Ok(answer.map(|body| Body::new(body.map_err(|status| broken(&status))))),
             Err(error) => {
                 let status = status(error);
                 if status.code() == Code::Unavailable {
@@ -136,12 +136,12 @@ fn status(error: tonic::transport::Error) -> Status {
     match status.code() {
         // The caller's time was over.
         Code::Cancelled if !is_unsent => status,
-        _ => broken(status),
+        _ => broken(&status),
     }
 }
 
 /// What a caller is told of a connection that ended under its call, as `status` says: the next call may find another replica.
-fn broken(status: Status) -> Status {
+fn broken(status: &Status) -> Status {
     tracing::warn!(error = %status, "another service did not answer");
     Error::Unavailable("a part of the system cannot be reached").into()
 }
