@@ -1,6 +1,9 @@
 //! `flightline certificates`: an authority of one's own, to try TLS with.
 
+mod found;
+
 use std::{
+    collections::BTreeSet,
     fs::{self, DirBuilder, OpenOptions},
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -20,6 +23,8 @@ use crate::Part;
 
 /// The names of whoever calls itself, beside its own.
 const HERE: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// Who signs them all.
+const AUTHORITY: &str = "Flightline authority";
 /// What the whole suite in one process shows.
 const SUITE: &str = "flightline";
 /// Days for which the authority is good.
@@ -27,7 +32,8 @@ const AUTHORITY_DAYS: u32 = 3650;
 
 /// Make a private authority, and certificates for the suite and each of its parts, to try TLS with
 ///
-/// Run again, it makes new certificates by the same authority; processes that use them take them up by themselves.
+/// Run again, it makes new certificates by the same authority, also of clients that have one, with the names that they had and
+/// those that are new; processes that use them take them up by themselves.
 #[derive(clap::Args)]
 pub struct Certificates {
     /// Where to write them: `authority.pem`, and `NAME.pem` and `NAME-key.pem` for each
@@ -69,14 +75,16 @@ impl Certificates {
             self.make(part, names.collect(), &authority, now)?;
         }
         self.make(SUITE, hosts().map(str::to_owned).collect(), &authority, now)?;
-        for client in &self.clients {
-            self.make(client, vec![client.clone()], &authority, now)?;
+        let mut clients = found::clients(folder, AUTHORITY, |name| client(name).is_ok())?;
+        clients.extend(self.clients.iter().cloned());
+        for client in clients {
+            self.make(&client, vec![client.clone()], &authority, now)?;
         }
         println!("{}", folder.display());
         Ok(())
     }
 
-    /// Makes the certificate of `name`, which bears `names`, and its key.
+    /// Makes the certificate of `name`, which bears `names` and those that it had, and its key.
     fn make(
         &self,
         name: &str,
@@ -84,6 +92,10 @@ impl Certificates {
         authority: &Issuer<'_, KeyPair>,
         now: Timestamp,
     ) -> anyhow::Result<()> {
+        let file = self.folder.join(format!("{name}.pem"));
+        let mut known = BTreeSet::new();
+        let names = names.into_iter().chain(found::names(&file)?);
+        let names: Vec<_> = names.filter(|name| known.insert(name.clone())).collect();
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = called(name);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -94,7 +106,7 @@ impl Certificates {
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, authority)?;
         write(&self.folder.join(format!("{name}-key.pem")), &key.serialize_pem())?;
-        write(&self.folder.join(format!("{name}.pem")), &certificate.pem())
+        write(&file, &certificate.pem())
     }
 }
 
@@ -102,7 +114,7 @@ impl Certificates {
 fn authority(folder: &Path, now: Timestamp) -> anyhow::Result<Issuer<'static, KeyPair>> {
     let (certificate, key) = (folder.join("authority.pem"), folder.join("authority-key.pem"));
     let mut params = CertificateParams::new(Vec::new())?;
-    params.distinguished_name = called("Flightline authority");
+    params.distinguished_name = called(AUTHORITY);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     set_life(&mut params, now, AUTHORITY_DAYS);

@@ -4,6 +4,7 @@ mod authority;
 mod database;
 mod hops;
 mod public;
+mod renewed;
 mod trust;
 
 use std::path::Path;

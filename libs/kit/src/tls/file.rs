@@ -10,6 +10,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
+use super::listed::borne;
+
 /// Where one end of a connection has what it proves itself with and what it knows the other end by. All are PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
@@ -20,6 +22,17 @@ pub struct Files {
 }
 
 impl Files {
+    /// Whether its own certificate bears `name`.
+    ///
+    /// # Errors
+    ///
+    /// There is no certificate that can be read.
+    pub async fn bear(&self, name: &str) -> anyhow::Result<bool> {
+        let own = self.read().await?.own()?;
+        let certificate = own.as_ref().and_then(|(certificates, _)| certificates.first());
+        Ok(certificate.is_some_and(|own| !borne(own, &[name.to_owned()]).is_empty()))
+    }
+
     pub(super) async fn read(&self) -> anyhow::Result<Pem> {
         let own = match &self.own {
             Some((certificate, key)) => Some((read(certificate).await?, read(key).await?)),
