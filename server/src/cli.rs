@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use kit::process::shutdown_on_signal;
 
 use crate::{
     Config, Part, Running, admin, backup::Backup, banner, certificates::Certificates, demo,
-    export::Export, health::Health, import::Import, migrate::Migrate, moving::Move,
+    environment, export::Export, health::Health, import::Import, migrate::Migrate, moving::Move,
     restore::Restore,
 };
 
@@ -54,6 +54,15 @@ enum Command {
 }
 
 impl Cli {
+    /// What the command line and the environment say; ends the process where that can't be used.
+    #[must_use]
+    pub fn read() -> Self {
+        let command = environment::without_empty(Self::command());
+        let matches = command.clone().try_get_matches();
+        let cli = matches.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
+        cli.unwrap_or_else(|error| environment::told(error, &command).exit())
+    }
+
     /// Where the traces of what it says go, and as whose.
     pub fn traces(&self) -> (kit::trace::Config, String) {
         let name = |part: Option<Part>| match part {

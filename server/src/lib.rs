@@ -11,6 +11,7 @@ mod cli;
 mod config;
 mod data;
 mod demo;
+mod environment;
 mod export;
 mod health;
 mod identity;

@@ -2,12 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "why it ends is for the person who started it")]
 async fn main() -> ExitCode {
-    let cli = flightline::Cli::parse();
+    let cli = flightline::Cli::read();
     let (traces, name) = cli.traces();
     let result = match kit::process::init_logs(&traces, name) {
         Ok(traces) => {

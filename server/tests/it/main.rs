@@ -4,6 +4,7 @@
 mod admin;
 mod backup;
 mod deploy;
+mod environment;
 mod fleet;
 mod import;
 mod kill;
