@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use clap::builder::RangedU64ValueParser;
+
 use crate::{Origins, Proxies};
 
 /// What an operator may change about the public port. The flags and variables carry `http`, because one process may
@@ -13,7 +15,12 @@ use crate::{Origins, Proxies};
 #[group(id = "gateway")]
 pub struct Config {
     /// Address of the REST surface [default: 0.0.0.0:8000].
-    #[arg(long, env = "FLIGHTLINE_HTTP_LISTEN", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "FLIGHTLINE_HTTP_LISTEN",
+        value_name = "ADDRESS",
+        value_parser = kit::process::address
+    )]
     pub http_listen: Option<SocketAddr>,
 
     /// Port of the REST surface on all addresses, unless the address is given: what hosting platforms set.
@@ -21,11 +28,21 @@ pub struct Config {
     pub http_port: Option<u16>,
 
     /// Connections served at a time; more wait in the listener's queue.
-    #[arg(long, env = "FLIGHTLINE_HTTP_MAX_CONNECTIONS", default_value_t = MAX_CONNECTIONS)]
+    #[arg(
+        long,
+        env = "FLIGHTLINE_HTTP_MAX_CONNECTIONS",
+        default_value_t = MAX_CONNECTIONS,
+        value_parser = connections()
+    )]
     pub http_max_connections: usize,
 
     /// Connections that one address may hold [default: any number]. All of a site may come from one address.
-    #[arg(long, env = "FLIGHTLINE_HTTP_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER")]
+    #[arg(
+        long,
+        env = "FLIGHTLINE_HTTP_MAX_CONNECTIONS_PER_ADDRESS",
+        value_name = "NUMBER",
+        value_parser = connections()
+    )]
     pub http_max_connections_per_address: Option<usize>,
 
     /// Seconds a connection may live, give or take a tenth; its requests under way then have the time to drain.
@@ -120,6 +137,11 @@ impl Default for Config {
             http_drain_seconds: Duration::from_secs(25),
         }
     }
+}
+
+/// Reads how many connections there may be; with none, every call would wait for ever.
+fn connections() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 /// Reads `10` or `0.5`; zero would mean never, which none of these settings can keep.

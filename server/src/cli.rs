@@ -110,6 +110,9 @@ fn openapi() -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config, part: Option<Part>) -> anyhow::Result<()> {
+    for variable in environment::unknown(&Cli::command()) {
+        tracing::warn!(variable, "is set, and is no setting of this version");
+    }
     let shutdown = shutdown_on_signal()?;
     let running = Running::start(config.clone(), part, shutdown).await?;
     banner::print(&config, &running);

@@ -212,7 +212,13 @@ impl Neighbours {
 
 fn url(text: &str) -> Result<String, &'static str> {
     let are_addresses = |scheme: &str| {
-        let host = |url: &str| url.trim().strip_prefix(scheme).is_some_and(|host| !host.is_empty());
+        let host = |url: &str| {
+            url.trim().strip_prefix(scheme).is_some_and(|host| {
+                let host = host.strip_suffix('/').unwrap_or(host);
+                // A path, a query or a user would be passed over in silence.
+                !host.is_empty() && !host.contains(['/', '?', '#', '@'])
+            })
+        };
         text.split(',').all(host)
     };
     if are_addresses("http://") || are_addresses("https://") {
@@ -300,7 +306,7 @@ mod tests {
 
     #[test]
     fn an_address_is_one_or_several_separated_by_commas() {
-        for good in ["http://equipment:50051", "http://a:1,http://b:1", "https://a:1, https://b:1"]
+        for good in ["http://equipment:50051", "http://a:1,http://b:1", "https://a:1, https://b:1/"]
         {
             assert!(url(good).is_ok(), "{good}");
         }
@@ -309,6 +315,8 @@ mod tests {
             "equipment:50051",
             "ftp://a",
             "https://",
+            "http://a:1/flightline",
+            "http://a:1?b",
             "http://a:1,b:1",
             "http://a:1,https://b:1",
         ] {

@@ -26,7 +26,13 @@ use crate::{
 pub struct Move {
     /// The server, as in `postgres://user:password@host/database`. Other users of this machine can see arguments, so set
     /// the variable
-    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_parser = kit::db::url
+    )]
     to: String,
 
     /// Folder of the embedded databases

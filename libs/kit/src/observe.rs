@@ -45,7 +45,7 @@ const SIZES: [f64; 10] =
 #[group(skip)]
 pub struct Config {
     /// Address of `/metrics`, `/healthz` and `/readyz` of this process [default: 127.0.0.1:9464, or the next free port]
-    #[arg(long, env = "FLIGHTLINE_METRICS_LISTEN")]
+    #[arg(long, env = "FLIGHTLINE_METRICS_LISTEN", value_parser = crate::process::address)]
     pub metrics_listen: Option<SocketAddr>,
 }
 

@@ -38,7 +38,12 @@ const DRAIN: Duration = Duration::from_secs(25);
 #[group(skip)]
 pub struct Config {
     /// Address of the gRPC port; all services of this process share it.
-    #[arg(long, env = "FLIGHTLINE_GRPC_LISTEN", default_value = "0.0.0.0:50051")]
+    #[arg(
+        long,
+        env = "FLIGHTLINE_GRPC_LISTEN",
+        default_value = "0.0.0.0:50051",
+        value_parser = address
+    )]
     pub grpc_listen: SocketAddr,
 }
 
@@ -47,9 +52,9 @@ pub struct Config {
 ///
 /// # Errors
 ///
-/// The collector's address can't be used.
+/// The collector's address or `RUST_LOG` can't be used.
 pub fn init_logs(traces: &trace::Config, name: String) -> anyhow::Result<Traces> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let filter = filter()?;
     let (traces, layer) = trace::begin(traces, name)?;
     // Whatever is logged, and however much: spans alone, and none of libraries' inner lives.
     let spans = filter_fn(|metadata| metadata.is_span() && *metadata.level() <= Level::INFO);
@@ -61,6 +66,24 @@ pub fn init_logs(traces: &trace::Config, name: String) -> anyhow::Result<Traces>
         registry.with(logs.json().flatten_event(true).with_filter(filter)).init();
     }
     Ok(traces)
+}
+
+/// What is logged. A variable that is set to nothing is not set.
+fn filter() -> anyhow::Result<EnvFilter> {
+    #[expect(clippy::disallowed_methods, reason = "the log begins before there are settings")]
+    let levels = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let levels = if levels.is_empty() { "info" } else { &levels };
+    EnvFilter::try_new(levels)
+        .with_context(|| format!("RUST_LOG can't be {levels:?}, but as in info,kit=debug"))
+}
+
+/// Reads where to listen.
+///
+/// # Errors
+///
+/// It is no address and port.
+pub fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "must be IP:PORT, as in 127.0.0.1:8000 or [::1]:8000")
 }
 
 /// Cancelled on the first SIGINT or SIGTERM.

@@ -31,9 +31,30 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
 }
 
 #[test]
+fn a_setting_that_is_no_good_is_refused_by_its_name() {
+    for (variable, value) in [
+        ("FLIGHTLINE_DATABASE_CONNECTIONS", "0"),
+        ("FLIGHTLINE_HTTP_MAX_CONNECTIONS", "0"),
+        ("FLIGHTLINE_HTTP_MAX_CONNECTIONS_PER_ADDRESS", "0"),
+        ("FLIGHTLINE_AUTH_URL", "http://auth:50051/flightline"),
+        ("FLIGHTLINE_HTTP_LISTEN", "localhost:8000"),
+        ("FLIGHTLINE_METRICS_LISTEN", "9464"),
+        ("DATABASE_URL", "mysql://db/plant"),
+        ("RUST_LOG", "kit=loud"),
+    ] {
+        let error = text(&run(&["serve", "telemetry"], &[(variable, value)], "").stderr);
+        assert!(error.contains(variable) && !error.contains(PARSED), "{error}");
+    }
+    let variables = [("FLIGHTLINE_HTTP_LISTEN", "localhost:8000")];
+    let error = text(&telemetry(&variables).stderr);
+    assert!(error.contains("must be IP:PORT"), "{error}");
+}
+
+#[test]
 fn a_secret_that_is_no_good_is_not_shown() {
     for (variable, value) in [
         ("FLIGHTLINE_SERVICE_SECRET", "hunter2"),
+        ("DATABASE_URL", "mysql://flightline:hunter2@db/plant"),
         ("DATABASE_URL", "postgres://flightline:hunter2@db:port/plant"),
     ] {
         let ports = ["http", "grpc", "metrics"].map(|port| format!("--{port}-listen=127.0.0.1:0"));
@@ -45,4 +66,12 @@ fn a_secret_that_is_no_good_is_not_shown() {
         assert!(!output.status.success() && error.contains(variable), "{error}");
         assert!(!error.contains("hunter2") && output.stdout.is_empty(), "{error}");
     }
+}
+
+#[test]
+fn a_variable_that_nobody_reads_is_told_of() {
+    let error = text(&telemetry(&[("FLIGHTLINE_PROFIL", "production")]).stderr);
+
+    let warnings: Vec<_> = error.lines().filter(|line| line.contains("\"WARN\"")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("FLIGHTLINE_PROFIL"), "{error}");
 }

@@ -40,12 +40,31 @@ pub struct Config {
     pub data_dir: PathBuf,
 
     /// PostgreSQL server (`postgres://…`); every service keeps to its own schema. None: embedded databases.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = url)]
     pub database_url: Option<String>,
 
     /// Most connections that each service holds open to the database server.
-    #[arg(long, env = "FLIGHTLINE_DATABASE_CONNECTIONS", default_value_t = 8)]
+    #[arg(
+        long,
+        env = "FLIGHTLINE_DATABASE_CONNECTIONS",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub database_connections: u32,
+}
+
+/// Takes the address of a server that is spoken with; or nothing, which is none.
+///
+/// # Errors
+///
+/// It is another's.
+pub fn url(text: &str) -> Result<String, &'static str> {
+    let is_ours = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+    if is_ours || text.is_empty() {
+        Ok(text.to_owned())
+    } else {
+        Err("must begin with postgres://: there is no other server")
+    }
 }
 
 impl Config {
