@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use sqlx::postgres::PgConnectOptions;
 
-use crate::{Config, Part, Running};
+use crate::{Config, Part, Running, Tls};
 
 /// Prints it.
 #[expect(clippy::print_stdout, reason = "for the person who started it")]
@@ -74,10 +74,7 @@ fn first_calls(config: &Config, running: &Running, http: &str, grpc: &str) -> St
     let password = generated.map_or("…", |password| password.reveal());
     // Who knows the authority is for the person to say.
     let authority = if http.starts_with("https") { " --cacert authority.pem" } else { "" };
-    let grpc = match running.grpc_url() {
-        Some(url) if url.starts_with("https") => format!("-cacert authority.pem {grpc}"),
-        _ => format!("-plaintext {grpc}"),
-    };
+    let list = list(&config.tls, grpc).unwrap_or_default();
     format!(
         r#"
 Try it:
@@ -86,9 +83,18 @@ Try it:
     -d '{{"username": "{username}", "password": "{password}"}}'
   TOKEN=…  # its "access"
   curl{authority} {http}/api/equipment -H "Authorization: Bearer $TOKEN"
-  grpcurl {grpc} list
-"#
+{list}"#
     )
+}
+
+/// Asks which methods there are, if anybody is told.
+fn list(tls: &Tls, grpc: &str) -> Option<String> {
+    let proof = match (&tls.grpc_tls_certificate, &tls.grpc_tls_authority) {
+        (None, _) => "-plaintext",
+        (Some(_), None) => "-cacert authority.pem",
+        (Some(_), Some(_)) => "-cacert authority.pem -cert client.pem -key client-key.pem",
+    };
+    tls.reflects().then(|| format!("  grpcurl {proof} {grpc} list\n"))
 }
 
 fn bare(url: &str) -> &str {
@@ -111,6 +117,21 @@ mod tests {
         }
         assert!(text.contains("admin, with the password that was set"), "{text}");
         assert!(!text.contains(config.auth.admin_password.unwrap().reveal()), "{text}");
+    }
+
+    #[test]
+    fn which_methods_there_are_is_asked_of_who_tells() {
+        let tls = |arguments: &[&str]| Config::from_arguments(arguments).unwrap().tls;
+        let own = ["--grpc-tls-certificate", "a", "--grpc-tls-key", "b"];
+        let mutual = [&own[..], &["--grpc-tls-authority", "c"]].concat();
+        let production = [&own[..], &["--profile", "production"]].concat();
+
+        let list = |arguments: &[&str]| super::list(&tls(arguments), "here").unwrap_or_default();
+
+        assert_eq!(list(&[]), "  grpcurl -plaintext here list\n");
+        assert_eq!(list(&own), "  grpcurl -cacert authority.pem here list\n");
+        assert!(list(&mutual).contains("-cert client.pem"));
+        assert_eq!(list(&production), "");
     }
 
     #[test]

@@ -116,7 +116,18 @@ async fn serve(config: Config, part: Option<Part>) -> anyhow::Result<()> {
     let shutdown = shutdown_on_signal()?;
     let running = Running::start(config.clone(), part, shutdown).await?;
     banner::print(&config, &running);
-    running.wait().await
+    let part = part.map_or("all", Part::name);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        part,
+        http = running.http_url(),
+        grpc = running.grpc_url(),
+        metrics = running.metrics_url(),
+        "started"
+    );
+    running.wait().await?;
+    tracing::info!(part, "stopped");
+    Ok(())
 }
 
 #[cfg(test)]

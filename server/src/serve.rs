@@ -60,6 +60,7 @@ impl Running {
         let shutdown = shutdown.child_token();
         let stop = shutdown.clone().drop_guard();
         config.tls.check(part, &config.neighbours)?;
+        config.tls.check_name(part).await?;
         let ports = Ports::bind(&config, part).await?;
         let http = url(ports.http.as_ref(), ports.http_tls.is_some())?;
         let grpc = url(ports.grpc.as_ref(), ports.grpc_tls.is_some())?;

@@ -153,6 +153,21 @@ impl Tls {
         Ok(())
     }
 
+    /// Makes sure that the others know `part`, where they know each other by their certificates.
+    ///
+    /// # Errors
+    ///
+    /// They would take it for another, or for nobody.
+    pub(crate) async fn check_name(&self, part: Option<Part>) -> anyhow::Result<()> {
+        let Some(part) = part.filter(|_| self.is_mutual()) else { return Ok(()) };
+        let files = self.files();
+        ensure!(
+            files.bear(part.name()).await?,
+            "{part} is known to the other parts by the DNS name {part}, which its certificate does not bear ({files}): set FLIGHTLINE_GRPC_TLS_CERTIFICATE to its own"
+        );
+        Ok(())
+    }
+
     fn files(&self) -> Files {
         let own = self.grpc_tls_certificate.clone().zip(self.grpc_tls_key.clone());
         Files { own, authority: self.grpc_tls_authority.clone() }

@@ -8,6 +8,7 @@ mod environment;
 mod fleet;
 mod import;
 mod kill;
+mod log;
 mod migrate;
 mod moving;
 mod observe;

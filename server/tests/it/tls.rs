@@ -23,6 +23,7 @@ use proto::{
     },
 };
 use testkit::eventually;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_reflection::pb::v1::{
@@ -137,6 +138,23 @@ async fn parts_that_prove_themselves_by_certificates_need_no_secret() {
         (tasks.len() == 1).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_with_anothers_certificate_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), &[]);
+    let neighbours = ["auth", "equipment"].map(|part| format!("--{part}-url=https://localhost:1"));
+    for other in ["equipment", "flightline"] {
+        let arguments = [grpc(&authority, other), neighbours.to_vec()].concat();
+        let config = settings(folder.path(), &arguments);
+
+        let started = Running::start(config, Some(Part::Auth), CancellationToken::new()).await;
+
+        let error = started.err().unwrap().to_string();
+        assert!(error.contains("by the DNS name auth"), "{error}");
+        assert!(error.contains(&format!("{other}.pem")), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
