@@ -41,7 +41,9 @@ pub struct News {
     pub users: Vec<UserNews>,
     /// Keys that are good no longer.
     pub deleted_keys: Vec<String>,
-    /// Whether everything older has been told; false in a snapshot, before its end.
+    /// Whether it is of a snapshot, which what came before is no part of.
+    pub snapshot: bool,
+    /// Whether everything older has been told.
     pub complete: bool,
 }
 
@@ -111,8 +113,8 @@ impl Sessions {
         let mut known = self.known();
         known.heard_at = Some(heard_at);
         known.complete = news.complete;
-        if !known.complete {
-            // A snapshot begins: what was missed is more than it tells, and may be the end of any key.
+        if news.snapshot {
+            // What was missed is more than it tells, and may be the end of any key.
             known.keys.clear();
         }
         known.keep(news, now);

@@ -43,6 +43,7 @@ pub struct Prompt {
     position: Position,
     /// What was read after it.
     ahead: BTreeSet<Position>,
+    has_more: bool,
 }
 
 /// The most entries of one look.
@@ -51,7 +52,7 @@ const LIMIT: usize = 500;
 impl Prompt {
     /// Begins after `position`.
     pub fn new(position: Position) -> Self {
-        Self { position, ahead: BTreeSet::new() }
+        Self { position, ahead: BTreeSet::new(), has_more: false }
     }
 
     /// Where another reader may go on: it misses nothing, and may be told again what was read already.
@@ -59,11 +60,17 @@ impl Prompt {
         self.position
     }
 
+    /// Whether the last look was full, so that there may be more which was committed before it.
+    pub fn has_more(&self) -> bool {
+        self.has_more
+    }
+
     /// What was committed since the last look; nothing, if nothing was. When there is much, the next look has more.
     pub async fn look(&mut self, db: &mut Conn) -> Result<Vec<Change>> {
         // What was read ahead is found again, and must leave room for what is new.
-        let limit = i64::try_from(LIMIT + self.ahead.len()).unwrap_or(i64::MAX);
-        let rows = committed(db, self.position, limit).await?;
+        let limit = LIMIT + self.ahead.len();
+        let rows = committed(db, self.position, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+        self.has_more = rows.len() == limit;
         let mut news = Vec::new();
         for Row { change, is_settled } in rows {
             let position = change.position;

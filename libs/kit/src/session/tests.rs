@@ -101,13 +101,27 @@ async fn a_snapshot_that_begins_anew_is_waited_for_and_keys_are_asked_about_agai
     sessions.key(GOOD, at(0), *NOW).await.unwrap();
     assert!(sessions.recall_key(GOOD, at(0), *NOW).unwrap().is_some());
 
-    sessions.hear(News::default(), at(0), *NOW);
+    sessions.hear(News { snapshot: true, ..News::default() }, at(0), *NOW);
     assert_eq!(sessions.recall(&claims("alive"), Role::Technician, *NOW).unwrap(), None);
 
     sessions.hear(beat(), at(0), *NOW);
     let known = sessions.recall(&claims("alive"), Role::Technician, *NOW).unwrap();
     assert_eq!(known, Some(Role::Technician));
     assert!(sessions.recall_key(GOOD, at(0), *NOW).unwrap().is_none());
+}
+
+#[tokio::test]
+async fn while_more_is_to_be_told_auth_is_asked_and_no_key_is_forgotten() {
+    let sessions = sessions(false);
+    sessions.hear(beat(), at(0), *NOW);
+    sessions.key(GOOD, at(0), *NOW).await.unwrap();
+
+    sessions.hear(News::default(), at(0), *NOW);
+    assert_eq!(sessions.recall(&claims("alive"), Role::Technician, *NOW).unwrap(), None);
+    assert!(sessions.recall_key(GOOD, at(0), *NOW).unwrap().is_none());
+
+    sessions.hear(beat(), at(0), *NOW);
+    assert!(sessions.recall_key(GOOD, at(0), *NOW).unwrap().is_some());
 }
 
 #[tokio::test]

@@ -153,8 +153,9 @@ testkit::both! {
             append(&db, 0, number).await;
         }
         let mut seen = Vec::new();
-        for _ in 0..3 {
+        for has_more in [true, true, false] {
             seen.extend(look(&db, &mut reader).await);
+            assert_eq!(reader.has_more(), has_more, "after {}", seen.len());
         }
 
         assert_eq!(seen, (0..1200).collect::<Vec<_>>());

@@ -111,7 +111,7 @@ async fn tell(db: &Db, sender: &Sender, start: Position, began: Instant) -> Resu
             message.deleted_key_ids.extend(news.deleted_key_ids);
         }
         message.resume_token = log.position().to_string();
-        message.snapshot_complete = true;
+        message.snapshot_complete = !log.has_more();
         message.looked_after = looked_after.try_into().ok();
         if sender.send(Ok(message)).await.is_err() {
             return Ok(());
@@ -173,7 +173,9 @@ pub fn news(message: pb::WatchSessionsResponse) -> Result<News> {
     let ended = message.ended.into_iter().map(read_ended).collect::<Result<_>>()?;
     let users = message.users.into_iter().map(read_user).collect::<Result<_>>()?;
     let (deleted_keys, complete) = (message.deleted_key_ids, message.snapshot_complete);
-    Ok(News { ended, users, deleted_keys, complete })
+    // What is from the log has a place there.
+    let snapshot = !complete && message.resume_token.is_empty();
+    Ok(News { ended, users, deleted_keys, snapshot, complete })
 }
 
 fn read_ended(ended: pb::EndedSession) -> Result<(String, Timestamp)> {

@@ -240,6 +240,35 @@ testkit::both! {
         assert!(told.deleted_key_ids.is_empty());
     }
 
+    async fn a_resumed_watch_is_complete_when_all_that_was_missed_is_told(world: World) {
+        let server = start(&world).await;
+        let token = snapshot(&mut watch(&world, &server, "").await).await.resume_token;
+        let (db, now) = (database(&world).await, world.clock.now());
+        let mut tx = db.begin("much").await.unwrap();
+        for _ in 0..1200 {
+            changes::append(&mut tx, now, "user", Uuid::now_v7(), &User::default()).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        let pair = log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+        let id = session(&world, &server, &pair).await;
+        auth(&world, &server, &pair).await.logout(LogoutRequest {}).await.unwrap();
+
+        let mut resumed = watch(&world, &server, &token).await;
+        let mut told = Vec::new();
+        loop {
+            let message = next(&mut resumed).await;
+            assert!(!message.resume_token.is_empty());
+            told.extend(message.ended);
+            if message.snapshot_complete {
+                break;
+            }
+        }
+
+        assert!(told.iter().any(|ended| ended.session_id == id), "{told:?}");
+    }
+
     async fn a_watch_says_that_it_begins_anew_though_there_is_nothing_to_tell(world: World) {
         let server = start(&world).await;
         let mut anew = watch(&world, &server, "").await;
