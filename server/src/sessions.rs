@@ -10,7 +10,7 @@ use kit::{
     Clock, Error, Result, Suite, Timestamp,
     access::Role,
     peer::{Peer, Peers},
-    session::{Ask, Key, Sessions},
+    session::{Ask, Key, News, Sessions},
     token::{Claims, ServiceToken},
 };
 use proto::auth::v1::{
@@ -75,13 +75,20 @@ impl Auth {
         let mut way = Way::default();
         while let Some(message) = next(&mut stream).await? {
             let heard_at = way.looked_at(&message, Instant::now());
-            if !message.resume_token.is_empty() {
-                token.clone_from(&message.resume_token);
-            }
-            sessions.hear(auth::news(message)?, clock.now(), heard_at);
+            take(message, token, |news| sessions.hear(news, clock.now(), heard_at))?;
         }
         Ok(())
     }
+}
+
+/// Has `hear` what `message` tells, and only then goes on after it: what can't be read is told again.
+fn take(message: WatchSessionsResponse, token: &mut String, hear: impl FnOnce(News)) -> Result<()> {
+    let place = message.resume_token.clone();
+    hear(auth::news(message)?);
+    if !place.is_empty() {
+        *token = place;
+    }
+    Ok(())
 }
 
 /// Tells of each message how old it is, though the clocks of two processes can't be compared: a message that was longer under
@@ -148,8 +155,27 @@ mod tests {
     use std::future::pending;
 
     use kit::peer::Place;
+    use prost_types::Timestamp as WireTime;
+    use proto::auth::v1::EndedSession;
 
     use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_asked_for_again() {
+        let at = |nanos| Some(WireTime { seconds: 0, nanos });
+        let message = |nanos| WatchSessionsResponse {
+            ended: vec![EndedSession { session_id: "7".into(), ended_at: at(nanos) }],
+            resume_token: "after it".into(),
+            ..WatchSessionsResponse::default()
+        };
+        let (mut token, mut heard) = ("before it".to_owned(), Vec::new());
+
+        take(message(-1), &mut token, |news| heard.push(news)).unwrap_err();
+        assert_eq!((token.as_str(), heard.len()), ("before it", 0));
+
+        take(message(0), &mut token, |news| heard.push(news)).unwrap();
+        assert_eq!((token.as_str(), heard[0].ended.len()), ("after it", 1));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_caller_waits_no_longer_while_this_service_has_no_token() {
