@@ -66,6 +66,7 @@ pub async fn start(
         secret: secret.into(),
         registration: config.registration,
         addresses: Addresses::of_guesses(),
+        secrets: Addresses::of_secrets(),
         registrations: Addresses::of_registrations(),
     });
     routes.add_service(AuthServiceServer::from_arc(Arc::clone(&service)));

@@ -39,6 +39,8 @@ pub struct Service {
     pub registration: Registration,
     /// What each network address may still try.
     pub addresses: Addresses,
+    /// The same of the deployment's secret.
+    pub secrets: Addresses,
     /// How many accounts may still be asked for from each. A flood of them hides no guess from the audit trail.
     pub registrations: Addresses,
 }

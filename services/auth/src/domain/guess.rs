@@ -135,6 +135,13 @@ impl Addresses {
         Self { message: TOO_MANY_GUESSES, buckets: Mutex::default() }
     }
 
+    /// Those that parts of the deployment prove themselves from: a part that has a wrong secret tries again and again, and people
+    /// who share its address log in all the same.
+    pub fn of_secrets() -> Self {
+        let message = "too many secrets were tried: wait a moment";
+        Self { message, buckets: Mutex::default() }
+    }
+
     /// Those that people register from: whether there was an account in it or not, each has cost a hash.
     pub fn of_registrations() -> Self {
         let message = "too many accounts were asked for: wait a moment";

@@ -28,7 +28,7 @@ pub async fn create_service_token(
     let now = service.suite.clock.now();
     if proved.is_empty() {
         let address = &call.caller.address;
-        service.addresses.take(address, now).map_err(|throttled| throttled.error)?;
+        service.secrets.take(address, now).map_err(|throttled| throttled.error)?;
         if !service.secret.equals(&secret.into()) {
             tracing::warn!(service = name, address, "a service's secret was wrong");
             // Whoever is wrong is told so, whether or not the trail can be written.
@@ -37,7 +37,7 @@ pub async fn create_service_token(
             }
             return Err(Error::Unauthenticated("the secret is wrong"));
         }
-        service.addresses.give_back(address);
+        service.secrets.give_back(address);
     }
     let access = service.signers.at(now).await?.service(&name, now)?;
     Ok(pb::ServiceToken { access: access.reveal().to_owned(), expires_in: token::LIFE_SECONDS })

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use kit::on;
-use proto::auth::v1::CreateTokenRequest;
+use proto::auth::v1::{CreateServiceTokenRequest, CreateTokenRequest};
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -219,6 +219,24 @@ testkit::both! {
         assert_eq!(throttled[0].address, "192.0.2.1");
         world.clock.advance(Duration::from_secs(1));
         assert_eq!(guess(102).await, Code::Unauthenticated);
+    }
+
+    async fn a_part_that_has_a_wrong_secret_keeps_nobody_at_its_address_out(world: World) {
+        let server = start(&world).await;
+        register(&mut anon(&server), ana()).await.unwrap();
+        let mut there = from!(server, "192.0.2.1");
+
+        let mut codes = Vec::new();
+        for _ in 0..101 {
+            let request = CreateServiceTokenRequest {
+                service: "telemetry".into(), secret: "of another deployment".into(),
+            };
+            codes.push(there.create_service_token(request).await.unwrap_err().code());
+        }
+
+        assert_eq!((codes[99], codes[100]), (Code::Unauthenticated, Code::ResourceExhausted));
+        let request = CreateTokenRequest { username: "ana".into(), password: PASSWORD.into() };
+        there.create_token(request).await.unwrap();
     }
 
     async fn what_was_typed_as_a_name_is_not_kept(world: World) {
