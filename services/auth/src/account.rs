@@ -144,16 +144,17 @@ pub async fn set_up_user(
     let password = checked(&setup.username, &setup.email, &setup.full_name, &setup.password)?;
     let db = SCHEMA.open(db).await?;
     let (place, now) = (Hashing::new().await?.place()?, clock.now());
+    // Before any transaction: hashing takes its time.
+    let seen = store::user::find_login(&mut db.read().await?, &setup.username).await?;
+    let kept = seen.as_ref().map(|account| account.password_hash.clone());
+    let (known, password_hash) = match place.check(password.clone(), kept).await? {
+        Some(hash) => (seen.map(|account| account.password_revision), hash),
+        None => (None, place.hash(password).await?),
+    };
 
     let mut tx = db.begin("set up user").await?;
     store::user::lock_all(&mut tx).await?;
-    let found = store::user::find_login(&mut tx, &setup.username).await?;
-    let kept = found.as_ref().map(|account| account.password_hash.clone());
-    let password_hash = match place.check(password.clone(), kept).await? {
-        Some(hash) => hash,
-        None => place.hash(password).await?,
-    };
-    match found {
+    match store::user::find_login(&mut tx, &setup.username).await? {
         None => {
             let UserSetup { username, email, full_name, role, .. } = setup;
             let user = User::new(username, email, full_name, role, now);
@@ -162,7 +163,10 @@ pub async fn set_up_user(
             note(&mut tx, Kind::UserCreated, &account.user, now).await?;
             tell(&mut tx, account.user, now).await?;
         }
-        Some(account) => change(&mut tx, account, &setup, password_hash, now).await?,
+        Some(account) => {
+            let is_known = known == Some(account.password_revision);
+            change(&mut tx, account, &setup, is_known, password_hash, now).await?;
+        }
     }
     tx.commit().await?;
     db.close().await;
@@ -210,21 +214,28 @@ fn checked(
     Ok(Password::chosen("password", password.reveal(), [username, email])?)
 }
 
-/// Makes an account what `setup` says, if it isn't.
+/// Makes an account what `setup` says, if it isn't. Its password `is_known` if it is that one already; then a stronger hash of it
+/// may be kept, and ends nothing.
 async fn change(
     tx: &mut Tx,
     account: Account,
     setup: &UserSetup,
+    is_known: bool,
     password_hash: PasswordHash,
     now: Timestamp,
 ) -> Result<()> {
     let Account { mut user, password_hash: old, password_revision } = account;
-    if password_hash != old {
+    if is_known {
+        if password_hash != old {
+            store::user::rehash(tx, user.id, &old, &password_hash).await?;
+        }
+        if user.role == setup.role && user.full_name == setup.full_name {
+            return Ok(());
+        }
+    } else {
         store::user::set_password(tx, user.id, password_revision, &password_hash).await?;
         let cause = Event::by_command(Kind::UserUpdated, resource(user.id), now);
         session::end_all(tx, user.id, None, &cause).await?;
-    } else if user.role == setup.role && user.full_name == setup.full_name {
-        return Ok(());
     }
     if user.role != setup.role {
         keep_an_admin(tx, &user).await?;

@@ -1,11 +1,11 @@
 use auth::{Config, NewAdmin, UserSetup, create_admin, set_up_user};
-use kit::access::Role;
+use kit::{access::Role, on};
 use proto::auth::v1::{ListUsersRequest, User, user};
 use testkit::{Server, World};
 
 use super::{
-    FIRST_PASSWORD, PASSWORD, ana, anon, by, config, log_in, refresh, register, start, start_with,
-    token::verifier,
+    FIRST_PASSWORD, PASSWORD, ana, anon, by, config, database, log_in, password, refresh, register,
+    start, start_with, token::verifier,
 };
 
 fn boss() -> NewAdmin {
@@ -119,6 +119,31 @@ testkit::both! {
         assert_eq!(before[1].role(), user::Role::Viewer);
         assert_eq!(users(&world, &server).await, before);
         refresh(&mut anon(&server), &pair.refresh).await.unwrap();
+    }
+
+    async fn a_set_up_user_whose_hash_is_from_weaker_days_stays_logged_in(world: World) {
+        let server = start(&world).await;
+        let clock = world.clock.clock();
+        set_up_user(&world.db, &clock, demo()).await.unwrap();
+        let pair = log_in(&mut anon(&server), "demo", PASSWORD).await.unwrap();
+        let before = users(&world, &server).await;
+        let (db, weak) = (database(&world).await, password::weak());
+        let mut tx = db.begin("weaken").await.unwrap();
+        on!(&mut tx, c => sqlx::query("update users set password_hash = $1 where username = 'demo'")
+            .bind(&weak)
+            .execute(c).await.map(drop)).unwrap();
+        tx.commit().await.unwrap();
+
+        set_up_user(&world.db, &clock, demo()).await.unwrap();
+
+        refresh(&mut anon(&server), &pair.refresh).await.unwrap();
+        assert_eq!(users(&world, &server).await, before);
+        let mut db = db.read().await.unwrap();
+        let kept: String = on!(&mut db, c => sqlx::query_scalar(
+                "select password_hash from users where username = 'demo'",
+            )
+            .fetch_one(c).await).unwrap();
+        assert_ne!(kept, weak, "it is strengthened");
     }
 
     async fn a_set_up_user_gets_the_role_in_force_at_the_next_refresh(world: World) {

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// A hash of [`PASSWORD`] from a time when less effort was thought enough: 8 MiB, one pass.
-fn weak() -> String {
+pub fn weak() -> String {
     let params = Params::new(8 * 1024, 1, 1, None).unwrap();
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     argon2.hash_password(PASSWORD.as_bytes()).unwrap().to_string()
