@@ -47,9 +47,12 @@ pub async fn change(service: &Service, call: Call<pb::ChangePasswordRequest>) ->
     let hash = guess.place.hash(new).await?;
 
     let mut tx = service.db.begin("change password").await?;
+    // Two who made tokens for each other would wait for one another.
+    store::user::lock_all(&mut tx).await?;
     user::check_still(&mut tx, &call.caller).await?;
     store::user::set_password(&mut tx, id, account.password_revision, &hash).await?;
     store::password_reset::delete(&mut tx, id).await?;
+    store::password_reset::delete_by(&mut tx, id).await?;
     guess.was_right(&mut tx).await?;
     session::end_all(&mut tx, id, spared, &event).await?;
     store::audit::insert(&mut tx, &event).await?;
@@ -95,10 +98,12 @@ pub async fn reset(service: &Service, call: Call<pb::ResetPasswordRequest>) -> R
     let event = Event::new(&call.caller, Kind::PasswordReset, user::resource(id), now).by(id);
 
     let mut tx = service.db.begin("reset password").await?;
+    store::user::lock_all(&mut tx).await?;
     // Of many who use it at once, one does. The person comes before the token, as wherever both are written.
     let set = store::user::set_password(&mut tx, id, account.password_revision, &hash).await;
     set.map_err(|error| if matches!(error, Error::Stale(_)) { void() } else { error })?;
     kit::db::changed(store::password_reset::spend(&mut tx, &token, now).await?, void)?;
+    store::password_reset::delete_by(&mut tx, id).await?;
     guess::forget(service, &mut tx, &call.caller, &account.user).await?;
     session::end_all(&mut tx, id, None, &event).await?;
     store::audit::insert(&mut tx, &event).await?;

@@ -184,6 +184,24 @@ testkit::both! {
         }
     }
 
+    async fn what_somebody_gave_for_new_passwords_ends_with_their_own(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        let mut boss = admin(&world, &server).await;
+
+        let before_change = start_reset(&mut boss, "Ana").await.token;
+        change(&mut boss, OTHER_PASSWORD, NEW).await.unwrap();
+        let changed = reset(&mut anon, &before_change, NEW).await.unwrap_err();
+        let own = start_reset(&mut boss, "admin").await.token;
+        let before_reset = start_reset(&mut boss, "Ana").await.token;
+        reset(&mut anon, &own, OTHER_PASSWORD).await.unwrap();
+        let was_reset = reset(&mut anon, &before_reset, NEW).await.unwrap_err();
+
+        assert_eq!((changed.code(), was_reset.code()), (VOID, VOID));
+        log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+    }
+
     async fn of_resets_that_are_started_at_once_one_is_good(world: World) {
         let server = start(&world).await;
         let mut anon = anon(&server);
