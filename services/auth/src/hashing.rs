@@ -1,4 +1,4 @@
-//! Where passwords are hashed: on as many threads as there are cores, because each takes a core and 19 MiB for a while.
+//! Where passwords are hashed and judged: on as many threads as there are cores, because each takes a core and 19 MiB for a while.
 
 use std::{sync::Arc, time::Duration};
 
@@ -57,9 +57,19 @@ impl Hashing {
 }
 
 impl Place {
+    /// A new password, as [`Password::chosen`]: a clever one is as dear to judge as to hash.
+    pub async fn choose(&self, field: &str, text: &str, names: [&str; 2]) -> Result<Password> {
+        let (field, text, names) = (field.to_owned(), text.to_owned(), names.map(str::to_owned));
+        self.run(move || Password::chosen(&field, &text, names.iter().map(String::as_str))).await
+    }
+
     /// What to keep of a new password.
     pub async fn hash(&self, password: Password) -> Result<PasswordHash> {
-        self.run(move || password.hash()).await
+        self.run(move || {
+            count();
+            password.hash()
+        })
+        .await
     }
 
     /// What to keep from now on of a password that was typed, if it is that of `kept`: `kept`, or a stronger hash where
@@ -70,11 +80,14 @@ impl Place {
         kept: Option<PasswordHash>,
     ) -> Result<Option<PasswordHash>> {
         let dummy = self.hashing.dummy.clone();
-        self.run(move || match kept {
-            None => password.matches(&dummy).map(|_| None),
-            Some(kept) if !password.matches(&kept)? => Ok(None),
-            Some(kept) if kept.is_outdated() => password.hash().map(Some),
-            Some(kept) => Ok(Some(kept)),
+        self.run(move || {
+            count();
+            match kept {
+                None => password.matches(&dummy).map(|_| None),
+                Some(kept) if !password.matches(&kept)? => Ok(None),
+                Some(kept) if kept.is_outdated() => password.hash().map(Some),
+                Some(kept) => Ok(Some(kept)),
+            }
         })
         .await
     }
@@ -89,11 +102,15 @@ impl Place {
         blocking(move || {
             // Held until the work is done, also when nobody waits for it any more.
             let _held = (place, running);
-            counter!("flightline_password_hashes_total").increment(1);
             work()
         })
         .await
     }
+}
+
+/// Counts a password that is hashed, whether it is new or typed.
+fn count() {
+    counter!("flightline_password_hashes_total").increment(1);
 }
 
 async fn blocking<T: Send + 'static>(
@@ -104,6 +121,8 @@ async fn blocking<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use std::{future::ready, pin::pin};
+
     use super::*;
 
     fn password() -> Password {
@@ -120,6 +139,27 @@ mod tests {
         let nobody = place.check(Password::typed("nobody's password"), None).await.unwrap();
 
         assert_eq!((right, wrong, nobody), (Some(hash), None, None));
+    }
+
+    #[tokio::test]
+    async fn a_new_password_is_judged_in_its_turn_and_not_where_calls_are_answered() {
+        let hashing = Hashing::new().await.unwrap();
+        let place = hashing.place().unwrap();
+        let cores = u32::try_from(hashing.running.available_permits()).unwrap();
+        let others = hashing.running.acquire_many(cores).await.unwrap();
+        let mut judged = pin!(place.choose("password", "correct horse battery", ["ana", ""]));
+
+        tokio::select! {
+            biased;
+            _ = &mut judged => panic!("it did not wait for its turn"),
+            () = ready(()) => {}
+        }
+        drop(others);
+
+        judged.await.unwrap();
+        for (text, names) in [("password1234", ["", ""]), ("wilhelmina-78", ["wilhelmina", ""])] {
+            assert!(place.choose("password", text, names).await.is_err(), "{text}");
+        }
     }
 
     #[tokio::test]

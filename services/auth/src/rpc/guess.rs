@@ -159,6 +159,13 @@ impl Guess<'_> {
         forget_all(tx, counters).await
     }
 
+    /// It was right, and there is nothing else to write.
+    pub async fn is_over(&self) -> Result<()> {
+        let mut tx = self.tried.service.db.begin("forget guess").await?;
+        self.was_right(&mut tx).await?;
+        tx.commit().await
+    }
+
     /// It was wrong. The trail is told whoever it was for, and whether there is such a person: that takes as long.
     pub async fn was_wrong(&self) -> Result<()> {
         self.tried.note(Kind::PasswordWrong).await

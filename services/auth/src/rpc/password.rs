@@ -34,9 +34,7 @@ pub async fn change(service: &Service, call: Call<pb::ChangePasswordRequest>) ->
 
     let account = store::user::find_account(&mut service.db.read().await?, id).await?;
     let account = account.ok_or_else(|| Error::not_found("user", id))?;
-    // Before the guess: whoever is still looking for a new password guesses at none.
     let names = [account.user.username.as_str(), account.user.email.as_str()];
-    let new = Password::chosen("new_password", &call.message.new_password, names)?;
     let whose = Whose::Person(&account.user);
     let guess = guess::count(service, &call.caller, whose, now).await?;
     let typed = Password::typed(&call.message.current_password);
@@ -44,6 +42,16 @@ pub async fn change(service: &Service, call: Call<pb::ChangePasswordRequest>) ->
         guess.was_wrong().await?;
         return Err(Error::invalid("current_password", "is wrong"));
     }
+    // After the guess: else who has none has any number of costly ones judged.
+    let new = guess.place.choose("new_password", &call.message.new_password, names).await;
+    let new = match new {
+        Ok(new) => new,
+        Err(error) => {
+            // Whoever is still looking for a new password guesses at none.
+            guess.is_over().await?;
+            return Err(error);
+        }
+    };
     let hash = guess.place.hash(new).await?;
 
     let mut tx = service.db.begin("change password").await?;
@@ -93,8 +101,9 @@ pub async fn reset(service: &Service, call: Call<pb::ResetPasswordRequest>) -> R
     let account = store::user::find_account(&mut db, id).await?.ok_or_else(void)?;
     drop(db);
     let names = [account.user.username.as_str(), account.user.email.as_str()];
-    let new = Password::chosen("new_password", &call.message.new_password, names)?;
-    let hash = service.hashing.place()?.hash(new).await?;
+    let place = service.hashing.place()?;
+    let new = place.choose("new_password", &call.message.new_password, names).await?;
+    let hash = place.hash(new).await?;
     let event = Event::new(&call.caller, Kind::PasswordReset, user::resource(id), now).by(id);
 
     let mut tx = service.db.begin("reset password").await?;

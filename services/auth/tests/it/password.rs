@@ -97,6 +97,29 @@ testkit::both! {
         assert_eq!(waits.code(), Code::ResourceExhausted, "a stolen session guesses no faster");
     }
 
+    async fn who_does_not_know_the_password_has_no_other_judged(world: World) {
+        let server = start(&world).await;
+        let mut anon = anon(&server);
+        register(&mut anon, ana()).await.unwrap();
+        let pair = log_in(&mut anon, "ana", PASSWORD).await.unwrap();
+        let mut ana = users(&world, &server, &pair).await;
+
+        for _ in 0..10 {
+            let error = change(&mut ana, PASSWORD, "password1234").await.unwrap_err();
+            assert_eq!(field(&error), "new_password", "who looks for a password guesses at none");
+        }
+        for _ in 0..5 {
+            let error = change(&mut ana, NEW, "password1234").await.unwrap_err();
+            assert_eq!(field(&error), "current_password");
+        }
+        let mut codes = Vec::new();
+        for _ in 0..5 {
+            codes.push(change(&mut ana, NEW, "password1234").await.unwrap_err().code());
+        }
+
+        assert_eq!(codes.last(), Some(&Code::ResourceExhausted), "{codes:?}");
+    }
+
     async fn a_reset_sets_a_password_once_and_ends_all_sessions(world: World) {
         let server = start(&world).await;
         let mut anon = anon(&server);
