@@ -1,5 +1,6 @@
 use kit::{
     Result, Timestamp,
+    access::Role,
     db::{Conn, Tx},
     on,
 };
@@ -29,15 +30,16 @@ pub async fn insert(
     Ok(())
 }
 
-/// Whose token it is, if it is still good.
+/// Whose token it is, if it is still good: whoever made it is an admin.
 pub async fn find(db: &mut Conn, hash: &str, now: Timestamp) -> Result<Option<UserId>> {
     Ok(on!(db, c => sqlx::query_scalar(
             "select user_id
-             from password_resets
-             where hash = $1 and expires_at > $2 and created_by is not null",
+             from password_resets join users on users.id = password_resets.created_by
+             where hash = $1 and expires_at > $2 and users.role = $3 and users.deleted_at is null",
         )
         .bind(hash)
         .bind(now)
+        .bind(Role::Admin)
         .fetch_optional(c).await)?)
 }
 

@@ -169,6 +169,20 @@ pub async fn find(db: &mut Conn, id: UserId) -> Result<Option<User>> {
         .fetch_optional(c).await)?)
 }
 
+/// Finds a person and keeps everybody else from changing them until `tx` ends; others may do the same at once.
+pub async fn hold(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
+    let held = match tx.engine() {
+        // Its transactions write one at a time anyway.
+        Engine::Sqlite(c) => {
+            sqlx::query_as(select!("", "where id = $1")).bind(id).fetch_optional(c).await
+        }
+        Engine::Postgres(c) => {
+            sqlx::query_as(select!("", "where id = $1 for share")).bind(id).fetch_optional(c).await
+        }
+    }?;
+    Ok(held)
+}
+
 /// The account of the person whom `login` names: a username or an e-mail address. No username is an address.
 pub async fn find_login(db: &mut Conn, login: &str) -> Result<Option<Account>> {
     Ok(on!(db, c => sqlx::query_as(select!(

@@ -1,19 +1,23 @@
 //! Who is no admin any more, or has no session, finishes nothing that they began with it. The rig takes their token's word for their role, as a service
 //! did when it let their call in.
 
-use kit::access::Role;
+use std::pin::pin;
+
+use kit::{access::Role, on};
 use prost_types::FieldMask;
 use proto::auth::v1::{
     ChangePasswordRequest, CreateUserRequest, DeleteUserRequest, GetUserRequest, LogoutRequest,
-    ResetPasswordRequest, StartPasswordResetRequest, UpdateUserRequest, User, user,
+    ResetPasswordRequest, StartPasswordResetRequest, UpdateUserRequest, User,
+    key_service_client::KeyServiceClient, user,
 };
-use testkit::{Server, World};
+use testkit::{Engine, Server, World};
 use tonic::Code;
 use tonic_types::StatusExt;
+use uuid::Uuid;
 
 use super::{
-    FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, Users, admin, ana, anon, auth, by, log_in,
-    register, start, users,
+    FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, Users, admin, ana, anon, auth, by, database, key,
+    log_in, register, signing_key::waiting, start, users,
 };
 
 fn person(name: &str, role: user::Role) -> User {
@@ -91,6 +95,28 @@ testkit::both! {
         }
     }
 
+    async fn what_was_given_by_who_is_no_admin_sets_no_password(world: World) {
+        let server = start(&world).await;
+        let mut boss = admin(&world, &server).await;
+        let ana = register(&mut anon(&server), ana()).await.unwrap();
+        let (rogue, mut as_rogue) = rogue(&world, &server, &mut boss).await;
+        let start = StartPasswordResetRequest { id: ana.id };
+        let token = as_rogue.start_password_reset(start).await.unwrap().into_inner().token;
+
+        // As if the token had been kept a moment after.
+        let db = database(&world).await;
+        let mut tx = db.begin("demote").await.unwrap();
+        let id = Uuid::parse_str(&rogue.id).unwrap();
+        on!(&mut tx, c => sqlx::query("update users set role = 'VIEWER' where id = $1")
+            .bind(id)
+            .execute(c).await.map(drop)).unwrap();
+        tx.commit().await.unwrap();
+
+        let request = ResetPasswordRequest { token, new_password: OTHER_PASSWORD.into() };
+        let refused = anon(&server).reset_password(request).await.unwrap_err();
+        assert_eq!(refused.get_details_error_info().unwrap().reason, "RESET_TOKEN_VOID");
+    }
+
     async fn what_an_admin_gave_for_a_new_password_ends_with_their_role(world: World) {
         let server = start(&world).await;
         let mut boss = admin(&world, &server).await;
@@ -118,5 +144,47 @@ testkit::both! {
             assert_eq!(refused.get_details_error_info().unwrap().reason, "RESET_TOKEN_VOID");
         }
         use_it(token).await.unwrap();
+    }
+}
+
+/// On PostgreSQL alone: the embedded database has one writer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_write_that_waited_for_its_callers_demotion_comes_after_it() {
+    let world = World::new(Engine::Postgres).await;
+    let server = start(&world).await;
+    let mut boss = admin(&world, &server).await;
+    let ana = register(&mut anon(&server), ana()).await.unwrap();
+    let equipment = key::equipment(&world).await;
+    let (rogue, mut as_rogue) = rogue(&world, &server, &mut boss).await;
+    let token = world.issuer.sign(&world.issuer.claims(&rogue.id, Role::Admin));
+    let rogues = testkit::User { id: rogue.id.clone(), token };
+    let mut keys = KeyServiceClient::new(server.by(&rogues));
+    let db = database(&world).await;
+    let id = Uuid::parse_str(&rogue.id).unwrap();
+    let mut tx = db.begin("demote").await.unwrap();
+    on!(&mut tx, c => sqlx::query("update users set role = 'VIEWER' where id = $1")
+        .bind(id)
+        .execute(c).await.map(drop))
+    .unwrap();
+
+    let writes = async {
+        let reset = StartPasswordResetRequest { id: ana.id };
+        tokio::join!(
+            as_rogue.start_password_reset(reset),
+            key::create(&mut keys, key::pump_house(&equipment)),
+        )
+    };
+    let mut writes = pin!(writes);
+    loop {
+        tokio::select! {
+            done = &mut writes => panic!("they did not wait for the demotion: {done:?}"),
+            waiting = waiting(&db) => if waiting == 2 { break },
+        }
+    }
+    tx.commit().await.unwrap();
+    let (reset, key) = writes.await;
+
+    for refused in [reset.err(), key.err()] {
+        assert_eq!(refused.unwrap().code(), Code::PermissionDenied);
     }
 }

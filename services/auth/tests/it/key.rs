@@ -24,7 +24,7 @@ type Keys = KeyServiceClient<InterceptedService<Channel, Bearer>>;
 const NOTHING: &str = "018f0000-0000-7000-8000-00000000000a";
 
 /// Two pieces of equipment in service.
-async fn equipment(world: &World) -> [String; 2] {
+pub async fn equipment(world: &World) -> [String; 2] {
     let register = start_equipment(world).await;
     [
         register_one(world, &register, State::Standby).await,
@@ -43,7 +43,7 @@ pub fn keys(world: &World, server: &Server) -> Keys {
     KeyServiceClient::new(server.by(&world.user(Role::Admin)))
 }
 
-fn pump_house(equipment_ids: &[String]) -> Key {
+pub fn pump_house(equipment_ids: &[String]) -> Key {
     Key { name: "pump house".into(), equipment_ids: equipment_ids.into(), ..Key::default() }
 }
 
@@ -53,7 +53,7 @@ pub async fn new_key(world: &World, server: &Server) -> Key {
     create(&mut keys(world, server), pump_house(&equipment)).await.unwrap()
 }
 
-async fn create(keys: &mut Keys, key: Key) -> Result<Key, Status> {
+pub async fn create(keys: &mut Keys, key: Key) -> Result<Key, Status> {
     Ok(keys.create_key(CreateKeyRequest { key: Some(key) }).await?.into_inner())
 }
 

@@ -165,7 +165,7 @@ async fn who_comes_while_the_first_start_runs_is_seen_by_it() {
     loop {
         tokio::select! {
             _ = &mut start => panic!("it did not wait for who was about to come"),
-            waits = waits_for_a_lock(&db) => if waits { break },
+            waiting = waiting(&db) => if waiting == 1 { break },
         }
     }
     tx.commit().await.unwrap();
@@ -174,13 +174,13 @@ async fn who_comes_while_the_first_start_runs_is_seen_by_it() {
     assert!(first_admin.is_none());
 }
 
-async fn waits_for_a_lock(db: &kit::Db) -> bool {
+/// How many wait for a transaction of somebody else.
+pub async fn waiting(db: &kit::Db) -> i64 {
     let mut db = db.read().await.unwrap();
     on!(&mut db, c => sqlx::query_scalar(
-            "select exists (
-                 select 1 from pg_locks join pg_database on pg_database.oid = pg_locks.database
-                 where datname = current_database() and not granted
-             )",
+            "select count(*)
+             from pg_stat_activity
+             where datname = current_database() and wait_event_type = 'Lock'",
         )
         .fetch_one(c).await)
     .unwrap()
