@@ -5,6 +5,7 @@ pub mod equipment;
 pub mod guess;
 pub mod key;
 pub mod password;
+pub mod password_reset;
 pub mod secret;
 pub mod session;
 pub mod signing_key;

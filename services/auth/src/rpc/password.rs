@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use kit::{Call, Error, Result};
 use proto::auth::v1 as pb;
 
@@ -13,14 +11,12 @@ use crate::{
     domain::{
         audit::{Event, Kind},
         password::Password,
+        password_reset::{PasswordReset, ResetHash},
         session::SessionId,
         user::UserId,
     },
     store,
 };
-
-/// How long a token for a new password is good.
-const RESET_LIFE: Duration = Duration::from_hours(1);
 
 /// Changes the caller's own password.
 pub async fn change(service: &Service, call: Call<pb::ChangePasswordRequest>) -> Result<pb::User> {
@@ -77,41 +73,47 @@ pub async fn start_reset(
     let now = service.suite.clock.now();
     let id = user::named(&call.caller, &call.message.id)?;
     let created_by = UserId::parse("caller", &call.caller.id)?;
-    let token = Secret::random()?;
-    let expires_at = now.plus(RESET_LIFE);
+    let (token, reset) = PasswordReset::new(id, created_by, now)?;
     let event = Event::new(&call.caller, Kind::ResetStarted, user::resource(id), now);
 
     let mut tx = service.db.begin("start password reset").await?;
     let user = store::user::find(&mut tx, id).await?.filter(|user| user.deleted_at.is_none());
     user.ok_or_else(|| Error::not_found("user", id))?;
     user::check_still(&mut tx, &call.caller).await?;
-    store::password_reset::insert(&mut tx, id, &token.hash(), &created_by, expires_at).await?;
+    store::password_reset::insert(&mut tx, &reset).await?;
     store::audit::insert(&mut tx, &event).await?;
     tx.commit().await?;
 
-    Ok(pb::PasswordReset { token: token.reveal().to_owned(), expires_at: Some(expires_at.into()) })
+    let expires_at = Some(reset.expires_at.into());
+    Ok(pb::PasswordReset { token: token.reveal().to_owned(), expires_at })
 }
 
 /// Sets a new password with such a token.
 pub async fn reset(service: &Service, call: Call<pb::ResetPasswordRequest>) -> Result<pb::User> {
     let now = service.suite.clock.now();
-    let token = Secret::from(call.message.token).hash();
+    let hash = ResetHash::of(&Secret::from(call.message.token));
     let mut db = service.db.read().await?;
-    let id = store::password_reset::find(&mut db, &token, now).await?.ok_or_else(void)?;
+    let reset = store::password_reset::find(&mut db, &hash).await?.ok_or_else(void)?;
+    let creator = store::user::find(&mut db, reset.created_by).await?;
+    let creator = creator.filter(|user| user.deleted_at.is_none()).map(|user| user.role);
+    if !reset.is_good(creator, now) {
+        return Err(void());
+    }
+    let id = reset.user_id;
     let account = store::user::find_account(&mut db, id).await?.ok_or_else(void)?;
     drop(db);
     let names = [account.user.username.as_str(), account.user.email.as_str()];
     let place = service.hashing.place()?;
     let new = place.choose("new_password", &call.message.new_password, names).await?;
-    let hash = place.hash(new).await?;
+    let new_hash = place.hash(new).await?;
     let event = Event::new(&call.caller, Kind::PasswordReset, user::resource(id), now).by(id);
 
     let mut tx = service.db.begin("reset password").await?;
     store::user::lock_all(&mut tx).await?;
     // Of many who use it at once, one does. The person comes before the token, as wherever both are written.
-    let set = store::user::set_password(&mut tx, id, account.password_revision, &hash).await;
+    let set = store::user::set_password(&mut tx, id, account.password_revision, &new_hash).await;
     set.map_err(|error| if matches!(error, Error::Stale(_)) { void() } else { error })?;
-    kit::db::changed(store::password_reset::spend(&mut tx, &token, now).await?, void)?;
+    kit::db::changed(store::password_reset::spend(&mut tx, &hash).await?, void)?;
     store::password_reset::delete_by(&mut tx, id).await?;
     guess::forget(service, &mut tx, &call.caller, &account.user).await?;
     session::end_all(&mut tx, id, None, &event).await?;
