@@ -218,8 +218,12 @@ async fn fill_server(
         server::set_apart(&mut tx, name, service.schema.told, era).await?;
     }
     tx.commit().await?;
-    // Nobody has looked at the new tables, and autovacuum may take a minute.
-    sqlx::raw_sql("analyze").execute(&mut connection).await?;
+    // Nobody has looked at the new tables, and autovacuum may take a minute. To look at the server's own is for its superuser.
+    let tables = contents.services.iter().flat_map(|service| {
+        service.tables.iter().map(|stock| server::place(service.schema.service, &stock.table))
+    });
+    let analyze = format!("analyze {}", tables.collect::<Vec<_>>().join(", "));
+    sqlx::raw_sql(AssertSqlSafe(analyze)).execute(&mut connection).await?;
     connection.close().await?;
     Ok(())
 }

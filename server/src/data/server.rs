@@ -274,7 +274,8 @@ pub async fn set_apart(
     Ok(())
 }
 
-fn place(service: &str, table: &Table) -> String {
+/// The name of a service's table, as SQL has it.
+pub fn place(service: &str, table: &Table) -> String {
     format!("{}.{}", quoted(service), quoted(&table.name))
 }
 

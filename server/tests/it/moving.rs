@@ -1,8 +1,11 @@
 use kit::db;
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use testkit::{Engine, World};
 
-use super::fleet::{Fleet, command_on, refused, succeeded};
+use super::{
+    fleet::{Fleet, command_on, refused, succeeded},
+    text,
+};
 
 /// Embedded databases and an empty server.
 async fn worlds() -> (World, World) {
@@ -43,6 +46,32 @@ async fn a_suite_moves_to_a_server_and_goes_on_there() {
     moved.alerts(&other, 1).await;
     assert_eq!((moved.tasks(&other).await.len(), moved.tasks(&machine).await.len()), (1, 1));
     moved.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_is_no_superuser_is_told_nothing_but_that_all_is_there() {
+    let (from, mut to) = worlds().await;
+    Fleet::start(&from.db).await.stop().await;
+    let url = to.db.database_url.take().unwrap();
+    let options: PgConnectOptions = url.parse().unwrap();
+    let database = options.get_database().unwrap().to_owned();
+    let role = format!("role_of_{database}");
+    let mut server = PgConnection::connect(&url).await.unwrap();
+    let may = format!("create role {role} login; grant create on database {database} to {role}");
+    sqlx::raw_sql(AssertSqlSafe(may)).execute(&mut server).await.unwrap();
+    to.db.database_url = Some(options.username(&role).to_url_lossy().to_string());
+
+    let moved = move_all(&from, &to).await;
+
+    succeeded(&moved);
+    let said = text(&moved.stderr);
+    assert!(!said.contains("\"WARN\""), "{said}");
+    let is_known = "select reltuples >= 0 from pg_class
+                    where oid = 'equipment.equipment'::regclass";
+    let is_known: bool = sqlx::query_scalar(is_known).fetch_one(&mut server).await.unwrap();
+    assert!(is_known, "the planner knows nothing of the table");
+    let gone = format!("drop owned by {role} cascade; drop role {role}");
+    sqlx::raw_sql(AssertSqlSafe(gone)).execute(&mut server).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
