@@ -159,7 +159,7 @@ async fn no_write_that_waited_for_its_callers_demotion_comes_after_it() {
     let token = world.issuer.sign(&world.issuer.claims(&rogue.id, Role::Admin));
     let rogues = testkit::User { id: rogue.id.clone(), token };
     let mut keys = KeyServiceClient::new(server.by(&rogues));
-    let db = database(&world).await;
+    let (db, mut another) = (database(&world).await, as_rogue.clone());
     let id = Uuid::parse_str(&rogue.id).unwrap();
     let mut tx = db.begin("demote").await.unwrap();
     on!(&mut tx, c => sqlx::query("update users set role = 'VIEWER' where id = $1")
@@ -170,7 +170,8 @@ async fn no_write_that_waited_for_its_callers_demotion_comes_after_it() {
     let writes = async {
         let reset = StartPasswordResetRequest { id: ana.id };
         tokio::join!(
-            as_rogue.start_password_reset(reset),
+            create(&mut as_rogue, person("accomplice", user::Role::Admin)),
+            another.start_password_reset(reset),
             key::create(&mut keys, key::pump_house(&equipment)),
         )
     };
@@ -178,13 +179,13 @@ async fn no_write_that_waited_for_its_callers_demotion_comes_after_it() {
     loop {
         tokio::select! {
             done = &mut writes => panic!("they did not wait for the demotion: {done:?}"),
-            waiting = waiting(&db) => if waiting == 2 { break },
+            waiting = waiting(&db) => if waiting == 3 { break },
         }
     }
     tx.commit().await.unwrap();
-    let (reset, key) = writes.await;
+    let (created, reset, key) = writes.await;
 
-    for refused in [reset.err(), key.err()] {
+    for refused in [created.err(), reset.err(), key.err()] {
         assert_eq!(refused.unwrap().code(), Code::PermissionDenied);
     }
 }

@@ -19,6 +19,7 @@ use crate::{
         password::Password,
         user::{Account, User, UserId, check_email, check_name, check_username},
     },
+    hashing::Place,
     rpc::{
         Service,
         guess::{self, Whose},
@@ -45,10 +46,12 @@ pub async fn register(
     problems.note(check_username("username", &username))?;
     problems.note(check_email("email", &email))?;
     problems.note(check_name("full_name", &full_name))?;
-    let chosen = Password::chosen("password", &password, [username.as_str(), &email]);
-    let password = problems.settle(chosen)?;
+    let place = service.hashing.place()?;
+    let password =
+        problems.settle(place.choose("password", &password, [&username, &email]).await)?;
     let user = User::new(username, email, full_name, Role::Technician, now);
-    let password_hash = service.hashing.place()?.hash(password.clone()).await?;
+    let password_hash = place.hash(password.clone()).await?;
+    drop(place);
     let event = Event::new(&call.caller, Kind::UserRegistered, resource(user.id), now).by(user.id);
 
     let mut tx = service.db.begin("register").await?;
@@ -74,8 +77,11 @@ pub async fn create(
     // Taken out before the request's fingerprint is kept: a password could be guessed back from that.
     let password = call.message.user.as_mut().and_then(|user| user.password.take());
     let once = Once::new(&call, &call.message.request_id);
-    let (user, password) = read(call.message.user.unwrap_or_default(), password, now)?;
-    let password_hash = service.hashing.place()?.hash(password.clone()).await?;
+    let place = service.hashing.place()?;
+    let (user, password) =
+        read(call.message.user.unwrap_or_default(), password, &place, now).await?;
+    let password_hash = place.hash(password.clone()).await?;
+    drop(place);
     let event = Event::new(&call.caller, Kind::UserCreated, resource(user.id), now);
 
     let mut tx = service.db.begin("create user").await?;
@@ -83,6 +89,8 @@ pub async fn create(
         drop(tx);
         return repeated(service, &call.caller, answer, password, now).await;
     }
+    // Whoever changes the caller now is waited for.
+    store::user::lock_all(&mut tx).await?;
     check_still(&mut tx, &call.caller).await?;
     store::user::insert(&mut tx, &Account::new(user.clone(), password_hash)).await?;
     let event = event.with("username", &user.username).with("role", user.role.name());
@@ -126,10 +134,15 @@ async fn repeated(
     Ok(answer)
 }
 
-/// A new user from what an admin may say of them, and their password.
-fn read(wire: pb::User, password: Option<String>, now: Timestamp) -> Result<(User, Password)> {
+/// A new user from what an admin may say of them, and their password, which is judged at `place`.
+async fn read(
+    wire: pb::User,
+    password: Option<String>,
+    place: &Place,
+    now: Timestamp,
+) -> Result<(User, Password)> {
     let names = [wire.username.as_str(), &wire.email];
-    let chosen = Password::chosen("user.password", &password.unwrap_or_default(), names);
+    let chosen = place.choose("user.password", &password.unwrap_or_default(), names).await;
     let mut problems = Problems::default();
     problems.note(check_username("user.username", &wire.username))?;
     problems.note(check_email("user.email", &wire.email))?;
