@@ -17,7 +17,7 @@ use std::{
 use conn::Measure;
 pub use conn::{Conn, Engine, Tx};
 pub use folder::FolderLock;
-pub use open::{Config, url};
+pub use open::{Config, keep_private, url};
 pub use pulse::{Lost, Pulse};
 pub use schema::{Schema, Step};
 use sqlx::{PgPool, SqlitePool};

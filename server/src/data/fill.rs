@@ -140,8 +140,7 @@ async fn fill_files(
     let mut files = Files::new();
     for service in &contents.services {
         let options = SqliteConnectOptions::new()
-            .filename(folder.file(service.schema.service))
-            .create_if_missing(true)
+            .filename(folder.make(service.schema.service)?)
             .foreign_keys(false)
             // Until it has its place, nobody misses what a crash takes; then all of it is on the disk.
             .journal_mode(SqliteJournalMode::Memory)

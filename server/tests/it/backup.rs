@@ -321,6 +321,36 @@ async fn where_a_restore_was_cut_off_nothing_starts_until_it_is_run_again() {
     assert!(Fleet::start(&elsewhere.db).await.has_equipment(&machine).await);
 }
 
+/// The file beside the equipment's database that holds what was written last.
+fn write_ahead_log(world: &World) -> PathBuf {
+    world.db.file("equipment").with_extension("db-wal")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_database_that_is_gone_has_left_is_not_played_into_what_is_restored() {
+    let (world, folder) = (World::new(Engine::Sqlite).await, tempfile::tempdir().unwrap());
+    let fleet = Fleet::start(&world.db).await;
+    let machine = fleet.machine().await;
+    succeeded(&command(&world, &["backup", &name(&folder)]).await);
+    // As a process leaves it that is killed.
+    let left = fs::read(write_ahead_log(&world)).unwrap();
+    assert!(!left.is_empty());
+    fleet.stop().await;
+    let elsewhere = World::new(Engine::Sqlite).await;
+    elsewhere.db.make_folder().unwrap();
+    fs::write(write_ahead_log(&elsewhere), &left).unwrap();
+
+    let restore = ["restore", &name(&folder)];
+    refused(&command(&elsewhere, &restore).await, "equipment.db-wal belongs to a database");
+
+    assert_eq!(fs::read(write_ahead_log(&elsewhere)).unwrap(), left, "it is not ours to remove");
+    // But what a restore that was cut off left is removed, with all of it.
+    fs::create_dir(elsewhere.db.data_dir.join("restoring")).unwrap();
+    succeeded(&command(&elsewhere, &restore).await);
+    assert!(!write_ahead_log(&elsewhere).exists());
+    assert!(Fleet::start(&elsewhere.db).await.has_equipment(&machine).await);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_restored_beneath_a_suite_that_runs() {
     let (world, folder) = (World::new(Engine::Sqlite).await, tempfile::tempdir().unwrap());

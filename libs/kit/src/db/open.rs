@@ -176,7 +176,11 @@ fn use_folder(config: &Config) -> anyhow::Result<FolderLock> {
 
 /// Makes `file`, if there is none, for its owner's eyes alone, also in a folder that others may look into. What SQLite lays
 /// beside it has its rights.
-fn keep_private(file: &Path) -> io::Result<()> {
+///
+/// # Errors
+///
+/// It can't be made.
+pub fn keep_private(file: &Path) -> io::Result<()> {
     // One that is there is not opened: to close it would end the locks that others of this process have on it.
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
