@@ -59,7 +59,7 @@ impl Running {
         // Of its own: what runs here may end without whoever started it.
         let shutdown = shutdown.child_token();
         let stop = shutdown.clone().drop_guard();
-        config.tls.check(part, &config.neighbours)?;
+        config.tls.check(part, &config.neighbours, &config.db)?;
         config.tls.check_name(part).await?;
         let ports = Ports::bind(&config, part).await?;
         let http = url(ports.http.as_ref(), ports.http_tls.is_some())?;

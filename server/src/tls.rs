@@ -73,8 +73,8 @@ pub struct Tls {
     )]
     pub grpc_tls_clients: Vec<String>,
 
-    /// `production` refuses to start with a port or a neighbour in plaintext, and tells nobody on the gRPC port which methods
-    /// there are.
+    /// `production` refuses to start with a port or a neighbour in plaintext, or with a database server elsewhere that does not
+    /// prove itself, and tells nobody on the gRPC port which methods there are.
     #[arg(long, env = "FLIGHTLINE_PROFILE", value_enum, default_value = "development")]
     pub profile: Profile,
 }
@@ -125,12 +125,18 @@ impl Tls {
         self.profile != Profile::Production
     }
 
-    /// Makes sure that `part`, or everything, says nothing in plaintext if that is what is wanted.
+    /// Makes sure that `part`, or everything, says nothing in plaintext, and nothing to a database server that may be
+    /// another's, if that is what is wanted.
     ///
     /// # Errors
     ///
     /// It would.
-    pub(crate) fn check(&self, part: Option<Part>, neighbours: &Neighbours) -> anyhow::Result<()> {
+    pub(crate) fn check(
+        &self,
+        part: Option<Part>,
+        neighbours: &Neighbours,
+        db: &kit::db::Config,
+    ) -> anyhow::Result<()> {
         if self.profile != Profile::Production {
             return Ok(());
         }
@@ -143,6 +149,10 @@ impl Tls {
         ensure!(
             !serves_grpc || self.grpc_tls_certificate.is_some(),
             "the production profile refuses plaintext: the gRPC port needs FLIGHTLINE_GRPC_TLS_CERTIFICATE and FLIGHTLINE_GRPC_TLS_KEY"
+        );
+        ensure!(
+            !serves_grpc || db.is_sure_of_server()?,
+            "the production profile refuses a database server that does not prove itself: DATABASE_URL needs sslmode=verify-full"
         );
         // With an authority, addresses in plaintext are refused in any profile.
         let Some(part) = part else { return Ok(()) };
@@ -242,7 +252,7 @@ mod tests {
     fn refusal(part: Option<Part>, arguments: &[&str]) -> Option<String> {
         let arguments = arguments.iter().chain(&["--profile", "production"]);
         let config = Config::from_arguments(arguments).unwrap();
-        let checked = config.tls.check(part, &config.neighbours);
+        let checked = config.tls.check(part, &config.neighbours, &config.db);
         checked.err().map(|error| error.to_string())
     }
 
@@ -266,6 +276,35 @@ mod tests {
         }
         assert_eq!(refusal(None, &both), None);
         assert_eq!(refusal(Some(Part::Telemetry), &mutual), None);
+    }
+
+    #[test]
+    fn production_refuses_a_database_server_that_may_be_anybody() {
+        let http = ["--http-tls-certificate", "a", "--http-tls-key", "b"];
+        let grpc = ["--grpc-tls-certificate", "a", "--grpc-tls-key", "b"];
+        let both = [http, grpc].concat();
+
+        for (url, is_sure) in [
+            ("postgres://u@db.example/flightline", false),
+            ("postgres://u@db.example/flightline?sslmode=disable", false),
+            ("postgres://u@db.example/flightline?sslmode=require", false),
+            ("postgres://u@192.0.2.1/flightline?host=db.example", false),
+            ("postgres://u@db.example/flightline?sslmode=verify-ca", true),
+            ("postgres://u@db.example/flightline?sslmode=verify-full", true),
+            ("postgres://u@localhost/flightline", true),
+            ("postgres://u@127.0.0.1:5433/flightline", true),
+            ("postgres://u@[::1]/flightline", true),
+            ("postgres:///flightline?host=/run/postgresql", true),
+            ("postgres://u@%2Frun%2Fpostgresql/flightline", true),
+        ] {
+            let arguments = [&["--database-url", url][..], &both].concat();
+            let refusal = refusal(None, &arguments);
+            assert_eq!(refusal.is_none(), is_sure, "{url}: {refusal:?}");
+            assert!(refusal.is_none_or(|why| why.contains("sslmode=verify-full")), "{url}");
+        }
+        // The gateway has no database.
+        let elsewhere = ["--database-url", "postgres://u@db.example/flightline"];
+        assert_eq!(refusal(Some(Part::Gateway), &[&http[..], &elsewhere].concat()), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{
     fmt,
     fs::{self, OpenOptions, Permissions},
     io,
+    net::IpAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -14,7 +15,7 @@ use anyhow::Context;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, SqlitePool,
     migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tracing::log::LevelFilter;
@@ -71,6 +72,24 @@ impl Config {
     /// The database server, if there is one; a variable that is set to nothing is not set.
     pub fn server(&self) -> Option<&str> {
         self.database_url.as_deref().filter(|url| !url.is_empty())
+    }
+
+    /// Whether nobody else can pose as the database server: it proves itself, or is on this machine; or there is none.
+    ///
+    /// # Errors
+    ///
+    /// The URL is none of PostgreSQL's.
+    pub fn is_sure_of_server(&self) -> anyhow::Result<bool> {
+        let Some(url) = self.server() else { return Ok(true) };
+        let options = server(url)?;
+        let host = options.get_host().trim_start_matches('[').trim_end_matches(']');
+        let is_here = options.get_socket().is_some()
+            || host.starts_with('/')
+            || host == "localhost"
+            || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let proves_itself =
+            matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
+        Ok(is_here || proves_itself)
     }
 
     /// Makes the folder of the embedded databases, if there is none.
