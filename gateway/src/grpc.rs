@@ -1,26 +1,18 @@
 //! gRPC and gRPC-Web on the port of the REST surface: calls are carried to the service that owns the method as they are.
 //! Access, limits and deadlines are the service's.
 
-use std::{
-    collections::HashMap,
-    convert::Infallible,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{collections::HashMap, convert::Infallible, sync::Arc};
 
-use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
     header::{CONTENT_TYPE, TE},
     request::Parts,
     uri::PathAndQuery,
 };
-use http_body::{Frame, SizeHint};
-use kit::peer::Peers;
+use kit::{carried, peer::Peers};
 use prost_reflect::DescriptorPool;
 use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, body::Body};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, ServiceExt, service_fn};
@@ -132,7 +124,7 @@ impl Methods {
                 // Only what would go on for ever is cut short.
                 let end = if method.is_watch { shutdown } else { CancellationToken::new() };
                 Ok(match timeout(within, answer).await {
-                    Ok(Ok(answer)) => answer.map(|body| Body::new(Carried::until(end, body))),
+                    Ok(Ok(answer)) => answer.map(|body| carried::until(end, body)),
                     Ok(Err(status)) => status.into_http(),
                     Err(_) => Status::deadline_exceeded("the call took too long").into_http(),
                 })
@@ -172,57 +164,4 @@ impl Method {
 
 fn no_method() -> Status {
     Status::unimplemented("no such method")
-}
-
-/// An answer that ends with a status whatever happens: also when the service is lost on the way, and when it is cut short,
-/// between two messages, because its connection or this process shall end.
-struct Carried {
-    body: Body,
-    end: Pin<Box<WaitForCancellationFutureOwned>>,
-    is_over: bool,
-}
-
-impl Carried {
-    fn until(end: CancellationToken, body: Body) -> Self {
-        Self { body, end: Box::pin(end.cancelled_owned()), is_over: false }
-    }
-
-    /// The last frame.
-    fn ended(&mut self, status: &Status) -> Result<Frame<Bytes>, Status> {
-        self.is_over = true;
-        let mut trailers = HeaderMap::new();
-        status.add_header(&mut trailers)?;
-        Ok(Frame::trailers(trailers))
-    }
-}
-
-impl http_body::Body for Carried {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if self.is_over {
-            return Poll::Ready(None);
-        }
-        match pin!(&mut self.body).poll_frame(context) {
-            Poll::Ready(Some(Err(status))) => Poll::Ready(Some(self.ended(&status))),
-            Poll::Pending if self.end.as_mut().poll(context).is_ready() => {
-                // Its caller goes on at another gateway.
-                let status = Status::unavailable("the gateway ends; call again");
-                Poll::Ready(Some(self.ended(&status)))
-            }
-            frame => frame,
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.is_over || self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

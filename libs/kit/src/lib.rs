@@ -9,10 +9,11 @@
 //! | [`databases`], [`health`] | whether the databases of the process answer, and who is told |
 //! | [`peer`], [`suite`] | the other services, and what a service is started with |
 //! | [`tls`] | how the ends of a connection know each other, and nobody else hears them |
-//! | [`stack`], [`process`], [`request_id`], [`observe`], [`trace`] | the layers around every service, the process around them, the name of a request in its logs, and what the process tells of itself |
+//! | [`stack`], [`process`], [`carried`], [`request_id`], [`observe`], [`trace`] | the layers around every service, the process around them, answers that go on until it ends, the name of a request in its logs, and what the process tells of itself |
 
 pub mod access;
 pub mod call;
+pub mod carried;
 pub mod changes;
 pub mod databases;
 pub mod db;

@@ -2,22 +2,26 @@
 
 mod incoming;
 
-use std::{io::IsTerminal, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io::IsTerminal, net::SocketAddr, time::Duration};
 
 use anyhow::Context;
+use http::Request;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
+use tonic::{body::Body, service::Routes};
+use tower::{ServiceExt, layer::layer_fn, service_fn};
 use tracing::Level;
 use tracing_subscriber::{
     EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
 use crate::{
-    stack::Guard,
+    access::Rules,
+    carried,
+    stack::{Guard, Guarded},
     tls,
     trace::{self, Traces},
 };
@@ -135,7 +139,8 @@ pub struct Reflection {
     pub services: Vec<&'static str>,
 }
 
-/// Serves `routes` behind `guard` until `shutdown`; calls in progress finish first.
+/// Serves `routes` behind `guard` until `shutdown`; calls in progress finish first, except those of tools, which may go on
+/// for ever: they are told that the process ends.
 ///
 /// # Errors
 ///
@@ -151,10 +156,25 @@ pub async fn serve(
         Some(reflection) => reflection.added_to(routes)?,
         None => routes,
     };
+    let end = shutdown.clone();
+    let end_tools = layer_fn(move |service: Guarded<Routes>| {
+        let end = end.clone();
+        service_fn(move |request: Request<Body>| {
+            let (service, end) = (service.clone(), end.clone());
+            let is_tools = Rules::is_open(request.uri().path());
+            // Both ways: the stream of a client that has more to ask is held until it is at its end.
+            let until = move |body| if is_tools { carried::until(end.clone(), body) } else { body };
+            async move {
+                let answer = service.oneshot(request.map(&until)).await?;
+                Ok::<_, Infallible>(answer.map(until))
+            }
+        })
+    });
     let server = tonic::transport::Server::builder()
         .max_concurrent_streams(256)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        .layer(end_tools)
         .layer(guard)
         .add_routes(routes)
         .serve_with_incoming_shutdown(

@@ -14,10 +14,11 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::Code;
+use tonic::{Code, Streaming};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use super::{PASSWORD, as_user, config, over_the_wire, register, start, suite, token};
 
@@ -116,6 +117,35 @@ async fn a_suite_that_lost_its_database_says_so_until_it_has_it_back() {
 
     lose_database(url, false).await;
     becomes("HTTP/1.1 200", ServingStatus::Serving).await;
+}
+
+/// The code of the status that a stream ends with, whatever it said before.
+async fn end<T>(stream: &mut Streaming<T>) -> Code {
+    loop {
+        match stream.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => return Code::Ok,
+            Err(status) => return status.code(),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tools_that_watch_keep_nobody_from_stopping() {
+    let (suite, _folder) = suite().await;
+    let peer = over_the_wire(&suite);
+    let health = HealthClient::new(peer.clone()).watch(HealthCheckRequest::default()).await;
+    let mut health = health.unwrap().into_inner();
+    // Never asks for anything.
+    let mut reflection = ServerReflectionClient::new(peer);
+    let reflection = reflection.server_reflection_info(tokio_stream::pending()).await;
+    let mut reflection = reflection.unwrap().into_inner();
+
+    // Otherwise it would say that calls were still in progress.
+    suite.stop().await.unwrap();
+
+    assert_eq!(end(&mut health).await, Code::Unavailable);
+    assert_eq!(end(&mut reflection).await, Code::Unavailable);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
