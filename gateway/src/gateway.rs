@@ -18,7 +18,7 @@ use http::{
     request::Parts,
 };
 use http_body::Body as _;
-use kit::{peer::Peers, request_id, trace};
+use kit::{peer::Peers, process::Stop, request_id, trace};
 use metrics::{counter, histogram};
 use prost_reflect::DescriptorPool;
 use tokio_util::sync::CancellationToken;
@@ -53,8 +53,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway for the methods in `descriptors`, an encoded `FileDescriptorSet`. Its event streams end when
-    /// `shutdown` is cancelled.
+    /// A gateway for the methods in `descriptors`, an encoded `FileDescriptorSet`. It is not ready once `stop` was asked for,
+    /// and its event streams end when that begins.
     ///
     /// # Errors
     ///
@@ -63,18 +63,19 @@ impl Gateway {
         descriptors: &[u8],
         peers: &Peers,
         config: Config,
-        shutdown: CancellationToken,
+        stop: impl Into<Stop>,
     ) -> Result<Self> {
+        let stop = stop.into();
         let pool = DescriptorPool::decode(descriptors).context("the descriptors cannot be read")?;
         let routes = Routes::new(&pool, peers)?;
         Ok(Self {
             client: None,
-            pages: Arc::new(Pages::new(&pool, &routes, peers, shutdown.clone())?),
+            pages: Arc::new(Pages::new(&pool, &routes, peers, stop.asked)?),
             routes: Arc::new(routes),
             methods: Arc::new(Methods::new(&pool, peers)?),
             room: Room::new(config.http_body_memory_bytes),
             config: Arc::new(config),
-            shutdown,
+            shutdown: stop.begun,
         })
     }
 

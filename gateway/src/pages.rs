@@ -64,7 +64,8 @@ pub struct Pages {
     document: Asset,
     swagger: Swagger,
     upstreams: [Upstream; 4],
-    shutdown: CancellationToken,
+    /// When the process was asked to stop.
+    asked: CancellationToken,
 }
 
 impl Pages {
@@ -75,7 +76,7 @@ impl Pages {
         pool: &DescriptorPool,
         routes: &Routes,
         peers: &Peers,
-        shutdown: CancellationToken,
+        asked: CancellationToken,
     ) -> anyhow::Result<Self> {
         let listing = routes.resources.iter().map(|resource| resource.line()).collect::<String>();
         let index = format!(
@@ -86,7 +87,7 @@ impl Pages {
         let document = openapi::document(pool, routes.resources.iter().map(AsRef::as_ref))?;
         let document = Asset::new(serde_json::to_vec(&document)?, "application/json")?;
         let swagger = Swagger::new(Page::Document.path());
-        Ok(Self { index, document, swagger, upstreams: upstream::all(peers), shutdown })
+        Ok(Self { index, document, swagger, upstreams: upstream::all(peers), asked })
     }
 
     /// `variables` are those of the path.
@@ -112,7 +113,7 @@ impl Pages {
 
         let serve =
             services.iter().all(|(_, state)| *state == ServingStatus::Serving.as_str_name());
-        let is_ready = serve && !self.shutdown.is_cancelled();
+        let is_ready = serve && !self.asked.is_cancelled();
         let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         let services = services.into_iter().collect::<BTreeMap<_, _>>();
         let content = json!({ "ready": is_ready, "services": services });

@@ -9,7 +9,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
-use kit::{peer::Peers, tls};
+use kit::{peer::Peers, process::Stop, tls};
 use rand::RngExt;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -39,8 +39,8 @@ const AGE_SPREAD: std::ops::Range<f64> = 0.9..1.1;
 /// What is spoken on the public port in TLS.
 pub const PROTOCOLS: tls::Protocols = &[b"h2", b"http/1.1"];
 
-/// Serves the public surface on `listener` until `shutdown` is cancelled, then lets requests under way finish. Without
-/// `tls`, it speaks plaintext.
+/// Serves the public surface on `listener` until `stop` begins, then lets requests under way finish. Without `tls`, it speaks
+/// plaintext.
 ///
 /// # Errors
 ///
@@ -50,9 +50,11 @@ pub async fn run(
     peers: Peers,
     listener: TcpListener,
     tls: Option<tls::Port>,
-    shutdown: CancellationToken,
+    stop: impl Into<Stop>,
 ) -> Result<()> {
-    let gateway = Gateway::new(proto::DESCRIPTORS, &peers, config.clone(), shutdown.clone())?;
+    let stop = stop.into();
+    let shutdown = stop.begun.clone();
+    let gateway = Gateway::new(proto::DESCRIPTORS, &peers, config.clone(), stop)?;
     let server = Arc::new(Server::new(gateway, config.clone(), tls, shutdown.clone()));
     let places = Places::new(&config);
     let connections = TaskTracker::new();

@@ -10,7 +10,7 @@ use kit::{
     health::Health,
     observe,
     peer::{Peers, Places},
-    process::{self, Door, Reflection},
+    process::{self, Door, Reflection, Stop},
     stack::Guard,
     tls,
     token::Proof,
@@ -58,7 +58,9 @@ impl Running {
     ) -> anyhow::Result<Self> {
         // Of its own: what runs here may end without whoever started it.
         let shutdown = shutdown.child_token();
-        let stop = shutdown.clone().drop_guard();
+        let stop_guard = shutdown.clone().drop_guard();
+        // Everything in one process has nobody beside it who would look elsewhere.
+        let stop = Stop::when(shutdown.clone(), part.is_some());
         config.tls.check(part, &config.neighbours, &config.db)?;
         config.tls.check_name(part).await?;
         let ports = Ports::bind(&config, part).await?;
@@ -66,28 +68,37 @@ impl Running {
         let grpc = url(ports.grpc.as_ref(), ports.grpc_tls.is_some())?;
         let metrics = address_here("http", ports.metrics.local_addr()?);
         let kept = observe::install()?;
-        let services = Services::start(&config, part, &shutdown).await?;
+        let services = Services::start(&config, part, &stop).await?;
 
         let Services { routes, guard, peers, witness, tasks, databases, proof, first_admin } =
             services;
         let mut servers = JoinSet::new();
         if let Some(listener) = ports.grpc {
-            let (routes, shutdown) = (routes.routes(), shutdown.clone());
+            let (routes, begun) = (routes.routes(), stop.begun.clone());
             let reflection = config.tls.reflects().then(|| Reflection {
                 descriptors: proto::DESCRIPTORS,
                 services: part::services(part),
             });
             let door = Door { listener, tls: ports.grpc_tls, reflection };
-            servers.spawn(process::serve(door, routes, guard, shutdown));
+            servers.spawn(process::serve(door, routes, guard, begun));
         }
         if let Some(listener) = ports.http {
             let (peers, tls) = (peers.clone().vouched(&witness), ports.http_tls);
-            servers.spawn(gateway::run(config.gateway, peers, listener, tls, shutdown.clone()));
+            servers.spawn(gateway::run(config.gateway, peers, listener, tls, stop.clone()));
         }
-        let page = observe::serve(ports.metrics, kept, databases.clone(), proof, shutdown.clone());
-        servers.spawn(page);
-        let servers = tokio::spawn(supervise(servers, tasks, databases, shutdown.clone()));
-        Ok(Self { part, http, grpc, metrics, first_admin, peers, shutdown, servers, _stop: stop })
+        let ended = CancellationToken::new();
+        let of_all = databases.clone();
+        let page = observe::serve(ports.metrics, kept, of_all, proof, stop.asked, ended.clone());
+        let page = tokio::spawn(page);
+        let ends = supervise(servers, tasks, databases, shutdown.clone());
+        let servers = tokio::spawn(async move {
+            let result = ends.await;
+            // Last of all: until then, operators are told that it stops, and what it has counted.
+            ended.cancel();
+            result.and(page.await?)
+        });
+        let _stop = stop_guard;
+        Ok(Self { part, http, grpc, metrics, first_admin, peers, shutdown, servers, _stop })
     }
 
     /// The part that runs; none: everything.
@@ -192,11 +203,7 @@ struct Services {
 }
 
 impl Services {
-    async fn start(
-        config: &Config,
-        part: Option<Part>,
-        shutdown: &CancellationToken,
-    ) -> anyhow::Result<Self> {
+    async fn start(config: &Config, part: Option<Part>, stop: &Stop) -> anyhow::Result<Self> {
         let (clock, places) = (Clock::system(), Places::default());
         let peers = config.peers(part, &places).await?;
         let secret = config.neighbours.secret(part, config.tls.is_mutual())?;
@@ -222,7 +229,7 @@ impl Services {
                 sessions: sessions.clone(),
                 databases: databases.clone(),
                 tasks: tasks.clone(),
-                shutdown: shutdown.clone(),
+                shutdown: stop.begun.clone(),
             };
             let (db, routes) = (&config.db, &mut routes);
             match service {
@@ -240,7 +247,7 @@ impl Services {
             }
         }
         health.tell().await;
-        tasks.spawn(health.keep(shutdown.clone()));
+        tasks.spawn(health.keep(stop.asked.clone()));
         // A gateway alone asks nobody who somebody is: the services do.
         if part != Some(Part::Gateway) {
             let suite = Suite {
@@ -250,7 +257,7 @@ impl Services {
                 sessions,
                 databases: databases.clone(),
                 tasks: tasks.clone(),
-                shutdown: shutdown.clone(),
+                shutdown: stop.begun.clone(),
             };
             sessions::follow(&suite);
             identity::insist(&suite, &proof);

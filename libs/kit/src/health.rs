@@ -42,15 +42,15 @@ impl Health {
         self.report(|service| !is_refused && answers(service)).await;
     }
 
-    /// Tells of every change until `shutdown`, and of that.
-    pub async fn keep(self, shutdown: CancellationToken) {
+    /// Tells of every change until the process is `asked` to stop, and of that.
+    pub async fn keep(self, asked: CancellationToken) {
         let (mut states, mut refused) = (self.databases.states(), self.proof.refused());
         loop {
             self.tell().await;
             tokio::select! {
                 Ok(()) = states.changed() => {}
                 Ok(()) = refused.changed() => {}
-                () = shutdown.cancelled() => break,
+                () = asked.cancelled() => break,
             }
         }
         self.report(|_| false).await;

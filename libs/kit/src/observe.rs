@@ -90,7 +90,7 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     Ok(handle)
 }
 
-/// Serves the operators' port until `shutdown`.
+/// Serves the operators' port until `ended`: when the process was `asked` to stop, it says so there for as long as it runs.
 ///
 /// # Errors
 ///
@@ -100,9 +100,10 @@ pub async fn serve(
     metrics: PrometheusHandle,
     databases: Databases,
     proof: Proof,
-    shutdown: CancellationToken,
+    asked: CancellationToken,
+    ended: CancellationToken,
 ) -> anyhow::Result<()> {
-    let page = Arc::new(Page { metrics, databases, proof, shutdown: shutdown.clone() });
+    let page = Arc::new(Page { metrics, databases, proof, asked });
     let room = Arc::new(tokio::sync::Semaphore::new(CLIENTS));
     loop {
         let place = Arc::clone(&room).acquire_owned().await?;
@@ -118,7 +119,7 @@ pub async fn serve(
                 // Out of file descriptors, mostly: others must finish first.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             },
-            () = shutdown.cancelled() => return Ok(()),
+            () = ended.cancelled() => return Ok(()),
         }
     }
 }
@@ -127,7 +128,7 @@ struct Page {
     metrics: PrometheusHandle,
     databases: Databases,
     proof: Proof,
-    shutdown: CancellationToken,
+    asked: CancellationToken,
 }
 
 impl Page {
@@ -157,7 +158,7 @@ impl Page {
                 (StatusCode::OK, self.metrics.render())
             }
             "/healthz" => (StatusCode::OK, "ok\n".to_owned()),
-            "/readyz" if self.shutdown.is_cancelled() => {
+            "/readyz" if self.asked.is_cancelled() => {
                 (StatusCode::SERVICE_UNAVAILABLE, "about to stop\n".to_owned())
             }
             "/readyz" if !self.databases.answer() => {

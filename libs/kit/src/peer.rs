@@ -9,6 +9,7 @@ use std::{
 };
 
 use http::{Request, Response};
+pub use replicas::NOTICED_WITHIN;
 use replicas::Replicas;
 use tonic::{Status, body::Body};
 use tower::{ServiceExt, util::BoxCloneSyncService};

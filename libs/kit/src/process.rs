@@ -112,6 +112,46 @@ pub fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
     Ok(token)
 }
 
+/// How long a part that says that it isn't ready goes on taking calls: longer than those that call it need to notice
+/// ([`crate::peer::NOTICED_WITHIN`]).
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The end of a process, in two steps.
+#[derive(Clone)]
+pub struct Stop {
+    /// It shall end, and says that it isn't ready.
+    pub asked: CancellationToken,
+    /// It ends: nothing new is taken, and what would go on for ever is cut short.
+    pub begun: CancellationToken,
+}
+
+impl Stop {
+    /// Begins when it is asked for, or, of a part `among_others` that have yet to notice, some time after. Must be called within a
+    /// runtime.
+    pub fn when(asked: CancellationToken, among_others: bool) -> Self {
+        if !among_others {
+            return asked.into();
+        }
+        let begun = CancellationToken::new();
+        tokio::spawn({
+            let (asked, begun) = (asked.clone(), begun.clone());
+            async move {
+                asked.cancelled().await;
+                tokio::time::sleep(FAREWELL).await;
+                begun.cancel();
+            }
+        });
+        Self { asked, begun }
+    }
+}
+
+impl From<CancellationToken> for Stop {
+    /// At once.
+    fn from(asked: CancellationToken) -> Self {
+        Self { begun: asked.clone(), asked }
+    }
+}
+
 /// Listens on `address`.
 ///
 /// # Errors
@@ -205,5 +245,36 @@ impl Reflection {
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
         Ok(routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+    use crate::peer;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_among_others_takes_calls_until_they_have_noticed() {
+        let asked = CancellationToken::new();
+        let stop = Stop::when(asked.clone(), true);
+        assert!(timeout(DRAIN, stop.begun.cancelled()).await.is_err(), "nobody asked");
+
+        asked.cancel();
+        let since = Instant::now();
+        stop.begun.cancelled().await;
+
+        assert!(peer::NOTICED_WITHIN < since.elapsed());
+    }
+
+    #[tokio::test]
+    async fn who_is_alone_stops_at_once() {
+        let asked = CancellationToken::new();
+        let stop = Stop::when(asked.clone(), false);
+
+        asked.cancel();
+
+        assert!(stop.begun.is_cancelled());
     }
 }

@@ -1,6 +1,7 @@
 use std::fs;
 
 use flightline::{Part, Running};
+use futures_util::future::join_all;
 use proto::{
     auth::v1::{CreateKeyRequest, Key, key_service_client::KeyServiceClient},
     telemetry::v1::{
@@ -14,9 +15,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Streaming};
+use tonic::{Code, Status, Streaming};
 use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+    HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
+    health_client::HealthClient,
 };
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
@@ -91,6 +93,18 @@ async fn lose_database(url: &str, lost: bool) {
     }
 }
 
+/// Waits until `/readyz` at `url` answers with that status, and gRPC says of equipment in the same process that it is in that state.
+async fn becomes(process: &Running, url: &str, status: &str, health: ServingStatus) {
+    eventually(status, || async {
+        let ready = get(url, "/readyz").await.starts_with(status);
+        let mut client = HealthClient::new(over_the_wire(process));
+        let service = "flightline.equipment.v1.EquipmentService".to_owned();
+        let answer = client.check(HealthCheckRequest { service }).await.unwrap();
+        (ready && answer.get_ref().status() == health).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suite_that_lost_its_database_says_so_until_it_has_it_back() {
     let world = World::new(Engine::Postgres).await;
@@ -100,16 +114,7 @@ async fn a_suite_that_lost_its_database_says_so_until_it_has_it_back() {
     let suite = start(config, None).await;
     let url = world.db.server().unwrap();
     let http = suite.http_url().unwrap();
-    let becomes = async |status: &str, health: ServingStatus| {
-        eventually(status, || async {
-            let ready = get(&http, "/readyz").await.starts_with(status);
-            let mut client = HealthClient::new(over_the_wire(&suite));
-            let service = "flightline.equipment.v1.EquipmentService".to_owned();
-            let answer = client.check(HealthCheckRequest { service }).await.unwrap();
-            (ready && answer.get_ref().status() == health).then_some(())
-        })
-        .await;
-    };
+    let becomes = async |status, health| becomes(&suite, &http, status, health).await;
     becomes("HTTP/1.1 200", ServingStatus::Serving).await;
 
     lose_database(url, true).await;
@@ -146,6 +151,57 @@ async fn tools_that_watch_keep_nobody_from_stopping() {
 
     assert_eq!(end(&mut health).await, Code::Unavailable);
     assert_eq!(end(&mut reflection).await, Code::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_says_that_it_stops_before_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--service-secret", "shared by all parts", "--equipment-url", "http://127.0.0.1:1"];
+    let auth = start(config(folder.path(), &more), Some(Part::Auth)).await;
+    let peer = over_the_wire(&auth);
+    let watch = HealthClient::new(peer).watch(HealthCheckRequest::default()).await;
+    let mut watch = watch.unwrap().into_inner();
+    let mut next = async || {
+        let answer: Option<HealthCheckResponse> = watch.message().await?;
+        Ok::<_, Status>(answer.map(|answer| answer.status()))
+    };
+    assert_eq!(next().await.unwrap(), Some(ServingStatus::Serving));
+
+    let stopped = tokio::spawn(auth.stop());
+
+    // It goes on listening in between; when it doesn't, this stream ends.
+    assert_eq!(next().await.unwrap(), Some(ServingStatus::NotServing));
+    assert_eq!(next().await.unwrap_err().code(), Code::Unavailable);
+    stopped.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_are_told_that_it_stops_until_it_has() {
+    let (suite, _folder) = suite().await;
+    let (metrics, http) = (suite.metrics_url(), suite.http_url().unwrap());
+    let address = http.strip_prefix("http://").unwrap();
+    // A request that is under way until its body comes.
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    let head = "POST /api/token HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\
+                content-type: application/json\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n";
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut begun = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    slow.read_exact(&mut begun).await.unwrap();
+
+    let stopped = tokio::spawn(suite.stop());
+
+    eventually("operators are told", || async {
+        let answer = get(&metrics, "/readyz").await;
+        (answer.starts_with("HTTP/1.1 503") && answer.ends_with("about to stop\n")).then_some(())
+    })
+    .await;
+    assert!(get(&metrics, "/metrics").await.starts_with("HTTP/1.1 200"));
+    slow.write_all(b"{}").await.unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    stopped.await.unwrap().unwrap();
+    assert!(TcpStream::connect(metrics.strip_prefix("http://").unwrap()).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -216,8 +272,8 @@ async fn parts_in_processes_of_their_own_make_one_suite() {
     let mut client = TelemetryServiceClient::new(over_the_wire(telemetry));
     client.create_reading(as_user(&admin, message)).await.unwrap();
 
-    for part in running.into_iter().rev() {
-        part.stop().await.unwrap();
+    for stopped in join_all(running.into_iter().map(Running::stop)).await {
+        stopped.unwrap();
     }
 }
 
@@ -255,16 +311,8 @@ async fn a_part_that_auth_refuses_serves_nobody_until_auth_knows_it() {
     // While auth is away, it is ready for whoever comes: each is refused until auth is there.
     let equipment =
         start(with("the secret of all parts", at_equipment), Some(Part::Equipment)).await;
-    let becomes = async |status: &str, health: ServingStatus| {
-        eventually(status, || async {
-            let ready = get(&equipment.metrics_url(), "/readyz").await.starts_with(status);
-            let mut client = HealthClient::new(over_the_wire(&equipment));
-            let service = "flightline.equipment.v1.EquipmentService".to_owned();
-            let answer = client.check(HealthCheckRequest { service }).await.unwrap();
-            (ready && answer.get_ref().status() == health).then_some(())
-        })
-        .await;
-    };
+    let metrics = equipment.metrics_url();
+    let becomes = async |status, health| becomes(&equipment, &metrics, status, health).await;
     becomes("HTTP/1.1 200", ServingStatus::Serving).await;
 
     let auth = start(with("another secret than theirs", at_auth), Some(Part::Auth)).await;

@@ -44,6 +44,8 @@ use crate::{error::Error, tls};
 const EVERY: Duration = Duration::from_millis(500);
 /// How long that may take.
 const WITHIN: Duration = Duration::from_millis(400);
+/// How long it takes at most until a replica is left out that says that it does not serve.
+pub const NOTICED_WITHIN: Duration = EVERY.saturating_add(WITHIN);
 /// How often a connection is tried when nothing comes, and how long that may take: one that died without a word is replaced
 /// within twice this.
 const KEEP_ALIVE: Duration = Duration::from_millis(2500);
