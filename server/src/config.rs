@@ -6,7 +6,7 @@ use anyhow::Context;
 use auth::Secret;
 use clap::{Args, Command, FromArgMatches};
 use kit::{
-    peer::{self, Peer, Peers, Places, Secure},
+    peer::{self, Peer, Peers, Places},
     tls,
 };
 
@@ -146,13 +146,8 @@ impl Neighbours {
         match url {
             // Another would let it in by no certificate, and log each attempt.
             Some(url) if part.calls(other) => {
-                // By what it is, and not by where it runs.
-                let secure = |client: &tls::Client| Secure {
-                    client: client.clone(),
-                    name: Some(other.name()),
-                };
                 let needs = "https:// needs FLIGHTLINE_GRPC_TLS_AUTHORITY, and http:// none";
-                peer::remote(url, tls.map(secure).as_ref()).context(needs).context(variable)
+                peer::part(other.name(), url, tls).context(needs).context(variable)
             }
             None if part.calls(other) => {
                 anyhow::bail!("{part} needs {other}: set {variable}, as in http://{other}:50051")

@@ -72,11 +72,26 @@ pub struct Secure {
 ///
 /// One of them is no URL of that kind.
 pub fn remote(urls: &str, secure: Option<&Secure>) -> anyhow::Result<Peer> {
-    let replicas = Replicas::at(urls, secure)?;
-    Ok(BoxCloneSyncService::new(tower::service_fn(move |mut request: Request<Body>| {
+    Ok(over(Replicas::at(urls, String::new(), secure)?))
+}
+
+/// The part of the suite that is called `name`, at `urls`, as above; secure, if there is a `client` for that. Who serves
+/// anything else at such an address is not called, and in TLS must bear that name.
+///
+/// # Errors
+///
+/// As above.
+pub fn part(name: &'static str, urls: &str, client: Option<&tls::Client>) -> anyhow::Result<Peer> {
+    // By what it is, and not by where it runs.
+    let secure = client.map(|client| Secure { client: client.clone(), name: Some(name) });
+    Ok(over(Replicas::at(urls, format!("flightline.{name}.v1"), secure.as_ref())?))
+}
+
+fn over(replicas: Replicas) -> Peer {
+    BoxCloneSyncService::new(tower::service_fn(move |mut request: Request<Body>| {
         trace::pass_on(request.headers_mut());
         replicas.clone().call(request)
-    })))
+    }))
 }
 
 /// A service that will run in this process. Parts refer to each other in circles, so each gets the others' places

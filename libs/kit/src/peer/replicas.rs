@@ -1,8 +1,8 @@
 //! Calls to the replicas of one service: each goes to the one with the fewest under way, among those that serve.
 //!
 //! Names are looked up again and again, so replicas come and go without a restart of their callers. Each replica is asked for
-//! its health, and left out from the first call that finds it away, or the first check that it does not pass, until it
-//! passes one. When none passes, one is called all the same: its own error says more than ours.
+//! its health before its first call, and left out until it passes a check; so is one from the first call that finds it away, or
+//! the first check that it does not pass. When none passes, one is called all the same: its own error says more than ours.
 
 use std::{
     collections::BTreeMap,
@@ -49,7 +49,7 @@ pub const NOTICED_WITHIN: Duration = EVERY.saturating_add(WITHIN);
 /// How often a connection is tried when nothing comes, and how long that may take: one that died without a word is replaced
 /// within twice this.
 const KEEP_ALIVE: Duration = Duration::from_millis(2500);
-/// How long a call waits for the first look-up.
+/// How long a call waits for the first look-up and the checks of what it finds.
 const FIRST_LOOKUP: Duration = Duration::from_secs(2);
 
 /// The replicas of a service, wherever they are now.
@@ -78,16 +78,17 @@ struct Name {
 }
 
 impl Replicas {
-    /// Those at `urls`, which commas separate. Must be called within a runtime.
+    /// Those at `urls`, which commas separate; `service` is what their health is asked of, or nothing for all that they are.
+    /// Must be called within a runtime.
     ///
     /// # Errors
     ///
     /// One of them is no URL, or does not say what `secure` says.
-    pub fn at(urls: &str, secure: Option<&Secure>) -> anyhow::Result<Self> {
+    pub fn at(urls: &str, service: String, secure: Option<&Secure>) -> anyhow::Result<Self> {
         let names = urls.split(',').map(|url| Name::parse(url.trim(), secure));
         let names = names.collect::<anyhow::Result<Vec<_>>>()?;
         let (tell, members) = watch::channel(Members::default());
-        tokio::spawn(follow(names, tell));
+        tokio::spawn(follow(names, HealthCheckRequest { service }, tell));
         Ok(Self { members, turn: Arc::default() })
     }
 
@@ -165,7 +166,7 @@ impl Drop for UnderWay<'_> {
 }
 
 /// Keeps the members true until nobody can call them any more.
-async fn follow(names: Vec<Name>, tell: watch::Sender<Members>) {
+async fn follow(names: Vec<Name>, question: HealthCheckRequest, tell: watch::Sender<Members>) {
     let mut known = BTreeMap::new();
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -176,13 +177,13 @@ async fn follow(names: Vec<Name>, tell: watch::Sender<Members>) {
         }
         known = look_up(&names, known).await;
         let members: Members = known.values().cloned().collect();
+        join_all(members.iter().map(|member| member.check(question.clone()))).await;
         tell.send_if_modified(|told| {
             let same = told.len() == members.len()
                 && told.iter().zip(members.iter()).all(|(one, other)| Arc::ptr_eq(one, other));
             told.clone_from(&members);
             !same
         });
-        join_all(members.iter().map(|member| member.check())).await;
     }
 }
 
@@ -250,15 +251,16 @@ impl Name {
                 }))
             }
         };
-        Some(Member { channel, serves: AtomicBool::new(true), under_way: AtomicUsize::new(0) })
+        // It may be there and not yet serve: its port is open before its database is brought up to date.
+        Some(Member { channel, serves: AtomicBool::new(false), under_way: AtomicUsize::new(0) })
     }
 }
 
 impl Member {
     /// Asks whether it serves.
-    async fn check(&self) {
+    async fn check(&self, question: HealthCheckRequest) {
         let mut client = HealthClient::new(self.channel.clone());
-        let answer = timeout(WITHIN, client.check(HealthCheckRequest::default())).await;
+        let answer = timeout(WITHIN, client.check(question)).await;
         let serves = match answer {
             Ok(Ok(answer)) => answer.get_ref().status() == ServingStatus::Serving,
             // Not every server that is called knows the question.

@@ -137,6 +137,37 @@ async fn a_replica_that_does_not_serve_is_left_out_until_it_does() {
 }
 
 #[tokio::test]
+async fn a_replica_that_is_there_and_does_not_answer_yet_is_not_called() {
+    // As one whose database is being brought up to date.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let starting = format!("http://{}", listener.local_addr().unwrap());
+    let one = Replica::start().await;
+
+    for urls in [format!("{starting},{}", one.url), format!("{},{starting}", one.url)] {
+        let peer = remote(&urls, None).unwrap();
+        for _ in 0..4 {
+            call(&peer).await.unwrap();
+        }
+    }
+
+    assert_eq!(one.calls(), 8);
+}
+
+#[tokio::test]
+async fn who_serves_something_else_at_the_address_of_a_part_is_not_called() {
+    let (one, other) = (Replica::start().await, Replica::start().await);
+    one.health.set_service_status("flightline.equipment.v1", ServingStatus::Serving).await;
+    other.health.set_service_status("flightline.auth.v1", ServingStatus::Serving).await;
+    let peer = part("equipment", &format!("{},{}", one.url, other.url), None).unwrap();
+
+    for _ in 0..4 {
+        call(&peer).await.unwrap();
+    }
+
+    assert_eq!((one.calls(), other.calls()), (4, 0));
+}
+
+#[tokio::test]
 async fn a_replica_that_died_fails_one_call_at_most() {
     let (one, other) = (Replica::start().await, Replica::start().await);
     let peer = remote(&format!("{},{}", one.url, other.url), None).unwrap();
