@@ -19,7 +19,7 @@ pub use conn::{Conn, Engine, Tx};
 pub use folder::FolderLock;
 pub use open::{Config, keep_private, url};
 pub use pulse::{Lost, Pulse};
-pub use schema::{Schema, Step};
+pub use schema::{Schema, Step, take_turn};
 use sqlx::{PgPool, SqlitePool};
 use tokio::sync::watch;
 

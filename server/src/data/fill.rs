@@ -5,7 +5,10 @@ mod folder;
 
 use anyhow::{Context, ensure};
 use indicatif::ProgressBar;
-use kit::{Clock, db::Config};
+use kit::{
+    Clock,
+    db::{Config, take_turn},
+};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -185,7 +188,7 @@ async fn fill_server(
     // One transaction: all of it is there or nothing.
     let mut tx = connection.begin().await?;
     // Whoever starts on the database meanwhile waits, as for a migration.
-    sqlx::query("select pg_advisory_xact_lock(7166823)").execute(&mut *tx).await?;
+    take_turn(&mut tx).await?;
     ensure!(is_empty(&mut tx).await?, "the database holds data of Flightline already");
     let mut references = Vec::new();
     for service in &contents.services {

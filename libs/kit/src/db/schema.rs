@@ -9,6 +9,9 @@ use sqlx::{
 
 use super::{Config, Db, open};
 
+/// Names the lock of [`take_turn`] among all of the database.
+const TURN: i64 = 7_166_823;
+
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -205,11 +208,20 @@ async fn taken_on_postgres(
     Ok(sqlx::query_as(AssertSqlSafe(query)).fetch_all(connection).await?)
 }
 
+/// Waits until nobody else changes which tables there are on the server, and keeps others from it until the transaction ends.
+///
+/// # Errors
+///
+/// The server can't be reached, or the connection waits no longer.
+pub async fn take_turn(transaction: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock($1)").bind(TURN).execute(transaction).await.map(drop)
+}
+
 /// Has every column of text ordered by its bytes, whatever the database's language: lists are in one order on both engines,
 /// and an index serves a column's every comparison. Only columns that are new since the last start are altered.
 pub(super) async fn compare_by_bytes(connection: &mut PgConnection) -> sqlx::Result<()> {
     let mut transaction = connection.begin().await?;
-    transaction.execute("select pg_advisory_xact_lock(7166823)").await?;
+    take_turn(&mut transaction).await?;
     transaction
         .execute(
             r#"do $$

@@ -9,7 +9,8 @@ use kit::{
 };
 use testkit::World;
 
-async fn open(world: &World, migrations: &[&'static str]) -> Db {
+/// A database whose schema takes the migrations.
+pub async fn open(world: &World, migrations: &[&'static str]) -> Db {
     let migration = |(number, sql): (i64, &&'static str)| {
         let sql = sql.into_sql_str();
         Migration::new(100 + number, Cow::Borrowed("words"), MigrationType::Simple, sql, false)
