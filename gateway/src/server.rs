@@ -3,7 +3,7 @@
 
 use std::{convert::Infallible, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -44,7 +44,7 @@ pub const PROTOCOLS: tls::Protocols = &[b"h2", b"http/1.1"];
 ///
 /// # Errors
 ///
-/// A `google.api.http` option that the gateway cannot serve.
+/// A `google.api.http` option that the gateway cannot serve, or requests were still under way when the time to finish was over.
 pub async fn run(
     config: Config,
     peers: Peers,
@@ -66,9 +66,11 @@ pub async fn run(
     drop(listener);
     connections.close();
     if timeout(config.http_drain_seconds, connections.wait()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "cut after the time to drain");
+        let cut = connections.len();
         server.force.cancel();
         connections.wait().await;
+        let drain = config.http_drain_seconds.as_secs();
+        bail!("requests were still under way {drain} s after the stop: {cut} connections were cut");
     }
     Ok(())
 }

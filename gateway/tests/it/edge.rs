@@ -250,5 +250,6 @@ async fn a_stopping_server_cuts_what_does_not_end() {
     port.shutdown.cancel();
 
     assert_eq!(rest(&mut busy).await, "");
-    port.server.await.unwrap().unwrap();
+    let error = port.server.await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("1 connections were cut"), "{error}");
 }
