@@ -6,8 +6,14 @@ use std::{
 };
 
 use kit::observe::Config;
-use proto::telemetry::v1::{
-    BatchCreateReadingsRequest, Reading, telemetry_service_client::TelemetryServiceClient,
+use proto::{
+    auth::v1::{
+        CreateTokenRequest, LogoutRequest, RefreshTokenRequest,
+        auth_service_client::AuthServiceClient,
+    },
+    telemetry::v1::{
+        BatchCreateReadingsRequest, Reading, telemetry_service_client::TelemetryServiceClient,
+    },
 };
 use testkit::{Engine, World, eventually};
 
@@ -43,6 +49,32 @@ async fn metrics_tell_of_readings_alerts_and_their_tasks() {
         r#"flightline_alert_tasks_total{outcome="opened"} 2"#,
         r#"flightline_consumer_lag_seconds{database="telemetry",consumer="dispatch"} 0"#,
         "flightline_session_beat_timestamp_seconds 1",
+    ] {
+        assert!(page.contains(line), "{line} in\n{page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_tell_of_sessions_and_what_ended_them() {
+    let (suite, _folder) = suite().await;
+    let mut auth = AuthServiceClient::new(over_the_wire(&suite));
+    let login = || CreateTokenRequest { username: "admin".into(), password: PASSWORD.into() };
+    let pair = auth.create_token(login()).await.unwrap().into_inner();
+    auth.create_token(login()).await.unwrap();
+    let refresh = RefreshTokenRequest { refresh: pair.refresh };
+    let pair = auth.refresh_token(refresh).await.unwrap().into_inner();
+    auth.logout(as_user(&pair.access, LogoutRequest {})).await.unwrap();
+    auth.create_token(CreateTokenRequest { password: "another".into(), ..login() })
+        .await
+        .unwrap_err();
+
+    let page = get(&suite.metrics_url(), "/metrics").await;
+    for line in [
+        r#"flightline_sessions_total{event="begun"} 2"#,
+        r#"flightline_sessions_total{event="refreshed"} 1"#,
+        r#"flightline_sessions_total{event="logged_out"} 1"#,
+        r#"flightline_sessions_total{event="password_changed"} 0"#,
+        r#"flightline_sessions_total{event="expired"} 0"#,
     ] {
         assert!(page.contains(line), "{line} in\n{page}");
     }

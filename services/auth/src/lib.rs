@@ -7,6 +7,7 @@ mod account;
 mod config;
 mod domain;
 mod hashing;
+mod observe;
 mod rpc;
 mod setup;
 mod store;
@@ -55,6 +56,7 @@ pub async fn start(
     let keys = setup::keys(&db, &suite.clock, term).await?;
     let first_admin = account::create_first_admin(&db, &suite.clock, config, &hashing).await?;
     suite.look_after(&db);
+    observe::start();
     forget(&db, suite, Duration::from_hours(24) * config.audit_days);
 
     let service = Arc::new(rpc::Service {

@@ -32,6 +32,10 @@ const COUNTERS: &[(&str, &str)] = &[
     ("flightline_http_requests_total", "Requests at the gateway by route, method and status"),
     ("flightline_ingest_values_total", "Values of readings by what came of them"),
     ("flightline_password_hashes_total", "Passwords that were hashed or checked"),
+    (
+        "flightline_sessions_total",
+        "Sessions that were begun, refreshed, or ended, by what ended them",
+    ),
     ("flightline_transactions_total", "Transactions by database, purpose and outcome"),
 ];
 

@@ -8,7 +8,7 @@ use crate::{
         session::{KEPT, MOST, Session, SessionId},
         user::UserId,
     },
-    store,
+    observe, store,
 };
 
 /// Ends the session of the token that the call carries.
@@ -18,7 +18,7 @@ pub async fn log_out(service: &Service, call: Call<pb::LogoutRequest>) -> Result
     let event = Event::new(&call.caller, Kind::SessionEnded, resource(id), now);
 
     let mut tx = service.db.begin("log out").await?;
-    end(&mut tx, id, now).await?;
+    end(&mut tx, id, now, observe::Event::LoggedOut).await?;
     store::audit::insert(&mut tx, &event).await?;
     tx.commit().await
 }
@@ -51,7 +51,7 @@ pub async fn end_one(service: &Service, call: Call<pb::EndSessionRequest>) -> Re
     let theirs = session
         .filter(|session| session.user_id.to_string() == call.caller.id && session.lives(now));
     theirs.ok_or_else(|| Error::not_found("session", id))?;
-    end(&mut tx, id, now).await?;
+    end(&mut tx, id, now, observe::Event::LoggedOut).await?;
     store::audit::insert(&mut tx, &event).await?;
     tx.commit().await
 }
@@ -75,9 +75,11 @@ pub async fn check(
     })
 }
 
-/// Ends a session, at every service.
-pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
-    store::session::end(tx, id, now).await?;
+/// Ends a session, at every service, because of `event`.
+pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp, event: observe::Event) -> Result<()> {
+    if store::session::end(tx, id, now).await? {
+        event.note(tx, 1);
+    }
     watch::tell_ended(tx, id, now).await
 }
 
@@ -89,12 +91,14 @@ pub async fn end_all(
     cause: &Event,
 ) -> Result<()> {
     let ended = store::session::end_all(tx, user_id, spared, cause.at).await?;
+    observe::Event::of(cause).note(tx, ended.len());
     tell_ended(tx, ended, cause).await
 }
 
 /// Ends a person's oldest sessions, at every service, where the one that `cause` began is one too many.
 pub async fn make_room(tx: &mut Tx, user_id: UserId, cause: &Event) -> Result<()> {
     let ended = store::session::end_oldest(tx, user_id, MOST, cause.at).await?;
+    observe::Event::Crowded.note(tx, ended.len());
     tell_ended(tx, ended, cause).await
 }
 
@@ -109,8 +113,10 @@ async fn tell_ended(tx: &mut Tx, ended: Vec<SessionId>, cause: &Event) -> Result
 /// Ends at most `limit` of the sessions that are too old, or were idle for too long, at every service: no token of theirs is
 /// given any more, but a stream may still go on. Then drops those that are long over; says how many it ended and dropped.
 pub async fn sweep(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<u64> {
+    let expired = store::session::expire(tx, &Session::alive(now), now, limit).await?;
+    observe::Event::Expired.note(tx, expired.len());
     let mut ended = 0;
-    for id in store::session::expire(tx, &Session::alive(now), now, limit).await? {
+    for id in expired {
         watch::tell_ended(tx, id, now).await?;
         ended += 1;
     }

@@ -14,7 +14,7 @@ use crate::{
         token,
         user::{Account, User, check_text},
     },
-    store,
+    observe, store,
 };
 
 /// Logs in.
@@ -71,6 +71,7 @@ async fn begin(
     store::refresh_token::insert(&mut tx, &KeptToken::new(&refresh, session.id, now)).await?;
     let event = event.by(user.id);
     session::make_room(&mut tx, user.id, &event).await?;
+    observe::Event::Begun.note(&mut tx, 1);
     store::audit::insert(&mut tx, &event).await?;
     tx.commit().await?;
 
@@ -103,6 +104,7 @@ pub async fn refresh(
             store::refresh_token::spend(&mut tx, &hash, now).await?;
             store::refresh_token::insert(&mut tx, &next).await?;
             store::session::touch(&mut tx, session.id, &call.caller.address, now).await?;
+            observe::Event::Refreshed.note(&mut tx, 1);
         }
         Refresh::End => {
             end_reused(&mut tx, &call.caller, &session, now).await?;
@@ -145,7 +147,7 @@ async fn end_reused(tx: &mut Tx, caller: &Caller, session: &Session, now: Timest
     let resource = session::resource(session.id);
     let event = Event::new(caller, Kind::TokenReused, user::resource(session.user_id), now);
 
-    session::end(tx, session.id, now).await?;
+    session::end(tx, session.id, now, observe::Event::Reused).await?;
     store::audit::insert(tx, &event.entails(Kind::SessionEnded, resource.clone())).await?;
     store::audit::insert(tx, &event.with("session", resource)).await
 }

@@ -103,16 +103,16 @@ pub async fn ended(db: &mut Conn, since: Timestamp) -> Result<Vec<(SessionId, Ti
         .fetch_all(c).await)?)
 }
 
-pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
-    on!(tx, c => sqlx::query(
+/// Ends it; answers whether it had not ended.
+pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool> {
+    Ok(on!(tx, c => sqlx::query(
             "update sessions
              set ended_at = $2
              where id = $1 and ended_at is null",
         )
         .bind(id)
         .bind(now)
-        .execute(c).await.map(drop))?;
-    Ok(())
+        .execute(c).await.map(|done| 0 < done.rows_affected()))?)
 }
 
 /// Ends all of a person's sessions but `spared`, and answers which those were.
