@@ -13,9 +13,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, service::Routes};
 use tower::{ServiceExt, layer::layer_fn, service_fn};
-use tracing::Level;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    layer::{Filter, SubscriberExt},
+    registry::LookupSpan,
+    util::SubscriberInitExt,
 };
 
 use crate::{
@@ -60,14 +64,12 @@ pub struct Config {
 pub fn init_logs(traces: &trace::Config, name: String) -> anyhow::Result<Traces> {
     let filter = filter()?;
     let (traces, layer) = trace::begin(traces, name)?;
-    // Whatever is logged, and however much: spans alone, and none of libraries' inner lives.
-    let spans = filter_fn(|metadata| metadata.is_span() && *metadata.level() <= Level::INFO);
-    let registry = tracing_subscriber::registry().with(layer.with_filter(spans));
+    let registry = tracing_subscriber::registry().with(layer.with_filter(filter_fn(is_span)));
     let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        registry.with(logs.with_target(false).compact().with_filter(filter)).init();
+        registry.with(logs.with_target(false).compact().with_filter(lines(filter))).init();
     } else {
-        registry.with(logs.json().flatten_event(true).with_filter(filter)).init();
+        registry.with(logs.json().flatten_event(true).with_filter(lines(filter))).init();
     }
     Ok(traces)
 }
@@ -88,6 +90,19 @@ fn filter() -> anyhow::Result<EnvFilter> {
 /// It is no address and port.
 pub fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "must be IP:PORT, as in 127.0.0.1:8000 or [::1]:8000")
+}
+
+/// Whether it is a span, whatever is logged, and however much; none of libraries' inner lives.
+fn is_span(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && *metadata.level() <= Level::INFO
+}
+
+/// What `filter` lets through, and the spans around it: a line says of which request it is, however few there are.
+fn lines<S>(filter: EnvFilter) -> impl Filter<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    filter.or(filter_fn(is_span))
 }
 
 /// Cancelled on the first SIGINT or SIGTERM.
@@ -250,10 +265,36 @@ impl Reflection {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read, Seek},
+        sync::Arc,
+    };
+
     use tokio::time::{Instant, timeout};
 
     use super::*;
     use crate::peer;
+
+    #[test]
+    fn a_line_says_of_which_request_it_is_however_little_is_logged() {
+        let mut log = tempfile::tempfile().unwrap();
+        let writer = Arc::new(log.try_clone().unwrap());
+        let layer = tracing_subscriber::fmt::layer().json().with_writer(writer);
+        let registry = tracing_subscriber::registry();
+        let subscriber = registry.with(layer.with_filter(lines(EnvFilter::new("warn"))));
+
+        tracing::subscriber::with_default(subscriber, || {
+            let _call = tracing::info_span!("call", request_id = "r1").entered();
+            tracing::info!("nothing of note");
+            tracing::warn!("the disk is full");
+        });
+
+        let mut logged = String::new();
+        log.rewind().unwrap();
+        log.read_to_string(&mut logged).unwrap();
+        assert_eq!(logged.lines().count(), 1, "{logged}");
+        assert!(logged.contains("the disk is full") && logged.contains("r1"), "{logged}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_part_among_others_takes_calls_until_they_have_noticed() {
