@@ -162,7 +162,7 @@ impl Server {
     }
 
     /// The connection, once its client has greeted, if it does so in the time that a head may take.
-    async fn greeted(&self, stream: TcpStream) -> Option<tls::Stream> {
+    async fn greeted(&self, stream: TcpStream, address: IpAddr) -> Option<tls::Stream> {
         let Some(tls) = &self.tls else { return Some(tls::Stream::Plain(stream)) };
         let greeted = tokio::select! {
             greeted = timeout(self.config.http_header_seconds, tls.greet(stream)) => greeted,
@@ -173,7 +173,7 @@ impl Server {
             Ok(Err(error)) => error,
             Err(elapsed) => elapsed.into(),
         };
-        tracing::debug!(%error, "a connection was refused");
+        tracing::info!(%address, %error, "a connection was refused");
         None
     }
 
@@ -184,7 +184,7 @@ impl Server {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        let Some(stream) = self.greeted(stream).await else { return };
+        let Some(stream) = self.greeted(stream, address).await else { return };
         let ending = self.shutdown.child_token();
         let under_way = UnderWay::default();
         let gateway = self.gateway.of_connection(address, ending.clone());

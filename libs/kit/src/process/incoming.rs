@@ -67,12 +67,11 @@ async fn greet(stream: TcpStream, tls: Option<tls::Port>) -> Option<tls::Stream>
     // of their beginning.
     stream.set_nodelay(true).ok()?;
     let Some(tls) = tls else { return Some(tls::Stream::Plain(stream)) };
-    match timeout(GREETING, tls.greet(stream)).await {
-        Ok(Ok(stream)) => Some(stream),
-        Ok(Err(error)) => {
-            tracing::info!(%address, %error, "a connection was refused");
-            None
-        }
-        Err(_) => None,
-    }
+    let error = match timeout(GREETING, tls.greet(stream)).await {
+        Ok(Ok(stream)) => return Some(stream),
+        Ok(Err(error)) => error,
+        Err(elapsed) => elapsed.into(),
+    };
+    tracing::info!(address = %address.ip(), %error, "a connection was refused");
+    None
 }

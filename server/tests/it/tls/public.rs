@@ -7,7 +7,7 @@ use std::{
 };
 
 use kit::tls::Files;
-use testkit::eventually;
+use testkit::{canary, eventually};
 use tonic::Code;
 
 use super::{Authority, ask, begin, grpc, http, is_refusal, peer};
@@ -43,6 +43,30 @@ async fn a_client_of_the_rest_port_is_served_in_tls_alone() {
 
     let plaintext = curl(&authority, url.replace("https://", "http://"), Vec::new()).await;
     assert!(!plaintext.status.success(), "{}", text(&plaintext.stdout));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_says_of_either_port_which_connections_were_refused() {
+    canary::record("info");
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), &[]);
+    let suite = begin(folder.path(), None, &both(&authority, "flightline")).await;
+
+    for url in [suite.http_url().unwrap(), suite.grpc_url().unwrap()] {
+        curl(&authority, url.replace("https://", "http://"), Vec::new()).await;
+    }
+
+    for part in ["gateway::", "kit::"] {
+        eventually(part, || async {
+            let log = text(&canary::recorded());
+            let is_told = |line: &str| {
+                line.contains(part)
+                    && line.contains("a connection was refused address=127.0.0.1 error=")
+            };
+            log.lines().any(is_told).then_some(())
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
