@@ -36,6 +36,7 @@ pub fn new(peers: &Peers, identity: &ServiceToken) -> Sessions {
 pub fn follow(suite: &Suite) {
     let auth = Auth { peer: suite.peers.auth.clone(), identity: suite.identity.clone() };
     let (sessions, clock) = (suite.sessions.clone(), suite.clock.clone());
+    Sessions::listen(clock.now());
     suite.spawn(async move {
         let mut token = String::new();
         loop {

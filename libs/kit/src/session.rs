@@ -106,10 +106,16 @@ impl Sessions {
         Self { ask, turns: Arc::new(Semaphore::new(TURNS)), known }
     }
 
+    /// Tells the metrics that auth was heard at `now`, or that it is listened to from then on: a process that never hears it is
+    /// noticed, too.
+    pub fn listen(now: Timestamp) {
+        let since = now.since(Timestamp::from_micros(0));
+        gauge!("flightline_session_beat_timestamp_seconds").set(since.as_secs_f64());
+    }
+
     /// Takes in news, or a beat without any, that came at `heard_at`.
     pub fn hear(&self, news: News, now: Timestamp, heard_at: Instant) {
-        let heard = now.since(Timestamp::from_micros(0));
-        gauge!("flightline_session_beat_timestamp_seconds").set(heard.as_secs_f64());
+        Self::listen(now);
         let mut known = self.known();
         known.heard_at = Some(heard_at);
         known.complete = news.complete;

@@ -5,6 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use flightline::Part;
 use kit::observe::Config;
 use proto::{
     auth::v1::{
@@ -15,10 +16,11 @@ use proto::{
         BatchCreateReadingsRequest, Reading, telemetry_service_client::TelemetryServiceClient,
     },
 };
-use testkit::{Engine, World, eventually};
+use testkit::{Engine, SERVICE_SECRET, World, eventually};
 
 use super::{
-    PASSWORD, as_user, fleet::Fleet, over_the_wire, register, run, serve::get, suite, text, token,
+    PASSWORD, as_user, config, fleet::Fleet, over_the_wire, register, run, serve::get, start,
+    suite, text, token,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,6 +80,17 @@ async fn metrics_tell_of_sessions_and_what_ended_them() {
     ] {
         assert!(page.contains(line), "{line} in\n{page}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_never_hears_auth_shows_since_when_it_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = ["--auth-url", "http://127.0.0.1:1", "--service-secret", SERVICE_SECRET];
+    let equipment = start(config(folder.path(), &nowhere), Some(Part::Equipment)).await;
+
+    let page = get(&equipment.metrics_url(), "/metrics").await;
+
+    assert!(page.contains("\nflightline_session_beat_timestamp_seconds 1"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
