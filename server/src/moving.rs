@@ -21,7 +21,8 @@ use crate::{
 /// Move all data from the embedded databases to a database server
 ///
 /// The suite must be stopped. Every row is read again on the server and compared before anything is kept there. The embedded
-/// databases stay as they are. Run again after it was cut off, it starts over; after it was done, it compares once more.
+/// databases stay as they are. Run again after it was cut off, it starts over; after it was done, it compares once more,
+/// unless they are of an older version than the server.
 #[derive(clap::Args)]
 pub struct Move {
     /// The server, as in `postgres://user:password@host/database`. Other users of this machine can see arguments, so set
@@ -59,6 +60,7 @@ impl Move {
             tell(&contents);
             say("moved, and compared row by row. Start the suite with DATABASE_URL from now on");
         } else {
+            check_versions(&to, &contents).await?;
             read(&mut snapshot, &mut contents).await?;
             compare_again(&to, &contents)
                 .await
@@ -75,6 +77,22 @@ async fn is_new(url: &str) -> anyhow::Result<bool> {
     let is_new = is_empty(&mut connection).await?;
     connection.close().await?;
     Ok(is_new)
+}
+
+/// Makes sure that what is on the server can be compared with what is here: rows are of the version that wrote them last.
+async fn check_versions(url: &str, contents: &Contents) -> anyhow::Result<()> {
+    let mut connection = snapshot::connect(url, "flightline").await?;
+    let mut place = Place::Server(&mut connection);
+    for here in &contents.services {
+        let there = place.survey(here.schema).await?;
+        ensure!(
+            there.is_none_or(|there| there.versions == here.versions),
+            "{} is of another version on the server, which can't be compared with this one, and stays as it is",
+            here.schema.service
+        );
+    }
+    connection.close().await?;
+    Ok(())
 }
 
 /// Finds out what the rows of all tables come to.
@@ -99,15 +117,16 @@ async fn compare_again(url: &str, contents: &Contents) -> anyhow::Result<()> {
     for schema in SCHEMAS {
         let there = place.survey(schema).await?;
         let here = contents.services.iter().find(|here| here.schema.service == schema.service);
+        let name = schema.service;
         let tables = |service: &crate::data::Service| {
             let tables = service
                 .tables
                 .iter()
                 .map(|stock| (stock.table.name.clone(), stock.table.columns.clone(), stock.rows));
-            (service.versions.clone(), tables.collect::<Vec<_>>())
+            tables.collect::<Vec<_>>()
         };
         let is_alike = here.map(tables) == there.as_ref().map(tables);
-        ensure!(is_alike, "{} holds other tables or another number of rows", schema.service);
+        ensure!(is_alike, "{name} holds other tables or another number of rows");
     }
     compare(&mut place, contents).await?;
     connection.close().await?;

@@ -220,14 +220,22 @@ async fn fill_server(
         server::set_apart(&mut tx, name, service.schema.told, era).await?;
     }
     tx.commit().await?;
-    // Nobody has looked at the new tables, and autovacuum may take a minute. To look at the server's own is for its superuser.
+    // All of it is there now, whatever comes of this.
+    if let Err(error) = analyze(connection, contents).await {
+        tracing::warn!(%error, "the tables are there, and queries may be slow until the server has looked at them");
+    }
+    Ok(())
+}
+
+/// Has the server look at the new tables: nobody has yet, and autovacuum may take a minute. To look at the server's own is for
+/// its superuser.
+async fn analyze(mut connection: PgConnection, contents: &Contents) -> sqlx::Result<()> {
     let tables = contents.services.iter().flat_map(|service| {
         service.tables.iter().map(|stock| server::place(service.schema.service, &stock.table))
     });
     let analyze = format!("analyze {}", tables.collect::<Vec<_>>().join(", "));
     sqlx::raw_sql(AssertSqlSafe(analyze)).execute(&mut connection).await?;
-    connection.close().await?;
-    Ok(())
+    connection.close().await
 }
 
 /// Makes a service's schema the one that names without another are in.

@@ -266,7 +266,7 @@ testkit::both! {
 }
 
 /// Makes a register as the first version had it, with one piece of equipment.
-async fn old_register(world: &World, schema: &Schema) {
+pub async fn old_register(world: &World, schema: &Schema) {
     let insert = "insert into equipment (
                       id, name, type, model, manufacturer, location, status, criticality,
                       installation_date, notes, attributes, search, created_at, updated_at, revision

@@ -3,6 +3,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::Pg
 use testkit::{Engine, World};
 
 use super::{
+    backup::old_register,
     fleet::{Fleet, command_on, refused, succeeded},
     text,
 };
@@ -89,6 +90,16 @@ async fn a_move_that_is_run_again_compares_and_doubles_nothing() {
 
     let moved = Fleet::start(&to.db).await;
     assert_eq!(moved.equipment().await, [machine]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_brought_up_to_date_when_it_moved_is_not_taken_for_other_data() {
+    let (from, to) = worlds().await;
+    old_register(&from, &equipment::SCHEMA).await;
+
+    succeeded(&move_all(&from, &to).await);
+
+    refused(&move_all(&from, &to).await, "equipment is of another version on the server");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
