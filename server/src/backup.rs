@@ -6,7 +6,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use kit::{Timestamp, db::Config};
 
 use crate::data::{
-    Contents, Sink, Source, archive, pour, progress,
+    Sink, Source, archive, pour, progress,
+    report::{engine, say, tell},
     snapshot::{Beside, Snapshot},
 };
 
@@ -56,26 +57,7 @@ impl Backup {
     }
 }
 
-/// As a manifest has it.
-pub fn engine(db: &Config) -> &'static str {
-    if db.server().is_some() { "PostgreSQL" } else { "SQLite" }
-}
-
 fn rfc3339(at: Timestamp) -> String {
     let at = DateTime::<Utc>::from_timestamp_micros(at.micros()).unwrap_or_default();
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-/// Says what was copied.
-pub fn tell(contents: &Contents) {
-    for service in &contents.services {
-        let (name, rows, tables) = (service.schema.service, service.rows(), service.tables.len());
-        say(&format!("{name:<12} {rows:>12} rows in {tables} tables"));
-    }
-}
-
-/// Says it to whoever gave the command.
-#[expect(clippy::print_stdout, reason = "for the person who gave the command")]
-pub fn say(line: &str) {
-    println!("{line}");
 }

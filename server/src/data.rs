@@ -9,12 +9,14 @@
 //! | [`snapshot`] | the state of all databases at one instant |
 //! | [`archive`] | a folder of rows with its checksums |
 //! | [`fill`] | empty databases that come to hold all of a source |
+//! | [`report`] | what whoever gave the command is told |
 
 pub mod archive;
 pub mod files;
 pub mod fill;
 pub mod form;
 pub mod place;
+pub mod report;
 pub mod server;
 pub mod snapshot;
 pub mod table;
@@ -31,9 +33,13 @@ use self::{
     table::Table,
 };
 
+/// The tables of every service.
+pub static SCHEMAS: [&Schema; 4] =
+    [&auth::SCHEMA, &equipment::SCHEMA, &maintenance::SCHEMA, &telemetry::SCHEMA];
+
 /// What is copied: every table of every service that has a database there.
 pub struct Contents {
-    /// In the order of [`SCHEMAS`](crate::migrate::SCHEMAS).
+    /// In the order of [`SCHEMAS`].
     pub services: Vec<Service>,
 }
 

@@ -2,11 +2,9 @@
 
 use std::process::ExitCode;
 
-use kit::db::{Schema, Step};
+use kit::db::Step;
 
-/// The tables of every service.
-pub static SCHEMAS: [&Schema; 4] =
-    [&auth::SCHEMA, &equipment::SCHEMA, &maintenance::SCHEMA, &telemetry::SCHEMA];
+use crate::data::SCHEMAS;
 
 /// What the process answers when it was asked what is pending, and something is.
 const PENDING: u8 = 2;

@@ -6,16 +6,13 @@ use anyhow::{Context, ensure};
 use kit::db::Config;
 use sqlx::Connection;
 
-use crate::{
-    backup::{say, tell},
-    data::{
-        Contents, Sink, Source,
-        fill::{compare, fill, is_empty},
-        place::Place,
-        pour, progress,
-        snapshot::{self, Beside, Snapshot},
-    },
-    migrate::SCHEMAS,
+use crate::data::{
+    Contents, SCHEMAS, Sink, Source,
+    fill::{compare, fill, is_empty},
+    place::Place,
+    pour, progress,
+    report::{say, tell},
+    snapshot::{self, Beside, Snapshot},
 };
 
 /// Move all data from the embedded databases to a database server

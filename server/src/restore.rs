@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use kit::db::Config;
 
-use crate::{
-    backup::{engine, say, tell},
-    data::{Source, archive::Archive, fill::fill},
+use crate::data::{
+    Source,
+    archive::Archive,
+    fill::fill,
+    report::{engine, say, tell},
 };
 
 /// Fill empty databases from a backup

@@ -16,12 +16,11 @@ use sqlx::{
 
 use self::folder::Folder;
 use super::{
-    Contents, Service, Sink, Source, Stock, files,
+    Contents, SCHEMAS, Service, Sink, Source, Stock, files,
     place::{Files, Place, file},
     pour, progress, server, snapshot,
     table::Table,
 };
-use crate::migrate::SCHEMAS;
 
 /// Fills the databases of `config`, which must be empty, with all of `source`; notes in `contents` what its rows came to.
 ///

@@ -15,10 +15,9 @@ use sqlx::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Contents,
+    Contents, SCHEMAS,
     place::{Files, Place},
 };
-use crate::migrate::SCHEMAS;
 
 /// How long the suite's writers may be kept waiting at a time, and the pause between two tries.
 const HOLD: Duration = Duration::from_secs(1);

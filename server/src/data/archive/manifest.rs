@@ -5,13 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    data::{
-        Contents, Service, Stock,
-        form::{Kind, Tally},
-        table::{Column, Table},
-    },
-    migrate::SCHEMAS,
+use crate::data::{
+    Contents, SCHEMAS, Service, Stock,
+    form::{Kind, Tally},
+    table::{Column, Table},
 };
 
 /// The form of the folder. A number that isn't known isn't read.

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, ensure};
 use kit::db::{Config, FolderLock, keep_private};
 
-use crate::{data::archive::sync_folder, migrate::SCHEMAS};
+use crate::data::{SCHEMAS, archive::sync_folder};
 
 /// What SQLite lays beside a database, by the end of its name. It plays what such a file holds into whatever database is there.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
