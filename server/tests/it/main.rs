@@ -12,8 +12,10 @@ mod log;
 mod migrate;
 mod moving;
 mod observe;
+mod restore;
 mod serve;
 mod sheet;
+mod stop;
 mod tls;
 mod trace;
 
