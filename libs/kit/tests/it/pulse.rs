@@ -49,6 +49,6 @@ async fn the_log_says_why_a_database_does_not_answer() {
     states.wait_for(|states| !states["kit"]).await.unwrap();
 
     let log = String::from_utf8(canary::recorded()).unwrap();
-    let line = log.lines().find(|line| line.contains("does not answer")).unwrap();
-    assert!(line.contains("cause=error communicating with database"), "{line}");
+    let told = log.lines().find(|told| told.contains("does not answer")).unwrap();
+    assert!(told.contains("cause=error communicating with database"), "{told}");
 }
