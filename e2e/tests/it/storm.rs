@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -193,10 +193,16 @@ impl Caller {
     /// What the call is answered.
     pub async fn call(&self, target: Target) -> StatusCode {
         match target {
-            Get(path) => self.rest.get(path).await.status,
-            Post(path) => self.rest.send(Method::POST, path, Some(&json!({})), &[]).await.status,
+            Get(path) => self.ask(Method::GET, path, None).await,
+            Post(path) => self.ask(Method::POST, path, Some(&json!({}))).await,
             Call(path) => http_status(self.knock(path).await),
         }
+    }
+
+    /// A connection that rested may be closed under a request: then nobody knows.
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> StatusCode {
+        let answer = self.rest.try_send(method, path, body, &[]).await;
+        answer.map_or(StatusCode::SERVICE_UNAVAILABLE, |answer| answer.status)
     }
 
     async fn knock(&self, path: &'static str) -> Code {

@@ -4,10 +4,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 
-use crate::{
-    neighbour::Reply,
-    world::{World, json as with_json},
-};
+use crate::{neighbour::Reply, world::World};
 
 #[tokio::test]
 async fn zero_is_written_and_absent_is_not() {
@@ -104,15 +101,6 @@ async fn a_version_is_sent_as_etag_and_known_ones_are_not_sent_again() {
     assert_eq!(world.send(knowing(Method::HEAD, "*")).await.status, 304);
     let head = world.send(knowing(Method::HEAD, "")).await;
     assert_eq!(head.header("cache-control"), Some("private, no-cache"));
-}
-
-#[tokio::test]
-async fn a_write_is_answered_whatever_the_client_knows() {
-    let world = World::trial(|_| json!({"etag": "v1"}));
-    let mut request = with_json(Method::PATCH, "/trial/things/7", "{}");
-    request.headers_mut().insert("if-none-match", "\"v1\"".parse().unwrap());
-
-    assert_eq!(world.send(request).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

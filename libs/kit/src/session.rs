@@ -199,6 +199,11 @@ impl Sessions {
         key.map(|key| unexpired(key, clock)).transpose()
     }
 
+    /// Whether auth is heard: then silence about a session means that it is good, and a key that is not known is to be asked for.
+    pub(crate) fn hears(&self, now: Instant) -> bool {
+        self.known().is_fresh(now)
+    }
+
     /// What a key is good for by what auth says, whatever is known.
     pub(crate) async fn ask_key(&self, secret: &str, clock: Timestamp) -> Result<Key> {
         // Whoever invents keys keeps auth busy with at most this many at once.

@@ -97,4 +97,9 @@ impl Guard {
             Credential::Session(claims, role) => self.sessions.ask_session(claims, *role).await,
         }
     }
+
+    /// Whether silence about a credential means anything now.
+    pub(super) fn hears(&self) -> bool {
+        self.sessions.hears(Instant::now())
+    }
 }

@@ -18,7 +18,7 @@ use super::{Guard, credential::Credential};
 use crate::{Error, Result, access::Rule, session::KEPT};
 
 /// How often a call in which nothing happens is looked at. Before each message of any other, there is a look. For as long as
-/// this, an answer of the issuer counts where nothing else is known.
+/// this, an answer of the issuer counts where it is not heard.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// After this long without a look it means nothing that no end is known: that may have been forgotten. A call is not looked at
@@ -112,7 +112,7 @@ impl Watched {
                 (self.vigil.good_at, self.asking) = (now, None);
                 return Poll::Ready(Ok(()));
             }
-            if unseen < PAUSE {
+            if unseen < PAUSE && !self.vigil.guard.hears() {
                 return Poll::Ready(Ok(()));
             }
             let ask = || (now, self.vigil.clone().ask().boxed());
