@@ -97,8 +97,17 @@ impl Running {
             ended.cancel();
             result.and(page.await?)
         });
-        let _stop = stop_guard;
-        Ok(Self { part, http, grpc, metrics, first_admin, peers, shutdown, servers, _stop })
+        Ok(Self {
+            part,
+            http,
+            grpc,
+            metrics,
+            first_admin,
+            peers,
+            shutdown,
+            servers,
+            _stop: stop_guard,
+        })
     }
 
     /// The part that runs; none: everything.

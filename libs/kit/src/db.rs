@@ -8,6 +8,7 @@ mod folder;
 mod open;
 mod pulse;
 mod schema;
+mod update;
 
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},

@@ -13,16 +13,14 @@ use std::{
 
 use anyhow::Context;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, SqlitePool,
-    error::DatabaseError,
+    ConnectOptions, Connection, Executor, PgPool, SqlitePool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::time::sleep;
 use tracing::log::LevelFilter;
 
-use super::{Conn, Db, Pools, folder::FolderLock, pulse, schema, take_turn};
+use super::{Conn, Db, Pools, folder::FolderLock, pulse, schema, update};
 use crate::seal::Seal;
 
 /// How long a caller waits for a connection: less than its deadline, more than a healthy moment of waiting.
@@ -32,8 +30,6 @@ const READERS: u32 = 4;
 /// anew are replaced before a call fails on them, and a second guard ends a transaction that sqlx has forgotten (the first is
 /// that no `begin` is ever cancelled). A `rollback` alone makes the server warn, each time, that there is nothing to roll back.
 const FRESH: Duration = Duration::from_millis(100);
-/// How long an update of a schema lets others go first.
-const GIVEN_WAY: Duration = Duration::from_secs(2);
 
 /// Where the databases are.
 #[derive(Clone, clap::Args)]
@@ -284,7 +280,7 @@ async fn postgres(
         ]);
 
     let mut connection = options.connect().await.context(NO_SERVER)?;
-    update_on_server(&mut connection, service, migrations)
+    update::on_server(&mut connection, service, migrations)
         .await
         .context("can't update the schema")?;
     connection.close().await?;
@@ -306,54 +302,4 @@ async fn postgres(
     let shared: PgPool = pool(config.database_connections).connect_with(options.clone()).await?;
     let reserved = pool(1).connect_lazy_with(options.clone());
     Ok((Pools::Postgres { shared, reserved }, pulse::Options::Postgres(options)))
-}
-
-/// Takes the steps that the schema hasn't taken, and makes it if there is none; several replicas may start at once. A step that
-/// changes a table waits for whoever reads it, for hours if that is a backup, and everybody who comes later waits for the step:
-/// so it gives way again and again, and they have their turn.
-async fn update_on_server(
-    connection: &mut PgConnection,
-    service: &'static str,
-    migrations: &Migrator,
-) -> anyhow::Result<()> {
-    // A migration may take longer than a request may, but not wait for as long.
-    connection.execute("set statement_timeout = 0; set lock_timeout = '500ms'").await?;
-    let migrations = schema::all_on_server(migrations);
-    loop {
-        match try_update(connection, service, &migrations).await {
-            Err(error) if is_held_up(&error) => {
-                tracing::warn!(service, "the schema is in use, as by a backup: its update waits");
-                sleep(GIVEN_WAY).await;
-            }
-            done => return done,
-        }
-    }
-}
-
-async fn try_update(
-    connection: &mut PgConnection,
-    service: &'static str,
-    migrations: &Migrator,
-) -> anyhow::Result<()> {
-    create_schema(connection, service).await?;
-    migrations.run(&mut *connection).await?;
-    Ok(schema::compare_by_bytes(connection).await?)
-}
-
-/// Whether somebody else held for too long what was waited for.
-fn is_held_up(error: &anyhow::Error) -> bool {
-    const LOCK_NOT_AVAILABLE: &str = "55P03";
-    let of_server = |cause: &sqlx::Error| {
-        let code = cause.as_database_error().and_then(DatabaseError::code);
-        code.is_some_and(|code| code == LOCK_NOT_AVAILABLE)
-    };
-    error.chain().filter_map(|cause| cause.downcast_ref()).any(of_server)
-}
-
-async fn create_schema(connection: &mut PgConnection, service: &'static str) -> sqlx::Result<()> {
-    let mut transaction = connection.begin().await?;
-    take_turn(&mut transaction).await?;
-    let create = AssertSqlSafe(format!("create schema if not exists {service}"));
-    sqlx::raw_sql(create).execute(&mut *transaction).await?;
-    transaction.commit().await
 }

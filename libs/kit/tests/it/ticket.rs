@@ -250,7 +250,7 @@ async fn a_call_whose_message_or_its_end_came_after_its_callers_session_is_not_c
         let sessions = Sessions::new(Arc::new(Oracle::default()));
         hear(&world, &sessions);
         let (say, said) = mpsc::unbounded_channel();
-        let (begin, begun) = oneshot::channel();
+        let (begin, reads) = oneshot::channel();
         let begin = Arc::new(Mutex::new(Some(begin)));
         let service = guard(&world, sessions.clone()).layer(service_fn(move |request| {
             let begin = begin.lock().unwrap().take().unwrap();
@@ -265,7 +265,7 @@ async fn a_call_whose_message_or_its_end_came_after_its_callers_session_is_not_c
         }
 
         let ends = async {
-            begun.await.unwrap();
+            reads.await.unwrap();
             let ended = vec![(claims.sid.clone(), world.clock.now())];
             sessions.note(News { ended, ..News::default() }, world.clock.now());
             if !comes_before {
@@ -286,12 +286,11 @@ async fn carry_out(
     request: Request<Body>,
 ) -> Result<Response<Body>, Infallible> {
     let mut reading = pin!(request.into_body().collect());
-    let read = match reading.as_mut().now_or_never() {
-        Some(read) => read,
-        None => {
-            begin.send(()).unwrap();
-            reading.await
-        }
+    let read = if let Some(read) = reading.as_mut().now_or_never() {
+        read
+    } else {
+        begin.send(()).unwrap();
+        reading.await
     };
     let status = read.map_or_else(|status| status, |_| Status::ok("carried out"));
     Ok(status.into_http())
