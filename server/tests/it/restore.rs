@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use tempfile::TempDir;
 use testkit::{Engine, World};
 
 use super::{
@@ -9,12 +10,27 @@ use super::{
     fleet::{Fleet, command, command_on, refused, succeeded},
 };
 
+/// A fleet at work, with a machine, and a backup of it in a folder.
+struct BackedUp {
+    world: World,
+    folder: TempDir,
+    fleet: Fleet,
+    machine: String,
+}
+
+impl BackedUp {
+    async fn new() -> Self {
+        let (world, folder) = (World::new(Engine::Sqlite).await, tempfile::tempdir().unwrap());
+        let fleet = Fleet::start(&world.db).await;
+        let machine = fleet.machine().await;
+        succeeded(&command(&world, &["backup", &name(&folder)]).await);
+        Self { world, folder, fleet, machine }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_a_restore_was_cut_off_nothing_starts_until_it_is_run_again() {
-    let (world, folder) = (World::new(Engine::Sqlite).await, tempfile::tempdir().unwrap());
-    let fleet = Fleet::start(&world.db).await;
-    let machine = fleet.machine().await;
-    succeeded(&command(&world, &["backup", &name(&folder)]).await);
+    let BackedUp { world, folder, fleet, machine } = BackedUp::new().await;
     fleet.stop().await;
 
     let elsewhere = World::new(Engine::Sqlite).await;
@@ -36,10 +52,7 @@ fn write_ahead_log(world: &World) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_database_that_is_gone_has_left_is_not_played_into_what_is_restored() {
-    let (world, folder) = (World::new(Engine::Sqlite).await, tempfile::tempdir().unwrap());
-    let fleet = Fleet::start(&world.db).await;
-    let machine = fleet.machine().await;
-    succeeded(&command(&world, &["backup", &name(&folder)]).await);
+    let BackedUp { world, folder, fleet, machine } = BackedUp::new().await;
     // As a process leaves it that is killed.
     let left = fs::read(write_ahead_log(&world)).unwrap();
     assert!(!left.is_empty());
