@@ -30,11 +30,13 @@ impl UnderWay {
         Request(self.clone())
     }
 
-    /// Ends when no request has come in time; never once there was one.
-    pub async fn silence(&self, limit: Duration) {
+    /// Ends when no request has begun in time from now; never once one has, be it over before anybody looked.
+    pub fn silence(&self, limit: Duration) -> impl Future<Output = ()> + use<> {
         let mut count = self.0.subscribe();
-        if timeout(limit, count.wait_for(|count| *count != 0)).await.is_ok() {
-            std::future::pending::<()>().await;
+        async move {
+            if timeout(limit, count.changed()).await.is_ok() {
+                std::future::pending::<()>().await;
+            }
         }
     }
 

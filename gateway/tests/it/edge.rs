@@ -166,6 +166,18 @@ async fn a_connection_that_lies_idle_is_cut() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_used_is_not_cut_though_every_answer_is_at_hand() {
+    let port = port(impatient(), json!({}).into()).await;
+    let mut stream = port.connect().await;
+    let begun = Instant::now();
+
+    while begun.elapsed() < 2 * impatient().http_header_seconds {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        until(&mut stream, "ok\n").await;
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_dawdles_over_its_body_is_told_so_and_cut() {
     let port = port(impatient(), json!({}).into()).await;
     let mut stream = port.connect().await;
