@@ -1,6 +1,7 @@
 //! How one part of the suite calls another: the same generated client, whether the other part is in this process or
 //! across the network.
 
+mod lines;
 mod replicas;
 
 use std::{

@@ -27,17 +27,13 @@ use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval, timeout},
 };
-use tonic::{
-    Code, Status,
-    body::Body,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Status, body::Body, transport::Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use tower::ServiceExt;
 
-use super::Secure;
+use super::{Secure, lines::Lines};
 use crate::{error::Error, tls};
 
 /// How often names are looked up and replicas are asked for their health.
@@ -63,7 +59,7 @@ type Members = Arc<[Arc<Member>]>;
 
 /// One replica.
 struct Member {
-    channel: Channel,
+    lines: Lines,
     serves: AtomicBool,
     under_way: AtomicUsize,
 }
@@ -100,9 +96,15 @@ impl Replicas {
     pub async fn call(mut self, request: Request<Body>) -> Result<Response<Body>, Status> {
         let member = self.pick().await?;
         let _under_way = UnderWay::begin(&member);
-        match member.channel.clone().oneshot(request).await {
+        let (channel, place) = member.lines.take();
+        match channel.oneshot(request).await {
             // What the service itself has to say comes in trailers; its body fails when the connection does.
-            Ok(answer) => Ok(answer.map(|body| Body::new(body.map_err(|status| broken(&status))))),
+            Ok(answer) => Ok(answer.map(|body| {
+                Body::new(body.map_err(move |status| {
+                    let _until_the_end = &place;
+                    broken(&status)
+                }))
+            })),
             Err(error) => {
                 let status = status(error);
                 if status.code() == Code::Unavailable {
@@ -234,10 +236,10 @@ impl Name {
             .keep_alive_timeout(KEEP_ALIVE)
             .keep_alive_while_idle(true)
             .tcp_nodelay(true);
-        let channel = match &self.proof {
+        let proof = self.proof.clone();
+        let lines = Lines::new(move || match proof.clone() {
             None => endpoint.connect_lazy(),
             Some((client, name)) => {
-                let (client, name) = (client.clone(), name.clone());
                 endpoint.connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
                     let (client, name) = (client.clone(), name.clone());
                     async move {
@@ -250,16 +252,17 @@ impl Name {
                     }
                 }))
             }
-        };
+        });
         // It may be there and not yet serve: its port is open before its database is brought up to date.
-        Some(Member { channel, serves: AtomicBool::new(false), under_way: AtomicUsize::new(0) })
+        Some(Member { lines, serves: AtomicBool::new(false), under_way: AtomicUsize::new(0) })
     }
 }
 
 impl Member {
-    /// Asks whether it serves.
+    /// Asks whether it serves, and hangs up what it needs no more.
     async fn check(&self, question: HealthCheckRequest) {
-        let mut client = HealthClient::new(self.channel.clone());
+        self.lines.tidy();
+        let mut client = HealthClient::new(self.lines.first());
         let answer = timeout(WITHIN, client.check(question)).await;
         let serves = match answer {
             Ok(Ok(answer)) => answer.get_ref().status() == ServingStatus::Serving,

@@ -71,6 +71,8 @@ struct Replica {
     _stop: DropGuard,
 }
 
+/// How many calls a replica takes at once over one connection: the fewest that a server should.
+const STREAMS: u8 = 100;
 /// What the tests call; any answer will do.
 const CALLED: &str = "called";
 
@@ -94,6 +96,7 @@ impl Replica {
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let server = tonic::transport::Server::builder()
+            .max_concurrent_streams(u32::from(STREAMS))
             .layer(count)
             .add_service(service)
             .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped);
@@ -165,6 +168,21 @@ async fn who_serves_something_else_at_the_address_of_a_part_is_not_called() {
     }
 
     assert_eq!((one.calls(), other.calls()), (4, 0));
+}
+
+#[tokio::test]
+async fn watches_keep_no_call_waiting_however_many_there_are() {
+    let replica = Replica::start().await;
+    let peer = remote(&replica.url, None).unwrap();
+    let mut watches = Vec::new();
+    for _ in 0..5 * usize::from(STREAMS) {
+        let question = HealthCheckRequest { service: CALLED.to_owned() };
+        let mut watch = HealthClient::new(peer.clone()).watch(question).await.unwrap().into_inner();
+        assert!(watch.message().await.unwrap().is_some());
+        watches.push(watch);
+    }
+
+    call(&peer).await.unwrap();
 }
 
 #[tokio::test]
