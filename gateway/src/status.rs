@@ -69,7 +69,7 @@ pub fn is_fault(status: &Status) -> bool {
 fn http_status(code: Code) -> StatusCode {
     match code {
         Code::Ok => StatusCode::OK,
-        Code::InvalidArgument | Code::OutOfRange => StatusCode::BAD_REQUEST,
+        Code::InvalidArgument => StatusCode::BAD_REQUEST,
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
@@ -79,14 +79,17 @@ fn http_status(code: Code) -> StatusCode {
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         // A client that cancels reads no answer: for one that does, time ran out.
         Code::DeadlineExceeded | Code::Cancelled => StatusCode::GATEWAY_TIMEOUT,
-        Code::Internal | Code::Unknown | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+        // No service says that something is out of range; tonic does, of an answer that is too long.
+        Code::Internal | Code::Unknown | Code::DataLoss | Code::OutOfRange => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
     }
 }
 
 /// What kit's errors call it, for a status that gives no reason of its own.
 fn reason(code: Code) -> &'static str {
     match code {
-        Code::InvalidArgument | Code::OutOfRange => "INVALID_FIELD",
+        Code::InvalidArgument => "INVALID_FIELD",
         Code::Unauthenticated => "UNAUTHENTICATED",
         Code::PermissionDenied => "FORBIDDEN",
         Code::NotFound => "NOT_FOUND",
@@ -97,6 +100,6 @@ fn reason(code: Code) -> &'static str {
         Code::Unimplemented => "NO_METHOD",
         Code::Unavailable => "UNAVAILABLE",
         Code::DeadlineExceeded | Code::Cancelled => "TIMED_OUT",
-        Code::Ok | Code::Internal | Code::Unknown | Code::DataLoss => "INTERNAL",
+        Code::Ok | Code::Internal | Code::Unknown | Code::DataLoss | Code::OutOfRange => "INTERNAL",
     }
 }

@@ -15,7 +15,7 @@ use tower::ServiceExt;
 
 use crate::codec::DynamicCodec;
 
-/// What the services may answer at most; they keep to less themselves.
+/// What the services may answer at most; their pages end before that.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 /// A service of the suite, by the name that its package has.

@@ -20,7 +20,7 @@ use crate::{
 async fn every_code_has_its_status() {
     let table = [
         (Code::InvalidArgument, 400),
-        (Code::OutOfRange, 400),
+        (Code::OutOfRange, 500),
         (Code::Unauthenticated, 401),
         (Code::PermissionDenied, 403),
         (Code::NotFound, 404),
@@ -283,6 +283,11 @@ async fn an_idempotency_key_is_the_request_id_of_methods_that_have_one() {
                 .unwrap(),
         )
         .await;
+
+    let mut doubled = with_key("/trial/things");
+    doubled.headers_mut().append("idempotency-key", "k2".parse().unwrap());
+    let errors = world.send(doubled).await.errors(400);
+    assert_eq!(errors, [("idempotency-key".to_owned(), "is given twice".to_owned())]);
 
     let calls = world.calls();
     assert_eq!(calls[0].message["request_id"], "k1");

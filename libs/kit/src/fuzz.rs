@@ -33,7 +33,7 @@ fn ordered(order_by: &str, token: &str) -> Result<OrderedPage<Row, i64>> {
 
 /// The token of the page after one that ends with `key`.
 fn token(key: i64, filter: &str) -> String {
-    page("", filter).unwrap().cut(vec![key, 0], |row| *row).unwrap().1
+    page("", filter).unwrap().cut(vec![key, 0], |row| *row, |row| row).unwrap().1
 }
 
 proptest! {
@@ -94,7 +94,7 @@ proptest! {
         prop_assert_eq!(first.is_ok(), is_known, "{}", order_by);
         let Ok(first) = first else { return Ok(()) };
 
-        let (_, token) = first.cut(vec![(name.clone(), size); 2], |_| 7).unwrap();
+        let (_, token) = first.cut(vec![(name.clone(), size); 2], |_| 7, |_| 0).unwrap();
         let next = ordered(&order_by, &token).unwrap();
 
         let (_, place) = next.after().unwrap();

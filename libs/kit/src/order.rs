@@ -13,7 +13,7 @@
 //!
 //! let page = kit::ordered_page!(service.db, request, store::pump::ORDERS)?;
 //! let rows = store::pump::list(&mut db, &filter, &page).await?;    // ends with kit::push_page!(query, page)
-//! let (rows, next_page_token) = page.cut(rows, |pump| pump.id)?;
+//! let (rows, next_page_token) = page.cut(rows, |pump| pump.id, pb::Pump::from)?;
 //! ```
 
 use prost::Message;
@@ -133,15 +133,21 @@ impl<T, K: Serialize + DeserializeOwned> OrderedPage<T, K> {
         Ok(Self { field, descending, page })
     }
 
-    /// Cuts `rows` to the page and makes the token of the next one; empty on the last page.
-    pub fn cut(&self, rows: Vec<T>, id: impl FnOnce(&T) -> K) -> Result<(Vec<T>, String)> {
-        self.page.cut(rows, |row| {
+    /// Cuts `rows` to the page: see [`Page::cut`].
+    pub fn cut<M: Message>(
+        &self,
+        rows: Vec<T>,
+        id: impl Fn(&T) -> K,
+        wire: impl Fn(T) -> M,
+    ) -> Result<(Vec<M>, String)> {
+        let place = |row: &T| {
             let value = self.field.map(|field| match field.value {
                 By::Text(value) => Value::Text(value(row)),
                 By::Number(value) => Value::Number(value(row)),
             });
             Place { value, id: id(row) }
-        })
+        };
+        self.page.cut(rows, place, wire)
     }
 
     /// How many rows to fetch: one more than the page holds tells whether there is another.
@@ -248,8 +254,8 @@ mod tests {
             let (mut seen, mut token) = (Vec::new(), String::new());
             loop {
                 let page = page(order_by, &token).unwrap();
-                let (rows, next) = page.cut(rows(&page), |row| row.1).unwrap();
-                seen.extend(rows.into_iter().map(|row| row.1));
+                let (rows, next) = page.cut(rows(&page), |row| row.1, |row| row.1).unwrap();
+                seen.extend(rows);
                 if next.is_empty() {
                     break;
                 }
@@ -267,7 +273,7 @@ mod tests {
             ("name desc", " and (name, id) < (", " order by name desc, id desc"),
         ] {
             let first = page(order_by, "").unwrap();
-            let (_, token) = first.cut(ROWS.to_vec(), |row| row.1).unwrap();
+            let (_, token) = first.cut(ROWS.to_vec(), |row| row.1, |row| row.1).unwrap();
             let second = page(order_by, &token).unwrap();
 
             assert!(first.after().is_none());
@@ -289,8 +295,9 @@ mod tests {
         let page = |order_by: &str, token: &str| {
             OrderedPage::<Row, i64>::parse(&SEAL, FIELDS, order_by, 2, token, &String::new())
         };
-        let token =
-            |order_by: &str| page(order_by, "").unwrap().cut(ROWS.to_vec(), |row| row.1).unwrap().1;
+        let token = |order_by: &str| {
+            page(order_by, "").unwrap().cut(ROWS.to_vec(), |row| row.1, |row| row.1).unwrap().1
+        };
         for (made_for, used_for) in [("name", "size"), ("size", "name"), ("", "name"), ("name", "")]
         {
             assert!(page(used_for, &token(made_for)).is_err(), "{made_for} for {used_for}");

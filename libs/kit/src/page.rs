@@ -9,6 +9,8 @@ use crate::{Error, Result, seal::Seal};
 
 const DEFAULT_SIZE: i32 = 50;
 const LARGEST_SIZE: i32 = 1000;
+/// How large the rows of a page may be together: a client of gRPC takes 4 MiB of an answer, unless it is told to take more.
+const MOST_BYTES: usize = 3 << 20;
 
 /// Reads which page a list request asks for. Takes `page_size` and `page_token` out of it; what is left is the filter, for
 /// which alone the next page's token is good. Tokens are sealed with the key of `db`, the service's own database.
@@ -65,16 +67,32 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         i64::from(self.size) + 1
     }
 
-    /// Cuts `rows` to the page and makes the token of the next one; empty on the last page.
-    pub fn cut<T>(&self, mut rows: Vec<T>, key: impl FnOnce(&T) -> K) -> Result<(Vec<T>, String)> {
-        let size = usize::try_from(self.size).unwrap_or_default();
-        if rows.len() <= size {
-            return Ok((rows, String::new()));
+    /// Cuts `rows` to the page, in the form that `wire` gives them, and makes the token of the next one; empty on the last page.
+    /// A page of large rows ends before it is more than callers take.
+    pub fn cut<T, M: Message>(
+        &self,
+        rows: Vec<T>,
+        key: impl Fn(&T) -> K,
+        wire: impl Fn(T) -> M,
+    ) -> Result<(Vec<M>, String)> {
+        let (size, count) = (usize::try_from(self.size).unwrap_or_default(), rows.len());
+        let (mut shown, mut last, mut bytes) = (Vec::new(), None, 0);
+        for row in rows.into_iter().take(size) {
+            let key = key(&row);
+            let message = wire(row);
+            bytes += message.encoded_len();
+            // One is shown, whatever it weighs: else nobody would get past it.
+            if MOST_BYTES < bytes && last.is_some() {
+                break;
+            }
+            shown.push(message);
+            last = Some(key);
         }
-        rows.truncate(size);
-        let Some(last) = rows.last() else { return Ok((rows, String::new())) };
-        let token = self.token(key(last))?;
-        Ok((rows, token))
+        let token = match last {
+            Some(last) if shown.len() < count => self.token(last)?,
+            _ => String::new(),
+        };
+        Ok((shown, token))
     }
 
     /// The token of the page after `after`: of a list that ends a page before it is full, because it has looked at enough.
@@ -110,7 +128,7 @@ mod tests {
             let rest =
                 all.iter().copied().filter(|row| page.after.is_none_or(|after| after < *row));
             let rows = rest.take(usize::try_from(page.limit()).unwrap()).collect();
-            let (rows, next) = page.cut(rows, |row| *row).unwrap();
+            let (rows, next) = page.cut(rows, |row| *row, |row| row).unwrap();
             seen.extend(rows);
             if next.is_empty() {
                 break;
@@ -121,9 +139,23 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_large_rows_ends_early_and_shows_one_at_least() {
+        let page = page(&Seal::random(), 10, "", 0).unwrap();
+        let cut = |bytes: usize| {
+            let (rows, next) = page.cut(vec![0, 1, 2], |row| *row, |_| "x".repeat(bytes)).unwrap();
+            (rows.len(), next.is_empty())
+        };
+
+        assert_eq!(cut(MOST_BYTES / 3 - 9), (3, true));
+        assert_eq!(cut(MOST_BYTES / 2 - 9), (2, false));
+        assert_eq!(cut(MOST_BYTES), (1, false));
+    }
+
+    #[test]
     fn a_token_serves_one_filter_only() {
         let seal = Seal::random();
-        let (_, token) = page(&seal, 1, "", 7).unwrap().cut(vec![1, 2], |row| *row).unwrap();
+        let (_, token) =
+            page(&seal, 1, "", 7).unwrap().cut(vec![1, 2], |row| *row, |row| row).unwrap();
         assert_eq!(page(&seal, 1, &token, 7).unwrap().after, Some(1));
 
         let other_list = Page::<i64>::parse(&seal, 1, &token, &7_u64);

@@ -24,11 +24,9 @@ pub async fn list(
     };
 
     let rows = store::audit::list(&mut service.db.read().await?, &filter, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |event| (event.at, event.id))?;
-    Ok(pb::ListAuditEventsResponse {
-        events: rows.into_iter().map(pb::AuditEvent::from).collect(),
-        next_page_token,
-    })
+    let (events, next_page_token) =
+        page.cut(rows, |event| (event.at, event.id), pb::AuditEvent::from)?;
+    Ok(pb::ListAuditEventsResponse { events, next_page_token })
 }
 
 impl From<Event> for pb::AuditEvent {

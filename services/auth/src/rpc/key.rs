@@ -47,11 +47,8 @@ pub async fn list(
     let page = kit::page!(service.db, call.message)?;
 
     let rows = store::key::list(&mut service.db.read().await?, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |key| key.id)?;
-    Ok(pb::ListKeysResponse {
-        keys: rows.into_iter().map(pb::Key::from).collect(),
-        next_page_token,
-    })
+    let (keys, next_page_token) = page.cut(rows, |key| key.id, pb::Key::from)?;
+    Ok(pb::ListKeysResponse { keys, next_page_token })
 }
 
 pub async fn delete(service: &Service, call: Call<pb::DeleteKeyRequest>) -> Result<()> {

@@ -34,9 +34,9 @@ pub async fn list(
     let alive = Session::alive(now);
 
     let rows = store::session::list(&mut service.db.read().await?, user_id, &alive, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |session| session.id)?;
     let current = &call.caller.session_id;
-    let sessions = rows.into_iter().map(|session| wire(session, current)).collect();
+    let (sessions, next_page_token) =
+        page.cut(rows, |session| session.id, |session| wire(session, current))?;
     Ok(pb::ListSessionsResponse { sessions, next_page_token })
 }
 

@@ -45,11 +45,8 @@ pub async fn list(
     };
 
     let rows = store::user::list(&mut service.db.read().await?, &filter, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |user| fold(&user.username))?;
-    Ok(pb::ListUsersResponse {
-        users: rows.into_iter().map(pb::User::from).collect(),
-        next_page_token,
-    })
+    let (users, next_page_token) = page.cut(rows, |user| fold(&user.username), pb::User::from)?;
+    Ok(pb::ListUsersResponse { users, next_page_token })
 }
 
 pub async fn list_technicians(

@@ -82,11 +82,9 @@ pub async fn list(
     };
 
     let rows = store::equipment::list(&mut service.db.read().await?, &filter, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |equipment| equipment.id)?;
-    Ok(pb::ListEquipmentResponse {
-        equipment: rows.into_iter().map(pb::Equipment::from).collect(),
-        next_page_token,
-    })
+    let (equipment, next_page_token) =
+        page.cut(rows, |equipment| equipment.id, pb::Equipment::from)?;
+    Ok(pb::ListEquipmentResponse { equipment, next_page_token })
 }
 
 pub async fn update(

@@ -28,11 +28,9 @@ pub async fn list(
     if rows.is_empty() && store::equipment::find(&mut db, id).await?.is_none() {
         return Err(Error::not_found("equipment", id));
     }
-    let (rows, next_page_token) = page.cut(rows, |interval| (interval.since, interval.id))?;
-    Ok(pb::ListStatusIntervalsResponse {
-        intervals: rows.into_iter().map(pb::StatusInterval::from).collect(),
-        next_page_token,
-    })
+    let (intervals, next_page_token) =
+        page.cut(rows, |interval| (interval.since, interval.id), pb::StatusInterval::from)?;
+    Ok(pb::ListStatusIntervalsResponse { intervals, next_page_token })
 }
 
 /// Ends the interval that lasts, and begins one with the status that `equipment` has now.

@@ -63,9 +63,9 @@ async fn send_all(db: &kit::Db, sender: &Sender, start: Position) -> Result<()> 
     let mut page = page_after("")?;
     loop {
         let rows = store::equipment::list(&mut db.read().await?, &filter, &page).await?;
-        let (rows, next) = page.cut(rows, |equipment| equipment.id)?;
-        for equipment in rows {
-            let equipment = Some(equipment.into());
+        let (all, next) = page.cut(rows, |equipment| equipment.id, pb::Equipment::from)?;
+        for equipment in all {
+            let equipment = Some(equipment);
             let message = pb::WatchEquipmentResponse { equipment, ..Default::default() };
             // A watcher that has gone is noticed by the caller.
             let _ = sender.send(Ok(message)).await;

@@ -54,11 +54,8 @@ pub async fn list(
     let task = store::task::find(&mut db, task_id).await?;
     task.ok_or_else(|| Error::not_found("task", task_id))?;
     let rows = store::comment::list(&mut db, task_id, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |comment| comment.id)?;
-    Ok(pb::ListCommentsResponse {
-        comments: rows.into_iter().map(pb::Comment::from).collect(),
-        next_page_token,
-    })
+    let (comments, next_page_token) = page.cut(rows, |comment| comment.id, pb::Comment::from)?;
+    Ok(pb::ListCommentsResponse { comments, next_page_token })
 }
 
 /// Tells the change log of `comment`; answers what it told.

@@ -135,11 +135,9 @@ pub async fn list(
     };
 
     let rows = store::maintenance::list(&mut service.db.read().await?, &filter, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |record| record.id)?;
-    Ok(pb::ListMaintenanceResponse {
-        records: rows.into_iter().map(pb::MaintenanceRecord::from).collect(),
-        next_page_token,
-    })
+    let (records, next_page_token) =
+        page.cut(rows, |record| record.id, pb::MaintenanceRecord::from)?;
+    Ok(pb::ListMaintenanceResponse { records, next_page_token })
 }
 
 /// The record, which nobody else changes until the transaction ends, if it is the caller's and in the state that `etag` is

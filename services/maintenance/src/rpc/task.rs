@@ -90,11 +90,8 @@ pub async fn list(
     let page = kit::ordered_page!(service.db, request, store::task::ORDERS, filter.order())?;
 
     let rows = store::task::list(&mut service.db.read().await?, &filter, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |task| task.id)?;
-    Ok(pb::ListTasksResponse {
-        tasks: rows.into_iter().map(pb::Task::from).collect(),
-        next_page_token,
-    })
+    let (tasks, next_page_token) = page.cut(rows, |task| task.id, pb::Task::from)?;
+    Ok(pb::ListTasksResponse { tasks, next_page_token })
 }
 
 pub async fn list_completed(
@@ -111,11 +108,9 @@ pub async fn list_completed(
     };
 
     let rows = store::task::list_completed(&mut service.db.read().await?, &filter, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |task| (task.completed_at, task.id))?;
-    Ok(pb::ListTasksResponse {
-        tasks: rows.into_iter().map(pb::Task::from).collect(),
-        next_page_token,
-    })
+    let (tasks, next_page_token) =
+        page.cut(rows, |task| (task.completed_at, task.id), pb::Task::from)?;
+    Ok(pb::ListTasksResponse { tasks, next_page_token })
 }
 
 pub async fn update(service: &Service, call: Call<pb::UpdateTaskRequest>) -> Result<pb::Task> {

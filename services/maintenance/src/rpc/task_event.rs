@@ -19,11 +19,8 @@ pub async fn list(
     let task = store::task::find(&mut db, task_id).await?;
     task.ok_or_else(|| Error::not_found("task", task_id))?;
     let rows = store::task_event::list(&mut db, task_id, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |event| event.id)?;
-    Ok(pb::ListTaskEventsResponse {
-        events: rows.into_iter().map(pb::TaskEvent::from).collect(),
-        next_page_token,
-    })
+    let (events, next_page_token) = page.cut(rows, |event| event.id, pb::TaskEvent::from)?;
+    Ok(pb::ListTaskEventsResponse { events, next_page_token })
 }
 
 impl From<TaskEvent> for pb::TaskEvent {

@@ -46,11 +46,8 @@ pub async fn list(
     )?;
     let mut entries = [statuses, alerts, tasks, records].concat();
     entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.place));
-    let (entries, next_page_token) = page.cut(entries, |entry| entry.place)?;
-    Ok(pb::ListTimelineResponse {
-        entries: entries.into_iter().map(|entry| entry.wire).collect(),
-        next_page_token,
-    })
+    let (entries, next_page_token) = page.cut(entries, |entry| entry.place, |entry| entry.wire)?;
+    Ok(pb::ListTimelineResponse { entries, next_page_token })
 }
 
 /// What a source answers; nothing, and no call to it, if it isn't wanted. Boxed: all together are large.

@@ -81,11 +81,8 @@ pub async fn list(
     let filter = filter(&request)?;
 
     let rows = store::alert::list(&mut service.db.read().await?, &filter, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |alert| alert.id)?;
-    Ok(pb::ListAlertsResponse {
-        alerts: rows.into_iter().map(pb::Alert::from).collect(),
-        next_page_token,
-    })
+    let (alerts, next_page_token) = page.cut(rows, |alert| alert.id, pb::Alert::from)?;
+    Ok(pb::ListAlertsResponse { alerts, next_page_token })
 }
 
 pub async fn acknowledge(

@@ -86,11 +86,8 @@ pub async fn list(
     };
 
     let rows = store::rule::list(&mut service.db.read().await?, &filter, &page).await?;
-    let (rows, next_page_token) = page.cut(rows, |rule| rule.id)?;
-    Ok(pb::ListRulesResponse {
-        rules: rows.into_iter().map(pb::Rule::from).collect(),
-        next_page_token,
-    })
+    let (rules, next_page_token) = page.cut(rows, |rule| rule.id, pb::Rule::from)?;
+    Ok(pb::ListRulesResponse { rules, next_page_token })
 }
 
 pub async fn update(service: &Service, call: Call<pb::UpdateRuleRequest>) -> Result<pb::Rule> {

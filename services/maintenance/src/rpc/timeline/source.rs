@@ -34,12 +34,8 @@ pub async fn statuses(service: &Service, caller: &Caller, filter: &Filter) -> Re
     }
 }
 
-/// A page of alerts has as many bytes as people wrote about them.
-const LARGEST: usize = usize::MAX;
-
 pub async fn alerts(service: &Service, caller: &Caller, filter: &Filter) -> Result<Vec<Entry>> {
-    let mut client = AlertServiceClient::new(service.suite.peers.telemetry.clone())
-        .max_decoding_message_size(LARGEST);
+    let mut client = AlertServiceClient::new(service.suite.peers.telemetry.clone());
     let mut request = ListAlertsRequest {
         equipment_id: Some(filter.equipment_id.to_string()),
         from: filter.from.map(Into::into),

@@ -115,10 +115,10 @@ impl Watcher {
         let mut page = page_after("")?;
         loop {
             let rows = store::alert::list(&mut self.db.read().await?, &self.filter, &page).await?;
-            let (rows, next) = page.cut(rows, |alert| alert.id)?;
-            for alert in rows {
+            let (alerts, next) = page.cut(rows, |alert| alert.id, pb::Alert::from)?;
+            for alert in alerts {
                 let message = pb::WatchAlertsResponse {
-                    alert: Some(alert.into()),
+                    alert: Some(alert),
                     snapshot: true,
                     ..Default::default()
                 };

@@ -40,15 +40,13 @@ pub async fn list(
         Some(id) => list.look_at(&[id]).await.map(|_| None)?,
         None => list.look_at_all().await?,
     };
-    let (rows, mut next_page_token) = page.cut(list.readings, |reading| reading.key)?;
+    let (readings, mut next_page_token) =
+        page.cut(list.readings, |reading| reading.key, pb::Reading::from)?;
     if let Some(equipment_id) = ended.filter(|_| next_page_token.is_empty()) {
         let recorded_at = Timestamp::MAX;
         next_page_token = page.token(Key { equipment_id, recorded_at })?;
     }
-    Ok(pb::ListReadingsResponse {
-        readings: rows.into_iter().map(pb::Reading::from).collect(),
-        next_page_token,
-    })
+    Ok(pb::ListReadingsResponse { readings, next_page_token })
 }
 
 fn span(request: &pb::ListReadingsRequest) -> Result<(Timestamp, Timestamp)> {
