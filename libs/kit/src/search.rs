@@ -6,6 +6,8 @@
 //! Where many rows are searched, an index tells which have three characters in a row: on PostgreSQL `pg_trgm`, which the
 //! pattern is enough for, on SQLite a table of FTS5 with the tokenizer `trigram`, which is asked for [some](trigrams).
 
+use std::cmp::Reverse;
+
 /// `text` without its case, by Unicode's rules.
 pub fn fold(text: &str) -> String {
     text.to_lowercase()
@@ -20,20 +22,30 @@ pub fn contains(text: &str) -> String {
 /// An expression of FTS5 for what may contain `text`: all that does, and some that has its parts elsewhere. None where the
 /// text is shorter than what the index knows.
 pub fn trigrams(text: &str) -> Option<String> {
-    let text: Vec<char> = fold(text).chars().collect();
-    // Side by side, or spread over all of a long text; the last ones may overlap.
-    let last = text.len().checked_sub(3)?;
-    let step = last.div_ceil(MOST_TRIGRAMS - 1).max(3);
-    let starts = (0..last).step_by(step).chain([last]);
-    let quoted = starts.map(|start| {
-        let trigram: String = text[start..start + 3].iter().collect();
-        format!("\"{}\"", trigram.replace('"', "\"\""))
+    let text = fold(text);
+    let mut words: Vec<Vec<char>> =
+        text.split_whitespace().map(|word| word.chars().collect()).collect();
+    // The longest are in the fewest texts, and the shortest in most.
+    words.sort_by_key(|word| Reverse(word.len()));
+    let telling = words.first().map_or(3, |longest| longest.len().clamp(3, 4));
+    words.retain(|word| telling <= word.len());
+    if words.is_empty() {
+        words.push(text.chars().collect());
+    }
+    // One of each word, then a second of each.
+    let starts = (0..words[0].len()).step_by(3);
+    let parts =
+        starts.flat_map(|start| words.iter().filter_map(move |it| it.get(start..start + 3)));
+    let quoted = parts.take(MOST_TRIGRAMS).map(|part| {
+        let part: String = part.iter().collect();
+        format!("\"{}\"", part.replace('"', "\"\""))
     });
-    Some(quoted.collect::<Vec<_>>().join(" AND "))
+    Some(quoted.collect::<Vec<_>>().join(" AND ")).filter(|expression| !expression.is_empty())
 }
 
-/// How much of a long text is asked for: each part costs a walk over all that have it, and more cost more than they leave out.
-const MOST_TRIGRAMS: usize = 6;
+/// How much of a long text is asked for: each part costs a walk over all texts that have it, and more cost more than they leave
+/// out.
+const MOST_TRIGRAMS: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -43,11 +55,12 @@ mod tests {
     fn a_text_is_asked_for_by_its_parts_of_three_characters() {
         assert_eq!(trigrams("Öl"), None);
         assert_eq!(trigrams("Ölf").as_deref(), Some(r#""ölf""#));
-        assert_eq!(trigrams("BEARING").as_deref(), Some(r#""bea" AND "rin" AND "ing""#));
-        assert_eq!(trigrams(r#"6" and"#).as_deref(), Some(r#""6"" " AND "and""#));
-        let long = format!("{}{}zzz", "x".repeat(98), "y".repeat(99));
-        let spread = r#""xxx" AND "xxx" AND "xxx" AND "yyy" AND "yyy" AND "zzz""#;
-        assert_eq!(trigrams(&long).as_deref(), Some(spread));
+        assert_eq!(trigrams("BEARING").as_deref(), Some(r#""bea" AND "rin""#));
+        let words = trigrams("calibrate the gauge glass");
+        assert_eq!(words.as_deref(), Some(r#""cal" AND "gau" AND "gla""#));
+        assert_eq!(trigrams(r#"6" and"#).as_deref(), Some(r#""and""#));
+        assert_eq!(trigrams(r#"a"b c"#).as_deref(), Some(r#""a""b""#));
+        assert_eq!(trigrams("a b c").as_deref(), Some(r#""a b""#));
     }
 
     #[test]
