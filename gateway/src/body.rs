@@ -125,7 +125,8 @@ pub fn check_type(method: &Method, headers: &HeaderMap, content: &[u8]) -> Resul
     Err(unsupported(detail))
 }
 
-fn unsupported(detail: &str) -> Problem {
+/// What is sent as something that is not taken.
+pub fn unsupported(detail: &str) -> Problem {
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", detail)
 }
 

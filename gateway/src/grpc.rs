@@ -9,7 +9,8 @@ use http::{
     request::Parts,
     uri::PathAndQuery,
 };
-use kit::{carried, peer::Peers};
+use http_body_util::BodyExt;
+use kit::{Error, carried, peer::Peers};
 use prost_reflect::DescriptorPool;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,7 @@ use tonic_web::GrpcWebLayer;
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::{
-    Config,
+    Config, body,
     problem::Problem,
     rule::Options,
     upstream::{self, Upstream},
@@ -53,25 +54,37 @@ pub struct Call<'a> {
 
 /// Whether a request is a call; all others are for the REST surface.
 pub fn is_call(head: &Parts) -> bool {
-    let content_type =
-        head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    content_type.starts_with(b"application/grpc")
+    media_type(head).starts_with("application/grpc")
 }
 
-/// Refuses what can't be carried: gRPC's trailers need HTTP/2, and every call is a POST.
+/// Refuses what can't be carried: gRPC's trailers need HTTP/2, every call is a POST, and its messages are protobuf.
 pub fn check(head: &Parts) -> Result<(), Problem> {
     if head.method != http::Method::POST {
         return Err(Problem::method_not_allowed(HeaderValue::from_static("POST")));
     }
-    let content_type =
-        head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    if WEB.iter().any(|web| web.as_bytes() == content_type) || head.version == Version::HTTP_2 {
+    let media_type = media_type(head);
+    if WEB.contains(&media_type.as_str()) {
+        return Ok(());
+    }
+    if !NATIVE.contains(&media_type.as_str()) {
+        return Err(body::unsupported("the messages of gRPC must be protobuf"));
+    }
+    if head.version == Version::HTTP_2 {
         return Ok(());
     }
     let detail = "gRPC is spoken over HTTP/2, and gRPC-Web with protobuf over any version";
     Err(Problem::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "HTTP_VERSION", detail))
 }
 
+/// What the messages of a request are sent as, without parameters.
+fn media_type(head: &Parts) -> String {
+    let sent = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = sent.and_then(|sent| sent.split(';').next()).unwrap_or_default();
+    media_type.trim().to_ascii_lowercase()
+}
+
+/// The forms of gRPC.
+const NATIVE: [&str; 2] = ["application/grpc", "application/grpc+proto"];
 /// The forms of gRPC-Web.
 const WEB: [&str; 4] = [
     "application/grpc-web",
@@ -118,7 +131,7 @@ impl Methods {
             let (method, metadata, shutdown) = (method.clone(), metadata.clone(), shutdown.clone());
             async move {
                 let Some(method) = method else {
-                    return Ok::<_, Infallible>(no_method().into_http());
+                    return Ok::<_, Infallible>(Status::from(Error::NoMethod).into_http());
                 };
                 let answer = method.upstream.carry(method.request(request, metadata));
                 // Only what would go on for ever is cut short.
@@ -126,7 +139,7 @@ impl Methods {
                 Ok(match timeout(within, answer).await {
                     Ok(Ok(answer)) => answer.map(|body| carried::until(end, body)),
                     Ok(Err(status)) => status.into_http(),
-                    Err(_) => Status::deadline_exceeded("the call took too long").into_http(),
+                    Err(_) => Status::from(Error::TimedOut).into_http(),
                 })
             }
         });
@@ -135,6 +148,10 @@ impl Methods {
         *request.uri_mut() = head.uri.clone();
         *request.version_mut() = head.version;
         *request.headers_mut() = head.headers.clone();
+        // The layer knows the forms by their bare names alone.
+        if let Ok(media_type) = media_type(head).try_into() {
+            request.headers_mut().insert(CONTENT_TYPE, media_type);
+        }
         // What is no gRPC-Web passes through unchanged.
         match GrpcWebLayer::new().layer(carry).oneshot(request).await {
             Ok(answer) => answer,
@@ -147,7 +164,8 @@ impl Method {
     /// `request`, as the service shall see it.
     fn request(&self, request: Request<Body>, metadata: HeaderMap) -> Request<Body> {
         let (head, body) = request.into_parts();
-        let mut request = Request::new(body);
+        // Its length is not told: that of a text is not that of what the text says.
+        let mut request = Request::new(Body::new(body.map_frame(|frame| frame)));
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = self.path.clone().into();
         *request.version_mut() = Version::HTTP_2;
@@ -160,8 +178,4 @@ impl Method {
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
         request
     }
-}
-
-fn no_method() -> Status {
-    Status::unimplemented("no such method")
 }

@@ -30,7 +30,18 @@ fn buf_curl(url: &str, options: &[&str], method: &str) -> Result<String, String>
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
+const LIST_USERS: &str = "/flightline.auth.v1.UserService/ListUsers";
+/// A frame with a message that says nothing.
+const NOTHING: [u8; 5] = [0; 5];
+
 crate::everywhere! {
+    async fn the_port_of_rest_takes_grpc_web_in_text(site: Site) {
+        let answer = site.admin().await.call_in_text(LIST_USERS, &NOTHING).await;
+
+        let said = String::from_utf8_lossy(&answer);
+        assert!(said.contains("admin") && said.contains("grpc-status:0"), "{said}");
+    }
+
     async fn the_port_of_rest_takes_grpc_and_grpc_web(site: Site) {
         let admin = site.admin().await;
         let bearer = format!("authorization: Bearer {}", admin.token());

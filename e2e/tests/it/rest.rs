@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::{
     Client, Method, RequestBuilder, Response, StatusCode,
     header::{HeaderMap, HeaderName},
@@ -70,6 +71,16 @@ impl Rest {
         let head = Status::from_header_map(answer.headers());
         let trailers = answer.bytes().await.unwrap();
         head.or_else(|| Status::from_header_map(&in_body(&trailers))).expect("it ends")
+    }
+
+    /// What a call of a method by gRPC-Web in text is answered, without the text; `frame` is its only message.
+    pub async fn call_in_text(&self, path: &str, frame: &[u8]) -> Vec<u8> {
+        let request = self.request(Method::POST, path).body(BASE64_STANDARD.encode(frame));
+        let request = request.header("content-type", "application/grpc-web-text");
+        let request = request.header("accept", "application/grpc-web-text");
+        let text = request.send().await.unwrap().bytes().await.unwrap();
+        // Each frame is a text of its own.
+        text.chunks(4).flat_map(|four| BASE64_STANDARD.decode(four).unwrap()).collect()
     }
 
     pub async fn send(

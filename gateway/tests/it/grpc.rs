@@ -9,6 +9,7 @@ use prost::Message;
 use serde_json::json;
 use tokio::time::timeout;
 use tonic::{Code, Status, body::Body};
+use tonic_types::StatusExt;
 use tower::ServiceExt;
 
 use crate::{
@@ -46,6 +47,11 @@ async fn status(answer: Response<Body>) -> Status {
     find(&headers).or_else(|| find(&trailers.unwrap_or_default())).expect("a status")
 }
 
+/// What a program is told.
+fn reason(status: &Status) -> String {
+    status.get_details_error_info().expect("a reason").reason
+}
+
 #[tokio::test]
 async fn a_call_in_grpc_web_reaches_the_service_over_any_version_of_http() {
     let world = World::trial(|call| json!({"id": call.message["id"]}));
@@ -75,6 +81,31 @@ async fn a_call_in_text_is_answered_in_text() {
 
     assert_eq!(answer.headers()["content-type"], "application/grpc-web-text+proto");
     assert_eq!(world.call().message, json!({"id": "7"}));
+}
+
+#[tokio::test]
+async fn a_form_of_grpc_is_known_in_any_case_and_with_parameters() {
+    let world = World::trial(|_| json!({"id": "7"}));
+
+    for web in ["application/grpc-web+proto; charset=utf-8", "Application/gRPC-Web"] {
+        let answer = send(&world, call(GET, web, "7")).await;
+        assert_eq!(answer.headers()["content-type"], "application/grpc-web+proto", "{web}");
+    }
+    let mut other = native(GET, "7");
+    other.headers_mut().insert("content-type", "APPLICATION/GRPC+proto;x=y".parse().unwrap());
+    assert_eq!(status(send(&world, other).await).await.code(), Code::Ok);
+}
+
+#[tokio::test]
+async fn messages_that_are_no_protobuf_are_refused() {
+    let world = World::trial(|_| json!({}));
+
+    for kind in ["application/grpc+json", "application/grpcfoo", "application/grpc-web+json"] {
+        let mut request = native(GET, "7");
+        request.headers_mut().insert("content-type", kind.parse().unwrap());
+        assert_eq!(world.send(request).await.reason(415), "UNSUPPORTED_MEDIA_TYPE", "{kind}");
+    }
+    assert!(world.calls().is_empty());
 }
 
 #[tokio::test]
@@ -117,6 +148,7 @@ async fn a_method_that_there_is_none_of_is_unimplemented() {
     for path in ["/flightline.equipment.v1.TrialService/No", "/no.Service/No", "/trial/things/7"] {
         let native = status(send(&world, native(path, "7")).await).await;
         assert_eq!(native.code(), Code::Unimplemented, "{path}");
+        assert_eq!(reason(&native), "NO_METHOD", "{path}");
         let web = send(&world, call(path, "application/grpc-web", "7")).await;
         assert_eq!(web.headers()["grpc-status"], "12", "{path}");
     }
@@ -164,6 +196,7 @@ async fn a_service_that_hangs_is_not_waited_for() {
     let answer = status(send(&world, native(GET, "7")).await).await;
 
     assert_eq!(answer.code(), Code::DeadlineExceeded);
+    assert_eq!(reason(&answer), "TIMED_OUT");
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use http_body::{Frame, SizeHint};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Status, body::Body};
 
+use crate::Error;
+
 /// `body`, which ends with a status whatever happens: also when the service is lost on the way, and when it is cut short by
 /// `end`, between two messages.
 pub fn until(end: CancellationToken, body: Body) -> Body {
@@ -51,7 +53,7 @@ impl http_body::Body for Carried {
             Poll::Ready(Some(Err(status))) => Poll::Ready(Some(self.ended(&status))),
             Poll::Pending if self.end.as_mut().poll(context).is_ready() => {
                 // Its caller goes on at another replica.
-                let status = Status::unavailable("the server ends; call again");
+                let status = Error::Unavailable("the server ends; call again").into();
                 Poll::Ready(Some(self.ended(&status)))
             }
             frame => frame,

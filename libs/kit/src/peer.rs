@@ -15,7 +15,7 @@ use replicas::Replicas;
 use tonic::{Status, body::Body};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
-use crate::{forwarded::Witness, tls, trace};
+use crate::{Error, forwarded::Witness, tls, trace};
 
 /// Carries calls to one service; give it to a generated client.
 ///
@@ -126,7 +126,8 @@ impl Place {
             let service = place.get().cloned();
             async move {
                 let Some(service) = service else {
-                    return Ok(Status::unavailable("the service is starting").into_http());
+                    let starting = Error::Unavailable("the service is starting");
+                    return Ok(Status::from(starting).into_http());
                 };
                 service.oneshot(request).await.map_err(|never| match never {})
             }

@@ -117,9 +117,8 @@ impl Replicas {
 
     async fn pick(&mut self) -> Result<Arc<Member>, Status> {
         let found = timeout(FIRST_LOOKUP, self.members.wait_for(|members| !members.is_empty()));
-        let Ok(Ok(members)) = found.await else {
-            return Err(Status::unavailable("its address is not known"));
-        };
+        let unknown = || Error::Unavailable("its address is not known");
+        let Ok(Ok(members)) = found.await else { return Err(unknown().into()) };
         // Where several have the same number of calls under way, they take turns.
         let turn = self.turn.fetch_add(1, Relaxed) % members.len();
         let (before, after) = members.split_at(turn);
@@ -127,7 +126,7 @@ impl Replicas {
         let serving = in_turn().filter(|member| member.serves.load(Relaxed));
         let least = serving.min_by_key(|member| member.under_way.load(Relaxed));
         let picked = least.or_else(|| in_turn().next());
-        picked.cloned().ok_or_else(|| Status::unavailable("its address is not known"))
+        picked.cloned().ok_or_else(|| unknown().into())
     }
 }
 
