@@ -53,7 +53,7 @@ pub struct Config {
     #[arg(long, env = "FLIGHTLINE_HTTP_HEADER_SECONDS", default_value = "10", value_parser = seconds)]
     pub http_header_seconds: Duration,
 
-    /// Seconds a client may pause inside the body of a request.
+    /// Seconds in which the body of a request must end or come on by 16 KiB.
     #[arg(long, env = "FLIGHTLINE_HTTP_BODY_IDLE_SECONDS", default_value = "10", value_parser = seconds)]
     pub http_body_idle_seconds: Duration,
 

@@ -125,12 +125,21 @@ fn read(field: &FieldDescriptor, text: &str) -> Option<Value> {
     if matches!(field.kind(), Kind::String) && !field.is_list() {
         return Some(Value::String(text.to_owned()));
     }
+    if is_leap_second(&field.kind(), text) {
+        return None;
+    }
     let json =
         if is_boolean(&field.kind()) { json!(text.parse::<bool>().ok()?) } else { json!(text) };
     let json = if field.is_list() { json!([json]) } else { json };
     let message = json!({ field.name(): json });
     let message = DynamicMessage::deserialize(field.parent_message().clone(), message).ok()?;
     Some(message.get_field(field).into_owned())
+}
+
+/// Whether `text` is a time whose second is the sixtieth. protobuf's times have none; its reader takes the second before.
+pub fn is_leap_second(kind: &Kind, text: &str) -> bool {
+    let Kind::Message(message) = kind else { return false };
+    message.full_name() == "google.protobuf.Timestamp" && text.get(17..19) == Some("60")
 }
 
 fn is_boolean(kind: &Kind) -> bool {

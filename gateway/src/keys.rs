@@ -11,7 +11,7 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::{
-    field::{expectation, most_items, named},
+    field::{expectation, is_leap_second, most_items, named},
     problem::FieldError,
 };
 
@@ -207,6 +207,7 @@ impl<'de> Visitor<'de> for Keys<'_> {
     fn visit_str<E: Error>(mut self, text: &str) -> Result<(), E> {
         let is_named = match self.place {
             Place::Value(Kind::Enum(names)) => names.get_value_by_name(text).is_some(),
+            Place::Value(kind) => !is_leap_second(kind, text),
             _ => true,
         };
         self.check(is_named && self.place.takes(Json::Text));

@@ -26,7 +26,11 @@ pub fn build(
     }
     query::apply(route, query, &mut message)?;
     for (header, field) in &route.header_fields {
-        if let Some(value) = head.headers.get(header) {
+        let mut values = head.headers.get_all(header).iter();
+        if let Some(value) = values.next() {
+            if values.next().is_some() {
+                return Err(Problem::field(header.as_str(), "is given twice"));
+            }
             let Ok(text) = value.to_str() else {
                 return Err(Problem::field(header.as_str(), "must be plain ASCII"));
             };

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
     header::{AUTHORIZATION, IF_MATCH},
     request::Parts,
 };
@@ -135,11 +135,19 @@ impl Exchange {
 
     async fn content(&self, body: &mut Body) -> Result<Content, Problem> {
         let mut content = Content::new(&self.room);
-        if self.route.body == BodyRule::None {
+        let takes_none = self.route.body == BodyRule::None;
+        if takes_none && self.head.method != Method::DELETE {
             return Ok(content);
         }
         let limit = self.route.max_body_bytes.unwrap_or(self.config.http_max_body_bytes);
         content.read(body, limit, self.config.http_body_idle_seconds).await?;
+        if takes_none && !content.bytes().is_empty() {
+            // It may say which version is meant: what is thrown away here would delete another one.
+            return Err(Problem::field(
+                "body",
+                "is not taken; If-Match says which version is meant",
+            ));
+        }
         body::check_type(&self.head.method, &self.head.headers, content.bytes())?;
         Ok(content)
     }

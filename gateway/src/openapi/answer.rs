@@ -9,7 +9,7 @@ use crate::{routes::Route, rule::BodyRule};
 use super::{Form, schema::Schemas};
 
 /// Every problem that has a response of its own: its status, the name of the response, and when it comes.
-const PROBLEMS: [(StatusCode, &str, &str); 14] = [
+const PROBLEMS: [(StatusCode, &str, &str); 15] = [
     (
         StatusCode::BAD_REQUEST,
         "BadRequest",
@@ -37,6 +37,11 @@ const PROBLEMS: [(StatusCode, &str, &str); 14] = [
         StatusCode::INTERNAL_SERVER_ERROR,
         "InternalError",
         "A fault of the suite; `request_id` finds it in the log.",
+    ),
+    (
+        StatusCode::NOT_IMPLEMENTED,
+        "NoMethod",
+        "A part of the suite is older than the gateway and doesn't know the operation yet.",
     ),
     (
         StatusCode::SERVICE_UNAVAILABLE,
@@ -174,7 +179,10 @@ fn is_possible(status: StatusCode, verb: &Method, route: &Route) -> bool {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => !route.public || verb != Method::GET,
         StatusCode::NOT_FOUND => !route.path_fields.is_empty(),
         StatusCode::CONFLICT => verb != Method::GET,
-        StatusCode::PRECONDITION_FAILED => route.version_field.is_some(),
+        // Whoever reads may say which version they expect, too.
+        StatusCode::PRECONDITION_FAILED => {
+            route.version_field.is_some() || verb == Method::GET && has_etag(route)
+        }
         StatusCode::REQUEST_TIMEOUT
         | StatusCode::PAYLOAD_TOO_LARGE
         | StatusCode::UNSUPPORTED_MEDIA_TYPE => has_body,
@@ -226,7 +234,7 @@ pub fn schemas() -> [(String, Value); 2] {
             "field": {
                 "type": "string",
                 "description": "Its path in the body (`title`, `tags[1]`, `owner.email`), or the name of a parameter; \
-                                empty for the request as a whole.",
+                                `body` for all of it, and empty where it is no JSON.",
             },
             "message": { "type": "string" },
         },

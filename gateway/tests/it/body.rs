@@ -195,6 +195,8 @@ async fn a_value_of_another_type_is_refused_in_words_for_people() {
         (r#"{"kind": "BOAT"}"#, "must be one of PUMP, FAN"),
         (r#"{"serial_number": 1.5}"#, "must be a whole number in its range"),
         (r#"{"made_at": "2026-02-30T00:00:00Z"}"#, "must be a time such as 2026-01-31T12:00:00Z"),
+        // A second that a reader of protobuf's times takes for the one before.
+        (r#"{"made_at": "2016-12-31T23:59:60Z"}"#, "must be a time such as 2026-01-31T12:00:00Z"),
         (r#"{"pause": 30}"#, "must be a duration such as 30s"),
     ] {
         let world = World::trial(|_| json!({}));

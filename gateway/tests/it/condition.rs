@@ -38,6 +38,18 @@ async fn a_write_carries_the_version_that_it_is_for() {
 }
 
 #[tokio::test]
+async fn a_delete_with_a_body_is_refused_rather_than_done_whatever_the_version() {
+    let world = World::trial(|_| json!({}));
+
+    let mut request = bare(Method::DELETE, "/trial/things/7");
+    *request.body_mut() = Full::from(r#"{"etag": "v1"}"#);
+    let errors = world.send(request).await.errors(400);
+
+    assert_eq!(errors[0].0, "body");
+    assert!(world.calls().is_empty());
+}
+
+#[tokio::test]
 async fn a_write_is_for_one_version_by_header_and_by_body() {
     let world = World::trial(|_| json!({}));
 

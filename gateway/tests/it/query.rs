@@ -68,6 +68,7 @@ async fn a_value_that_cannot_be_read_is_named() {
         "kinds=BOAT",
         "since=yesterday",
         "since=2026-13-01T00:00:00Z",
+        "since=2016-12-31T23:59:60Z",
         "age=soon",
         "known=maybe",
         "weight=heavy",
