@@ -25,10 +25,14 @@ struct Things(Vec<(&'static str, String)>);
 
 impl Things {
     async fn new(site: &Site, admin: &Rest) -> Self {
+        Self::with_user(site, admin, "eve").await
+    }
+
+    async fn with_user(site: &Site, admin: &Rest, user: &str) -> Self {
         let make = async |path: &'static str, body: Value| {
             (path, text(&admin.post(path, &body).await.created(), "id"))
         };
-        let name = site.name("eve");
+        let name = site.name(user);
         let email = format!("{name}@example.org");
         let user = json!({ "username": name, "email": email, "password": PASSWORD });
         let pump = make("/api/equipment", json!({ "name": "Pump" })).await;
@@ -85,6 +89,34 @@ async fn operations(rest: &Rest) -> Vec<Operation> {
 }
 
 impl Operation {
+    /// What the document says of the parameter `name`.
+    fn parameter(&self, name: &str) -> Option<&Value> {
+        self.parameters().find(|parameter| parameter["name"] == name)
+    }
+
+    fn parameters(&self) -> impl Iterator<Item = &Value> {
+        self.described["parameters"].as_array().into_iter().flatten()
+    }
+
+    /// Something by which the list can be filtered, and a value for it.
+    fn filter(&self) -> Option<(&str, &str)> {
+        let is_filter = |parameter: &&Value| {
+            let (name, kind) = (parameter["name"].as_str().unwrap(), &parameter["schema"]["type"]);
+            parameter["in"] == "query"
+                && (kind == "string" || kind == "boolean")
+                && !["page_token", "order_by"].contains(&name)
+        };
+        let filter = self.parameters().find(is_filter)?;
+        let schema = &filter["schema"];
+        let value = match schema["format"].as_str() {
+            Some("date-time") => "2001-02-03T04:05:06Z",
+            _ if schema["type"] == "boolean" => "true",
+            // An id, which is good for a text as well.
+            _ => NOBODY,
+        };
+        Some((filter["name"].as_str().unwrap(), value))
+    }
+
     /// A body that the operation takes, if it takes one.
     fn body(&self) -> Option<Value> {
         let media = &self.described["requestBody"]["content"]["application/json"];
@@ -141,6 +173,71 @@ crate::everywhere! {
         assert!(7 <= count, "{count}");
     }
 
+    async fn a_write_for_a_version_that_is_no_more_changes_nothing(site: Site) {
+        let admin = site.admin().await;
+        let me = text(&admin.get("/api/users/me").await.ok(), "id");
+        let things = Things::new(&site, &admin).await;
+        let mut count = 0;
+        let takes_version = |it: &Operation| it.method != Method::GET && it.parameter("If-Match").is_some();
+        for operation in operations(&admin).await.iter().filter(|it| takes_version(it)) {
+            let (method, template) = (&operation.method, &operation.template);
+            let path = things.path(template);
+            let thing = things.path(&format!("{}}}", template.split('}').next().unwrap()));
+            let before = admin.get(&thing).await.ok();
+            let is_update = template.ends_with('}') && method != Method::DELETE;
+            let body = match operation.body() {
+                Some(_) if template.ends_with("/assign") => Some(json!({ "assignee_id": me })),
+                // What was read, which can be sent back as it is.
+                Some(_) if is_update => Some(without(&before, "etag")),
+                body => body,
+            };
+
+            let stale = [("if-match", "\"0\"")];
+            let by_header = admin.send(method.clone(), &path, body.as_ref(), &stale).await;
+            assert_eq!(by_header.with(StatusCode::PRECONDITION_FAILED)["reason"], "STALE", "{method} {path}");
+            if let Some(mut body) = body.filter(|_| is_update) {
+                body["etag"] = "0".into();
+                let by_body = admin.send(method.clone(), &path, Some(&body), &[]).await;
+                assert_eq!(by_body.with(StatusCode::CONFLICT)["reason"], "STALE", "{method} {path}");
+            }
+            assert_eq!(admin.get(&thing).await.ok(), before, "{method} {path}");
+            count += 1;
+        }
+        assert!(25 <= count, "{count}");
+    }
+
+    async fn a_token_of_a_page_is_good_for_its_filter_alone(site: Site) {
+        let admin = site.admin().await;
+        let things = Things::new(&site, &admin).await;
+        Things::with_user(&site, &admin, "adam").await;
+        let pump = things.path("/api/equipment/{id}");
+        for status in ["STANDBY", "DOWN"] {
+            admin.send(Method::PATCH, &pump, Some(&json!({ "status": status })), &[]).await.ok();
+        }
+        for title in ["Grease it", "Wash it"] {
+            let task = admin.post("/api/tasks", &json!({ "title": title })).await.created();
+            admin.post(&format!("/api/tasks/{}/complete", text(&task, "id")), &json!({})).await.ok();
+        }
+        let mut count = 0;
+        for operation in operations(&admin).await {
+            let Some((name, value)) = operation.parameter("page_token").and_then(|_| operation.filter()) else {
+                continue;
+            };
+            let template = &operation.template;
+            let path = if template.contains('{') { things.path(template) } else { template.clone() };
+            let token = text(&admin.get(&format!("{path}?page_size=1")).await.ok(), "next_page_token");
+            assert!(!token.is_empty(), "{path}: make two");
+
+            let page = format!("{path}?page_size=1&page_token={token}");
+            admin.get(&page).await.ok();
+            let refused = admin.get(&format!("{page}&{name}={value}")).await.with(StatusCode::BAD_REQUEST);
+
+            assert_eq!(refused["errors"][0]["field"], "page_token", "{path} {name}: {refused}");
+            count += 1;
+        }
+        assert!(13 <= count, "{count}");
+    }
+
     async fn a_patch_that_says_nothing_changes_nothing(site: Site) {
         let admin = site.admin().await;
         let things = Things::new(&site, &admin).await;
@@ -189,6 +286,13 @@ crate::everywhere! {
         }
         assert!(10 <= tried.len(), "{tried:?}");
     }
+}
+
+/// `object` without `field`.
+fn without(object: &Value, field: &str) -> Value {
+    let mut object = object.clone();
+    object.as_object_mut().unwrap().remove(field);
+    object
 }
 
 /// The `PUT` of every resource with fields that can't change, and such a field.
