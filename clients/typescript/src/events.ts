@@ -37,7 +37,7 @@ export async function* events(body: ReadableStream<Uint8Array>, idle: number): A
 }
 
 function take(event: { id: string; type: string; data: string[] }, line: string): void {
-  const [, name, value] = /^([^:]*):? ?(.*)$/.exec(line) ?? [];
+  const [, name, value] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
   if (name === "id") event.id = value ?? "";
   if (name === "event") event.type = value ?? "";
   if (name === "data") event.data.push(value ?? "");

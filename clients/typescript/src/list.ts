@@ -1,10 +1,10 @@
-import type { paths } from "./schema.js";
+import type { paths, Readable } from "./schema.js";
 
 /** What `GET path` answers in a media type. */
 export type Answered<P extends keyof paths, Media extends string> = paths[P] extends {
   get: { responses: { 200: { content: { [media in Media]: infer Body } } } };
 }
-  ? Body
+  ? Readable<Body>
   : never;
 
 /** What `GET path` asks for in path and query. */

@@ -91,7 +91,7 @@ for (const [end, status] of [["end", 503], ["token's end", 401]] as const) {
 }
 
 test("events are read however they are cut and however their lines end", async () => {
-  const text = ": hello\r\n\r\nid: 1\r\ndata: ä\r\ndata: b\r\n\r\nevent: error\ndata:c\n\nid: 2\ndata: unfinished";
+  const text = ": hello\r\n\r\nid: 1\r\ndata: ä\u2028\r\ndata: b\r\n\r\nevent: error\ndata:c\n\nid: 2\ndata: unfinished";
   const bytes = new TextEncoder().encode(text);
   for (let size = 1; size < bytes.length; size++) {
     const body = new ReadableStream<Uint8Array>({
@@ -102,7 +102,7 @@ test("events are read however they are cut and however their lines end", async (
     });
     const seen = await all(events(body, 1000));
     assert.deepEqual(seen, [
-      { id: "1", type: "message", data: "ä\nb" },
+      { id: "1", type: "message", data: "ä\u2028\nb" },
       { id: "", type: "error", data: "c" },
     ]);
   }
