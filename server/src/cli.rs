@@ -1,6 +1,9 @@
 //! The command line.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use kit::process::shutdown_on_signal;
@@ -103,10 +106,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-#[expect(clippy::print_stdout, reason = "for whoever makes a client of it")]
+/// Prints the document, for whoever makes a client of it.
 fn openapi() -> anyhow::Result<()> {
-    println!("{:#}", gateway::document()?);
-    Ok(())
+    let document = gateway::document()?;
+    match writeln!(io::stdout(), "{document:#}") {
+        // Who reads it has seen enough, as `head` does.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 async fn serve(config: Config, part: Option<Part>) -> anyhow::Result<()> {
