@@ -1,7 +1,8 @@
 //! With a million tasks: the last page of every list of equipment, work and records to its first, and searches.
 //!
 //! `FLIGHTLINE_BENCH_TASKS` asks for fewer, `FLIGHTLINE_BENCH_DATA` names a folder to keep the data in for the next time, and
-//! `DATABASE_URL` an empty database of PostgreSQL to use instead.
+//! `DATABASE_URL` an empty database of PostgreSQL to use instead. `cargo bench -p benches --bench lists -- timeline` looks at the
+//! lists that are called so alone, and at the searches.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
 
 mod busy;
