@@ -69,9 +69,10 @@ pub async fn records(service: &Service, filter: &Filter) -> Result<Vec<Entry>> {
     Ok(records.into_iter().map(wire::record).collect())
 }
 
-/// As much as is needed at once; what is more than a page may hold is asked for in several.
+/// As much as is needed at once, and one more: what the page before ended with comes along. What is more than a page may hold is
+/// asked for in several.
 fn page_size(filter: &Filter) -> i32 {
-    i32::try_from(filter.limit).unwrap_or(i32::MAX)
+    i32::try_from(filter.limit + 1).unwrap_or(i32::MAX)
 }
 
 /// Drops what earlier pages have shown, and says whether the next page of the source is needed.
