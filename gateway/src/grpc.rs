@@ -54,7 +54,8 @@ pub struct Call<'a> {
 
 /// Whether a request is a call; all others are for the REST surface.
 pub fn is_call(head: &Parts) -> bool {
-    media_type(head).starts_with("application/grpc")
+    let begun = media_type(head).get(..NATIVE[0].len());
+    begun.is_some_and(|begun| begun.eq_ignore_ascii_case(NATIVE[0]))
 }
 
 /// Refuses what can't be carried: gRPC's trailers need HTTP/2, every call is a POST, and its messages are protobuf.
@@ -62,11 +63,12 @@ pub fn check(head: &Parts) -> Result<(), Problem> {
     if head.method != http::Method::POST {
         return Err(Problem::method_not_allowed(HeaderValue::from_static("POST")));
     }
-    let media_type = media_type(head);
-    if WEB.contains(&media_type.as_str()) {
+    let is_one_of =
+        |forms: &[&str]| forms.iter().any(|form| form.eq_ignore_ascii_case(media_type(head)));
+    if is_one_of(&WEB) {
         return Ok(());
     }
-    if !NATIVE.contains(&media_type.as_str()) {
+    if !is_one_of(&NATIVE) {
         return Err(body::unsupported("the messages of gRPC must be protobuf"));
     }
     if head.version == Version::HTTP_2 {
@@ -77,10 +79,9 @@ pub fn check(head: &Parts) -> Result<(), Problem> {
 }
 
 /// What the messages of a request are sent as, without parameters.
-fn media_type(head: &Parts) -> String {
+fn media_type(head: &Parts) -> &str {
     let sent = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = sent.and_then(|sent| sent.split(';').next()).unwrap_or_default();
-    media_type.trim().to_ascii_lowercase()
+    sent.and_then(|sent| sent.split(';').next()).unwrap_or_default().trim()
 }
 
 /// The forms of gRPC.
@@ -149,7 +150,7 @@ impl Methods {
         *request.version_mut() = head.version;
         *request.headers_mut() = head.headers.clone();
         // The layer knows the forms by their bare names alone.
-        if let Ok(media_type) = media_type(head).try_into() {
+        if let Ok(media_type) = media_type(head).to_ascii_lowercase().try_into() {
             request.headers_mut().insert(CONTENT_TYPE, media_type);
         }
         // What is no gRPC-Web passes through unchanged.
