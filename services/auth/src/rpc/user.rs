@@ -148,14 +148,15 @@ async fn writable(tx: &mut Tx, caller: &Caller, id: UserId, etag: &str) -> Resul
 /// Refuses `caller` if their session has ended, they are no admin any more, or have gone, since the call was let in: a write that
 /// waited, for a hash or for others, must not come after that. Until `tx` ends they stay what they are.
 pub async fn check_still(tx: &mut Tx, caller: &Caller) -> Result<()> {
+    let Ok(id) = UserId::parse("caller", &caller.id) else { return Ok(()) };
+    // The person comes before the session, as wherever both are written.
+    let now = store::user::hold(tx, id).await?;
     if let Ok(id) = SessionId::parse("session", &caller.session_id) {
-        let session = store::session::find(tx, id).await?;
+        let session = store::session::hold(tx, id).await?;
         if session.is_some_and(|session| session.ended_at.is_some()) {
             return Err(Error::Unauthenticated("your session has ended meanwhile"));
         }
     }
-    let Ok(id) = UserId::parse("caller", &caller.id) else { return Ok(()) };
-    let now = store::user::hold(tx, id).await?;
     let is_less = |user: &User| caller.is_admin() && user.role != Role::Admin;
     if now.is_some_and(|user| user.deleted_at.is_some() || is_less(&user)) {
         return Err(Error::Forbidden("your role has changed meanwhile"));

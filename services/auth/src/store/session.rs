@@ -52,6 +52,19 @@ pub async fn lock(tx: &mut Tx, id: SessionId) -> Result<Option<Session>> {
     }?)
 }
 
+/// Finds a session and keeps everybody else from changing it until `tx` ends; others may do the same at once.
+pub async fn hold(tx: &mut Tx, id: SessionId) -> Result<Option<Session>> {
+    Ok(match tx.engine() {
+        // Its transactions write one at a time anyway.
+        Engine::Sqlite(c) => {
+            sqlx::query_as(select!("where id = $1")).bind(id).fetch_optional(c).await
+        }
+        Engine::Postgres(c) => {
+            sqlx::query_as(select!("where id = $1 for share")).bind(id).fetch_optional(c).await
+        }
+    }?)
+}
+
 /// A person's sessions that live, newest first.
 pub async fn list(
     db: &mut Conn,

@@ -8,7 +8,7 @@ use prost_types::FieldMask;
 use proto::auth::v1::{
     ChangePasswordRequest, CreateUserRequest, DeleteUserRequest, GetUserRequest, LogoutRequest,
     ResetPasswordRequest, StartPasswordResetRequest, UpdateUserRequest, User,
-    key_service_client::KeyServiceClient, user,
+    key_service_client::KeyServiceClient, user, user_service_client::UserServiceClient,
 };
 use testkit::{Engine, Server, World};
 use tonic::Code;
@@ -16,8 +16,8 @@ use tonic_types::StatusExt;
 use uuid::Uuid;
 
 use super::{
-    FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, Users, admin, ana, anon, auth, by, database, key,
-    log_in, register, signing_key::waiting, start, users,
+    FIRST_PASSWORD as OTHER_PASSWORD, PASSWORD, Users, admin, ana, anon, auth, by, database,
+    holder, key, log_in, register, signing_key::waiting, start, users,
 };
 
 fn person(name: &str, role: user::Role) -> User {
@@ -147,38 +147,64 @@ testkit::both! {
     }
 }
 
-/// On PostgreSQL alone: the embedded database has one writer.
+/// On PostgreSQL alone, as what follows: the embedded database has one writer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_write_that_waited_for_its_callers_demotion_comes_after_it() {
     let world = World::new(Engine::Postgres).await;
     let server = start(&world).await;
-    let mut boss = admin(&world, &server).await;
-    let ana = register(&mut anon(&server), ana()).await.unwrap();
-    let equipment = key::equipment(&world).await;
-    let (rogue, mut as_rogue) = rogue(&world, &server, &mut boss).await;
-    let token = world.issuer.sign(&world.issuer.claims(&rogue.id, Role::Admin));
-    let rogues = testkit::User { id: rogue.id.clone(), token };
-    let mut keys = KeyServiceClient::new(server.by(&rogues));
-    let (db, mut another) = (database(&world).await, as_rogue.clone());
-    let id = Uuid::parse_str(&rogue.id).unwrap();
-    let mut tx = db.begin("demote").await.unwrap();
-    on!(&mut tx, c => sqlx::query("update users set role = 'VIEWER' where id = $1")
-        .bind(id)
-        .execute(c).await.map(drop))
-    .unwrap();
+    let (rogue, token) = rogue_with_a_session(&world, &server).await;
+
+    let change = "update users set role = 'VIEWER' where id = $1";
+    refuses_what_waits_for(&world, &server, &token, (change, &rogue), Code::PermissionDenied).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_write_that_waited_for_the_end_of_its_callers_session_comes_after_it() {
+    let world = World::new(Engine::Postgres).await;
+    let server = start(&world).await;
+    let (rogue, token) = rogue_with_a_session(&world, &server).await;
+
+    // Nobody tells the service, which lets the calls in all the same.
+    let change = "update sessions set ended_at = created_at where user_id = $1";
+    refuses_what_waits_for(&world, &server, &token, (change, &rogue), Code::Unauthenticated).await;
+}
+
+/// An admin, and what they call with.
+async fn rogue_with_a_session(world: &World, server: &Server) -> (Uuid, testkit::User) {
+    let mut boss = admin(world, server).await;
+    let rogue = create(&mut boss, person("rogue", user::Role::Admin)).await.unwrap();
+    let pair = log_in(&mut anon(server), "rogue", PASSWORD).await.unwrap();
+    (Uuid::parse_str(&rogue.id).unwrap(), holder(world, server, &pair).await)
+}
+
+/// Calls as `caller` while a transaction is open that makes a change of a row, which the calls must wait for, and be refused.
+async fn refuses_what_waits_for(
+    world: &World,
+    server: &Server,
+    caller: &testkit::User,
+    (change, id): (&'static str, &Uuid),
+    code: Code,
+) {
+    let ana = register(&mut anon(server), ana()).await.unwrap();
+    let equipment = key::equipment(world).await;
+    let mut users = UserServiceClient::new(server.by(caller));
+    let (mut others, mut keys) = (users.clone(), KeyServiceClient::new(server.by(caller)));
+    let db = database(world).await;
+    let mut tx = db.begin("change").await.unwrap();
+    on!(&mut tx, c => sqlx::query(change).bind(id).execute(c).await.map(drop)).unwrap();
 
     let writes = async {
         let reset = StartPasswordResetRequest { id: ana.id };
         tokio::join!(
-            create(&mut as_rogue, person("accomplice", user::Role::Admin)),
-            another.start_password_reset(reset),
+            create(&mut users, person("accomplice", user::Role::Admin)),
+            others.start_password_reset(reset),
             key::create(&mut keys, key::pump_house(&equipment)),
         )
     };
     let mut writes = pin!(writes);
     loop {
         tokio::select! {
-            done = &mut writes => panic!("they did not wait for the demotion: {done:?}"),
+            done = &mut writes => panic!("they did not wait: {done:?}"),
             waiting = waiting(&db) => if waiting == 3 { break },
         }
     }
@@ -186,6 +212,6 @@ async fn no_write_that_waited_for_its_callers_demotion_comes_after_it() {
     let (created, reset, key) = writes.await;
 
     for refused in [created.err(), reset.err(), key.err()] {
-        assert_eq!(refused.unwrap().code(), Code::PermissionDenied);
+        assert_eq!(refused.unwrap().code(), code);
     }
 }
