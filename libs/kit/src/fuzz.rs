@@ -97,13 +97,13 @@ proptest! {
         let (_, token) = first.cut(vec![(name.clone(), size); 2], |_| 7, |_| 0).unwrap();
         let next = ordered(&order_by, &token).unwrap();
 
-        let (_, place) = next.after().unwrap();
+        let (_, value, id) = next.after(None).unwrap();
         let expected = words.first().map(|word| match *word {
             "name" => Value::Text(name),
             _ => Value::Number(size),
         });
-        prop_assert_eq!(&place.value, &expected);
-        prop_assert_eq!(place.id, 7);
+        prop_assert_eq!(value, expected);
+        prop_assert_eq!(id, 7);
     }
 
     #[test]

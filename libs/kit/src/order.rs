@@ -84,28 +84,33 @@ macro_rules! ordered_page {
 }
 
 /// Ends the query of an ordered list, which has a `where` by now: what comes after the page before, in order, and no more
-/// than the page holds.
+/// than the page holds. Of rows that are all alike in a column, `lead` names it with its value: in the order of their ids a
+/// page then begins at its place in the index on (that column, id), which `where` alone does not make PostgreSQL take: it may
+/// go to the id among all rows, and walk past those of others.
 #[macro_export]
 macro_rules! push_page {
-    ($query:expr, $page:expr) => {{
-        if let Some((condition, place)) = $page.after() {
+    ($query:expr, $page:expr) => {
+        $crate::push_page!($query, $page, None)
+    };
+    ($query:expr, $page:expr, $lead:expr) => {{
+        if let Some((condition, value, id)) = $page.after($lead) {
             $query.push(condition);
-            match &place.value {
+            match value {
                 Some($crate::order::Value::Number(value)) => {
-                    $query.push_bind(*value).push(", ");
+                    $query.push_bind(value).push(", ");
                 }
                 Some($crate::order::Value::Text(value)) => {
-                    $query.push_bind(value.clone()).push(", ");
+                    $query.push_bind(value).push(", ");
                 }
                 None => {}
             }
-            $query.push_bind(place.id).push(")");
+            $query.push_bind(id).push(")");
         }
         $query.push($page.order_by()).push(" limit ").push_bind($page.limit());
     }};
 }
 
-impl<T, K: Serialize + DeserializeOwned> OrderedPage<T, K> {
+impl<T, K: Copy + Serialize + DeserializeOwned> OrderedPage<T, K> {
     /// Reads what a list request asks for. `filter` is the request without `page_size` and `page_token`.
     ///
     /// # Errors
@@ -155,13 +160,18 @@ impl<T, K: Serialize + DeserializeOwned> OrderedPage<T, K> {
         self.page.limit()
     }
 
-    /// For [`push_page!`](crate::push_page!): the condition, up to the values, and the last place of the page before.
+    /// For [`push_page!`](crate::push_page!): the condition, up to the values, and those of the page before's last place.
     #[doc(hidden)]
-    pub fn after(&self) -> Option<(String, &Place<K>)> {
-        let columns = self.field.map(|field| format!("{}, ", field.sql)).unwrap_or_default();
+    pub fn after(&self, lead: Option<(&str, String)>) -> Option<(String, Option<Value>, K)> {
+        let place = self.page.after.as_ref()?;
+        let (column, value) = match (self.field, lead) {
+            (Some(field), _) => (Some(field.sql), place.value.clone()),
+            (None, Some((column, value))) => (Some(column), Some(Value::Text(value))),
+            (None, None) => (None, None),
+        };
+        let columns = column.map(|column| format!("{column}, ")).unwrap_or_default();
         let comparison = if self.descending { "<" } else { ">" };
-        let condition = format!(" and ({columns}id) {comparison} (");
-        self.page.after.as_ref().map(|place| (condition, place))
+        Some((format!(" and ({columns}id) {comparison} ("), value, place.id))
     }
 
     /// For [`push_page!`](crate::push_page!).
@@ -276,10 +286,25 @@ mod tests {
             let (_, token) = first.cut(ROWS.to_vec(), |row| row.1, |row| row.1).unwrap();
             let second = page(order_by, &token).unwrap();
 
-            assert!(first.after().is_none());
-            assert_eq!(second.after().unwrap().0, condition);
+            assert!(first.after(None).is_none());
+            assert_eq!(second.after(None).unwrap().0, condition);
             assert_eq!(second.order_by(), order);
         }
+    }
+
+    #[test]
+    fn what_all_rows_have_leads_the_place_of_ids_alone() {
+        let second = |order_by: &str| {
+            let first = page(order_by, "").unwrap();
+            let (_, token) = first.cut(ROWS.to_vec(), |row| row.1, |row| row.1).unwrap();
+            page(order_by, &token).unwrap()
+        };
+        let lead = || Some(("type", "pump".to_owned()));
+        let text = |text: &str| Some(Value::Text(text.into()));
+
+        assert!(page("", "").unwrap().after(lead()).is_none());
+        assert_eq!(second("").after(lead()), Some((" and (type, id) > (".into(), text("pump"), 2)));
+        assert_eq!(second("name").after(lead()), Some((" and (name, id) > (".into(), text(""), 2)));
     }
 
     #[test]

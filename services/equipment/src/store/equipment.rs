@@ -22,6 +22,18 @@ pub struct Filter {
     pub parent_id: Option<EquipmentId>,
 }
 
+impl Filter {
+    /// The column with an index of its own that the list is filtered by, where it is the only one, and what it has.
+    fn lead(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self { status: Some(_), .. } | Self { parent_id: Some(_), .. } => None,
+            Self { kind: Some(kind), location: None, .. } => Some(("type", kind.clone())),
+            Self { kind: None, location: Some(at), .. } => Some(("location", at.clone())),
+            _ => None,
+        }
+    }
+}
+
 const SERIAL_NUMBER: &str = "equipment_serial_number_key";
 const NUMBER_TAKEN: Error =
     Error::Taken { field: "serial_number", message: "serial_number is taken by other equipment" };
@@ -219,6 +231,11 @@ pub async fn list(
     filter: &Filter,
     page: &OrderedPage<Equipment, EquipmentId>,
 ) -> Result<Vec<Equipment>> {
+    let lead = match db.engine() {
+        // Shown both, it would begin each page at the first row of the type.
+        Engine::Sqlite(_) => None,
+        Engine::Postgres(_) => filter.lead(),
+    };
     Ok(on!(db, c => {
         let mut query = QueryBuilder::new(select!("where true"));
         if let Some(q) = &filter.q {
@@ -240,7 +257,7 @@ pub async fn list(
         if let Some(parent_id) = filter.parent_id {
             query.push(" and parent_id = ").push_bind(parent_id);
         }
-        kit::push_page!(query, page);
+        kit::push_page!(query, page, lead);
         query.build_query_as().fetch_all(c).await
     })?)
 }
