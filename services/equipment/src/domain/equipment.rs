@@ -122,7 +122,7 @@ impl Equipment {
 
     /// Notes that it was changed.
     pub fn touch(&mut self, now: Timestamp) {
-        self.updated_at = now;
+        self.updated_at = now.max(self.updated_at);
         self.revision += 1;
     }
 

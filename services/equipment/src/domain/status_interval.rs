@@ -1,5 +1,7 @@
 //! The history of a status: what service life is computed from.
 
+use std::time::Duration;
+
 use kit::Timestamp;
 
 use super::equipment::{Equipment, EquipmentId, Status};
@@ -35,12 +37,16 @@ impl StatusInterval {
         }
     }
 
-    /// Ends it, and begins the next one where it ends. A clock that was set back makes it short, not negative.
+    /// Ends it, and begins the next one where it ends. A clock that was set back, or goes behind another's, makes it short, not
+    /// negative.
     pub fn end(&mut self, status: Status, changed_by: String, now: Timestamp) -> Self {
-        let until = now.max(self.since);
+        let id = IntervalId::new();
+        // What begins at one time is ordered by its ids: where that clock makes an earlier one, the times tell them apart.
+        let least = if self.id < id { self.since } else { self.since.plus(TICK) };
+        let until = now.max(least);
         self.until = Some(until);
         Self {
-            id: IntervalId::new(),
+            id,
             equipment_id: self.equipment_id,
             status,
             since: until,
@@ -50,9 +56,31 @@ impl StatusInterval {
     }
 }
 
+/// What times are told apart by.
+const TICK: Duration = Duration::from_micros(1);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_comes_after_the_other_whoever_made_their_ids() {
+        for id in ["00000000-0000-7000-8000-000000000000", "ffffffff-ffff-7fff-bfff-ffffffffffff"] {
+            let mut first = StatusInterval {
+                id: IntervalId::parse("id", id).unwrap(),
+                equipment_id: EquipmentId::new(),
+                status: Status::Down,
+                since: Timestamp::from_micros(10),
+                until: None,
+                changed_by: None,
+            };
+
+            let next = first.end(Status::Maintenance, "ana".into(), Timestamp::from_micros(7));
+
+            assert!((first.since, first.id) < (next.since, next.id), "{id}");
+            assert_eq!(first.until, Some(next.since));
+        }
+    }
 
     #[test]
     fn intervals_join_whatever_the_clock_says() {

@@ -98,15 +98,21 @@ pub async fn update(
     let (status, etag) = (Status::from_name(wire.status().as_str_name()), wire.etag.clone());
     let wished = read(only_named(wire, &mask), now)?;
 
-    let is_of_tree =
-        mask.names("parent_id") || mask.names("status") && status == Some(Status::Decommissioned);
+    let is_end = mask.names("status") && status == Some(Status::Decommissioned);
 
     let mut tx = service.db.begin("update equipment").await?;
-    if is_of_tree {
+    let found = store::equipment::find(&mut tx, id).await?;
+    let parent_id = found.and_then(|found| found.parent_id);
+    let is_move = mask.names("parent_id") && wished.parent_id != parent_id;
+    if is_move || is_end {
         store::equipment::lock_tree(&mut tx).await?;
     }
     let before = lock(&mut tx, id).await?;
     check_etag(&before, &etag)?;
+    if mask.names("parent_id") && !is_move && before.parent_id != parent_id {
+        // Moving it back takes the lock that this one went without.
+        return Err(Error::Stale("the equipment was moved meanwhile"));
+    }
     let mut equipment = before.clone();
     equipment.change(Equipment { status: status.unwrap_or(before.status), ..wished }, &mask)?;
     if equipment == before {

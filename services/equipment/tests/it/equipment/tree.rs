@@ -2,6 +2,7 @@ use kit::{Db, access::Role, on, sqlx::migrate::Migrator};
 use proto::equipment::v1::{Equipment, ListEquipmentRequest, equipment::Status};
 
 use testkit::{Engine, World, eventually};
+use tonic::Code;
 
 use crate::{Client, by, create, delete, field, get, names, pump, start, update};
 
@@ -119,19 +120,55 @@ async fn what_moves_nothing_waits_for_no_move() {
 
     let noted = Equipment { id: pump.id.clone(), notes: "Oiled".into(), ..Default::default() };
     assert_eq!(update(&mut admin, noted, &["notes"]).await.unwrap().notes, "Oiled");
+    let whole = Equipment { notes: "Greased".into(), etag: String::new(), ..pump.clone() };
+    assert_eq!(update(&mut admin, whole, &[]).await.unwrap().notes, "Greased");
     let below = top.clone();
     let moved = tokio::spawn(async move { move_to(&mut admin, &pump, &below).await });
-    eventually("the move waits", || async {
+    somebody_waits(&db).await;
+    other.commit().await.unwrap();
+
+    assert_eq!(moved.await.unwrap().unwrap().parent_id, Some(top.id));
+}
+
+#[tokio::test]
+async fn what_moves_nothing_undoes_no_move_that_it_waited_for() {
+    let world = World::new(Engine::Postgres).await;
+    let server = start(&world).await;
+    let mut admin = by(&server, &world.user(Role::Admin));
+    let top = create(&mut admin, pump("Top")).await.unwrap();
+    let pump = create(&mut admin, pump("Pump")).await.unwrap();
+    let db = Db::open(&world.db, "equipment", &MIGRATIONS).await.unwrap();
+    let mut other = db.begin("move").await.unwrap();
+    on!(&mut other, c => sqlx::query("update equipment set parent_id = $2::uuid where id = $1::uuid")
+        .bind(&pump.id)
+        .bind(&top.id)
+        .execute(c).await.map(drop))
+    .unwrap();
+
+    let mut writer = admin.clone();
+    let whole = Equipment { notes: "Greased".into(), etag: String::new(), ..pump.clone() };
+    let written = tokio::spawn(async move { update(&mut writer, whole, &[]).await });
+    somebody_waits(&db).await;
+    other.commit().await.unwrap();
+
+    assert_eq!(written.await.unwrap().unwrap_err().code(), Code::Aborted);
+    assert_eq!(get(&mut admin, &pump.id).await.unwrap().parent_id, Some(top.id));
+}
+
+/// Until somebody waits for a transaction of somebody else.
+async fn somebody_waits(db: &Db) {
+    eventually("somebody waits", || async {
         let mut db = db.read().await.unwrap();
         let waits: bool = on!(&mut db, c => sqlx::query_scalar(
-                "select exists (select 1 from pg_locks where locktype = 'advisory' and not granted)",
+                "select exists (
+                     select 1
+                     from pg_stat_activity
+                     where datname = current_database() and wait_event_type = 'Lock'
+                 )",
             )
             .fetch_one(c).await)
         .unwrap();
         waits.then_some(())
     })
     .await;
-    other.commit().await.unwrap();
-
-    assert_eq!(moved.await.unwrap().unwrap().parent_id, Some(top.id));
 }
