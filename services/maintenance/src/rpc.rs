@@ -9,6 +9,7 @@ mod task_event;
 mod timeline;
 mod user;
 
+use anyhow::anyhow;
 use kit::{Db, Suite};
 use proto::maintenance::v1::{
     self as pb, maintenance_service_server::MaintenanceService as MaintenanceRpc,
@@ -20,6 +21,15 @@ use tonic::{Request, Response, Status};
 pub struct Service {
     pub db: Db,
     pub suite: Suite,
+}
+
+/// What another service answered, `what` of it. What can't be read is no fault of the caller's, who would be told of a field.
+fn told<T>(what: &str, read: kit::Result<Option<T>>) -> kit::Result<T> {
+    match read {
+        Ok(Some(told)) => Ok(told),
+        Ok(None) => Err(anyhow!("a service left out {what}").into()),
+        Err(error) => Err(anyhow!("a service answered with {what}: {error}").into()),
+    }
 }
 
 /// The table of contents. Every line is the same, so that only the bodies need reading.

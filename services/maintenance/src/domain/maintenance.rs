@@ -149,7 +149,7 @@ impl Maintenance {
         if !differs {
             return Ok(false);
         }
-        self.updated_at = now;
+        self.updated_at = now.max(self.updated_at);
         self.revision += 1;
         Ok(true)
     }

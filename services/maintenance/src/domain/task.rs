@@ -185,8 +185,10 @@ impl Task {
         if may { Ok(()) } else { Err(Error::Forbidden(otherwise)) }
     }
 
-    /// Counts a change that `worker` made, and says what it was.
+    /// Counts a change that `worker` made, and says what it was. `now` was read before it waited for its turn: it is not before
+    /// what was changed meanwhile.
     fn happened(&mut self, kind: Kind, worker: &Worker, detail: &str, now: Timestamp) -> TaskEvent {
+        let now = now.max(self.updated_at);
         self.updated_at = now;
         self.revision += 1;
         TaskEvent::new(self, kind, &worker.id, detail, now)

@@ -6,7 +6,7 @@ use proto::{
     maintenance::v1::{self as pb, service_life::AgeBasis},
 };
 
-use super::{Service, equipment};
+use super::{Service, equipment, told};
 use crate::{
     domain::{
         equipment::EquipmentId,
@@ -29,7 +29,10 @@ pub async fn get(
     let gone_at = intervals.iter().find(|it| it.state == State::Gone).map(|it| it.since);
 
     let mut db = service.db.read().await?;
-    let repairs = store::service_life::list_repairs(&mut db, id, window).await?;
+    // Also of what was down as the window began: with what was done to it then, it may have failed before.
+    let known = intervals.first().map_or(window.start, |first| first.since.min(window.start));
+    let known = Span { start: known, ..window };
+    let repairs = store::service_life::list_repairs(&mut db, id, known).await?;
     let answer = pb::ServiceLife {
         equipment_id: id.to_string(),
         age: wire::duration(gone_at.unwrap_or(now).since(age.since)),
@@ -95,9 +98,8 @@ impl Age {
         if let Some(since) = equipment.installation_date.as_deref().and_then(midnight) {
             return Ok(Self { since, basis: AgeBasis::InstallationDate });
         }
-        let created_at = equipment.created_at.unwrap_or_default();
-        let since = Timestamp::parse("created_at", &created_at)?;
-        Ok(Self { since, basis: AgeBasis::Registration })
+        let since = Timestamp::parse_optional("created_at", equipment.created_at.as_ref());
+        Ok(Self { since: told("the registration", since)?, basis: AgeBasis::Registration })
     }
 }
 

@@ -41,18 +41,16 @@ impl Outage {
         }
     }
 
-    /// The outage for which there was such `work`, if equipment with these `intervals` was not given up meanwhile.
-    fn of_work(work: Span, intervals: &[Interval]) -> Self {
+    /// The outage for which there was such `work`, before the equipment was `gone`, if it ever was.
+    fn of_work(work: Span, gone: Option<&Interval>) -> Self {
         let end = Some(work.end);
-        let gone = intervals.iter().find(|interval| interval.state == State::Gone);
         Self {
             start: work.start,
             end,
             failures: 0,
             work: Some(work),
             reach: end,
-            is_abandoned: gone
-                .is_some_and(|gone| work.start <= gone.since && gone.since < work.end),
+            is_abandoned: gone.is_some_and(|gone| gone.since < work.end),
         }
     }
 
@@ -84,10 +82,14 @@ fn later(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> 
 /// All outages, oldest first.
 pub fn all(history: &History) -> Vec<Outage> {
     let intervals = &history.intervals;
+    let gone = intervals.iter().find(|interval| interval.state == State::Gone);
+    // What is done to it after that is no repair: nothing fails that is not required.
+    let repairs =
+        history.repairs.iter().filter(|work| gone.is_none_or(|gone| work.start <= gone.since));
     let down = intervals.iter().enumerate().filter(|(_, interval)| interval.state == State::Down);
     let mut outages: Vec<_> = down
         .map(|(index, interval)| Outage::of_interval(interval, &intervals[index + 1..]))
-        .chain(history.repairs.iter().map(|work| Outage::of_work(*work, intervals)))
+        .chain(repairs.map(|work| Outage::of_work(*work, gone)))
         .collect();
     // Of what begins at once the interval comes first: work may reach further through what follows it.
     outages.sort_by_key(|outage| (outage.start, outage.failures == 0));

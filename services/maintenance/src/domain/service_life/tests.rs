@@ -280,3 +280,11 @@ fn what_never_operated_has_no_time_between_failures() {
 
     assert_eq!((life.failures, life.mtbf), (1, None));
 }
+
+#[test]
+fn what_is_done_to_it_once_it_was_given_up_is_no_failure() {
+    let states = [(0.0, Up), (2.0, Down), (3.0, Up), (6.0, Gone)];
+    for dismantling in [vec![], vec![(7.0, 8.0)]] {
+        assert_eq!(figures(&states, &dismantling), (1, 1.0, Some(1.0)), "{dismantling:?}");
+    }
+}

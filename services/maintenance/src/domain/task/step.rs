@@ -70,9 +70,10 @@ impl Task {
         self.check_not_held(worker)?;
         self.status = Status::Completed;
         self.completions += 1;
-        self.completed_at = Some(now);
         self.completed_by = Some(worker.id.clone());
-        Ok(self.happened(Kind::Completed, worker, "", now))
+        let event = self.happened(Kind::Completed, worker, "", now);
+        self.completed_at = Some(event.at);
+        Ok(event)
     }
 
     /// Takes the work up again.

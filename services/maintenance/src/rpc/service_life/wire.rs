@@ -8,6 +8,7 @@ use proto::{
     maintenance::v1 as pb,
 };
 
+use super::super::told;
 use crate::{
     domain::{
         maintenance::Kind,
@@ -23,10 +24,12 @@ const NO_REQUIRED_TIME: &str = "no required time";
 
 /// An interval as the register has it.
 pub fn interval(wire: &StatusInterval) -> Result<Interval> {
+    let since = Timestamp::parse_optional("since", wire.since.as_ref());
+    let until = Timestamp::parse_optional("until", wire.until.as_ref()).map(Some);
     Ok(Interval {
         state: state(wire.status()),
-        since: Timestamp::parse("since", &wire.since.unwrap_or_default())?,
-        until: Timestamp::parse_optional("until", wire.until.as_ref())?,
+        since: told("the beginning of a status", since)?,
+        until: told("the end of a status", until)?,
     })
 }
 

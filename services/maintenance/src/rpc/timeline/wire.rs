@@ -7,7 +7,7 @@ use proto::{
     telemetry::v1::Alert,
 };
 
-use super::Entry;
+use super::{super::told, Entry};
 use crate::{
     domain::{
         maintenance::Maintenance,
@@ -46,7 +46,8 @@ pub fn record(record: Maintenance) -> Entry {
 
 /// Where stands what another service says happened.
 fn place(id: &str, at: Option<prost_types::Timestamp>) -> Result<Place> {
-    Ok((Timestamp::parse("at", &at.unwrap_or_default())?, EntryId::parse("id", id)?))
+    let at = told("the time of an entry", Timestamp::parse_optional("at", at.as_ref()))?;
+    Ok((at, told("the id of an entry", EntryId::parse("id", id).map(Some))?))
 }
 
 fn entry((at, id): Place, kind: Kind, own: pb::TimelineEntry) -> Entry {

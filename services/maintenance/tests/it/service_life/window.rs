@@ -75,4 +75,16 @@ testkit::both! {
         assert_eq!(answer.work, Some(work));
         assert_eq!(answer.mtbf, Some(mean(71.0, 1)));
     }
+
+    async fn since_when_it_is_down_does_not_depend_on_the_window(world: World) {
+        let suite = start(&world).await;
+        let pump = live_through_the_example(&world, &suite).await;
+        record(&world, &suite, &pump, Kind::Corrective, Some((11, 15.0, 19.0))).await;
+        let since = |hour| GetServiceLifeRequest { start_time: Some(january(11, hour).into()), ..of(&pump) };
+
+        for request in [of(&pump), since(17.0), since(20.0)] {
+            let answer = life(&world, &suite, request.clone()).await.unwrap();
+            assert_eq!(answer.down_since, Some(january(11, 15.0).into()), "{request:?}");
+        }
+    }
 }

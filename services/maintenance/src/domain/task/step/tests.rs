@@ -242,3 +242,14 @@ fn every_step_counts_as_a_change_and_names_who_took_it() {
     assert!(task.assign("holder", &worker("admin"), NOW).unwrap().is_none());
     assert_eq!(task.revision, 2);
 }
+
+#[test]
+fn time_does_not_go_backwards_for_a_step_that_waited_for_another() {
+    let mut task = task(Status::Pending, None);
+    let worker = worker("holder");
+    task.claim(&worker, NOW).unwrap();
+
+    let event = task.complete(&worker, Timestamp::from_micros(5)).unwrap();
+
+    assert_eq!((event.at, task.completed_at, task.updated_at), (NOW, Some(NOW), NOW));
+}
