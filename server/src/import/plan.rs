@@ -5,7 +5,7 @@ use std::{
     io::Read,
 };
 
-use proto::equipment::v1::Equipment;
+use proto::equipment::v1::{Equipment, equipment};
 
 use super::{
     draft::{Draft, IS_THERE},
@@ -113,6 +113,9 @@ fn of_equipment(table: Table, names: &Names) -> Plan {
         if let Some(line) = line {
             problems.push(draft.problem("serial_number", format!("is on line {line}, too")));
             new.push(draft);
+        } else if let Some(known) = known.filter(|known| is_over(known, &draft)) {
+            let message = format!("is of {}, which is decommissioned", known.name);
+            problems.push(draft.problem("serial_number", message));
         } else if let Some(known) = known {
             let faults = all_faults.remove(&draft.line).unwrap_or_default();
             let parent = draft.parent.as_ref().and_then(|name| registered.get(name));
@@ -159,6 +162,12 @@ fn registered(drafts: &[Draft], names: &Names) -> HashMap<String, String> {
         Some((draft.id.clone(), known.id.clone()))
     };
     drafts.iter().filter(|draft| !draft.id.is_empty()).filter_map(id).collect()
+}
+
+/// Whether `known` was given up, and a line asks for it as if it were in use: nothing brings it back.
+fn is_over(known: &Equipment, draft: &Draft) -> bool {
+    let is_over = known.status() == equipment::Status::Decommissioned;
+    is_over && draft.text("status") != known.status().as_str_name()
 }
 
 /// Whether `known` is what a line asks for, as far as the file has columns for it, without `faults`. What it is part of may be on

@@ -15,7 +15,7 @@ use super::{
     counted,
     draft::{Draft, Request},
     plan::Step,
-    problem::Problem,
+    problem::{Problem, tell},
 };
 use crate::{
     session::{Pass, Session},
@@ -52,10 +52,16 @@ impl Writer {
         while from < steps.len() {
             let to = end_of_batch(steps, from);
             let requests = self.requests(steps, from..to, &mut done)?;
+            let mut end = None;
             for (index, answer) in self.send(requests).await? {
+                // Those that were sent beside it may have been written.
                 if let Err(status) = done.note(index, &mut steps[index], answer) {
-                    return Err(done.stopped(steps, index, &status));
+                    end.get_or_insert((index, status));
                 }
+            }
+            if let Some((index, status)) = end {
+                tell(&done.problems);
+                return Err(done.stopped(steps, index, &status));
             }
             from = to;
             bar.set_position(u64::try_from(from).unwrap_or_default());

@@ -112,3 +112,19 @@ async fn finished_work_of_somebody_who_left_goes_in_without_them() {
     let left: BTreeSet<_> = left.map(|task| (&*task["title"], &*task["status"])).collect();
     assert_eq!(Vec::from_iter(left), [("Done", "COMPLETED"), ("Never mind", "CANCELLED")]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_decommissioned_is_not_there_for_a_line_that_wants_it_in_use() {
+    let (suite, _folder) = suite().await;
+    imported(&suite, "equipment", "name,serial_number,status\nMill,M-1,DECOMMISSIONED\n");
+
+    for file in ["name,serial_number\nMill,M-1\n", "name,serial_number,status\nMill,M-1,DOWN\n"] {
+        let (told, problems, code) = import(&suite, "equipment", &[], file);
+        assert_eq!((told.contains("0 already there, 1 refused"), code), (true, 2), "{told}");
+        let reason = "serial_number: is of Mill, which is decommissioned";
+        assert!(problems.contains(reason), "{problems}");
+    }
+    let told =
+        imported(&suite, "equipment", "name,serial_number,status\nMill,M-1,DECOMMISSIONED\n");
+    assert_eq!(told, "0 lines written, 1 already there, 0 refused\n");
+}
