@@ -27,6 +27,8 @@ pub struct Grid {
     pub end: Timestamp,
     /// How long a bucket is, in microseconds.
     interval: i64,
+    /// What its length was asked for by.
+    field: &'static str,
 }
 
 /// What is said of the values of one bucket.
@@ -63,7 +65,8 @@ impl Grid {
         if interval.is_some() && max_points != 0 {
             return Err(Error::invalid("max_points", "give either interval or max_points"));
         }
-        let shortest = micros(SHORTEST);
+        let (shortest, field) =
+            (micros(SHORTEST), if interval.is_some() { "interval" } else { "max_points" });
         let interval = if let Some(interval) = interval {
             micros(interval)
         } else {
@@ -73,7 +76,7 @@ impl Grid {
         if interval < shortest {
             return Err(Error::invalid("interval", "must be at least a millisecond"));
         }
-        Ok(Self { start, end, interval })
+        Ok(Self { start, end, interval, field })
     }
 
     /// How long a bucket is.
@@ -97,7 +100,9 @@ impl Grid {
             "{series} series of {} buckets are {buckets}; one query answers at most {BUCKETS}",
             self.len()
         );
-        Err(Error::invalid("interval", problem))
+        // With one bucket each, fewer of them are no way out.
+        let field = if self.len() == 1 { "equipment_ids" } else { self.field };
+        Err(Error::invalid(field, problem))
     }
 
     /// Where the bucket that holds `at` begins.
@@ -251,6 +256,23 @@ mod tests {
             ),
         ] {
             let Err(Error::Invalid { field: named, .. }) = grid else { panic!("{grid:?} passed") };
+            assert_eq!(named, field);
+        }
+    }
+
+    #[test]
+    fn too_many_buckets_are_refused_by_what_made_them_so_many() {
+        for (interval, max_points, series, field) in [
+            (Some(1_000), 0, 51, "interval"),
+            (None, 1_000, 51, "max_points"),
+            (None, 0, 167, "max_points"),
+            (None, 1, 50_001, "equipment_ids"),
+        ] {
+            let grid = grid(1_000_500, interval, max_points).unwrap();
+            grid.check(series - 1).unwrap();
+            let Err(Error::Invalid { field: named, .. }) = grid.check(series) else {
+                panic!("{grid:?} passed")
+            };
             assert_eq!(named, field);
         }
     }

@@ -33,6 +33,9 @@ use crate::{
 
 /// Samples that are read from storage at a time.
 const SAMPLES: i64 = 4096;
+/// How far apart values lie that are looked at by themselves, and how many parts there are of a series at most.
+const FAR: Duration = Duration::from_hours(1);
+const PARTS: usize = 8;
 /// Entries of the journal that are heard, at most: beyond it, all is read anew.
 const ENTRIES: i64 = 256;
 
@@ -131,12 +134,7 @@ impl Judge {
                 self.memory.forget(*series_id);
                 continue;
             };
-            let (Some((first, _)), Some((last, _))) =
-                (series.samples.first_key_value(), series.samples.last_key_value())
-            else {
-                continue;
-            };
-            let (place, span) = ((*series_id, series.equipment_id), (*first, *last));
+            let (place, parts) = ((*series_id, series.equipment_id), parts(series));
             let known = self.memory.of(*series_id, series.equipment_id, &series.metric, &kind);
             for look in &mut known.looks {
                 // A series without a past has nothing to be read; but silence may have been raised before it began.
@@ -151,13 +149,33 @@ impl Judge {
                 if look.rule.condition == Condition::NoData {
                     self.disturbed.push((look.rule.id, series.equipment_id));
                 }
-                let outcome = replay(tx, recent, &look.rule, place, span, now).await?;
-                look.course = outcome.course;
-                keep(tx, &look.rule, outcome, now).await?;
+                for part in &parts {
+                    let outcome = replay(tx, recent, &look.rule, place, *part, now).await?;
+                    look.course = outcome.course;
+                    keep(tx, &look.rule, outcome, now).await?;
+                }
             }
         }
         Ok(())
     }
+}
+
+/// Between which times to look again for what came of `series`. What came far apart is looked at by itself, and not all that
+/// lies between; but where there are many such parts, looking each of them up costs more.
+fn parts(series: &Series) -> Vec<(Timestamp, Timestamp)> {
+    let mut parts: Vec<(Timestamp, Timestamp)> = Vec::new();
+    for at in series.samples.keys() {
+        match parts.last_mut() {
+            Some((_, last)) if at.since(*last) < FAR => *last = *at,
+            _ => parts.push((*at, *at)),
+        }
+    }
+    if let [(first, _), .., (_, last)] = parts[..]
+        && PARTS < parts.len()
+    {
+        parts = vec![(first, last)];
+    }
+    parts
 }
 
 /// The samples of `series`, if all are set.

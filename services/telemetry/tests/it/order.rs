@@ -56,12 +56,12 @@ fn rules() -> Vec<Rule> {
 
 const READINGS: i64 = 60;
 
-/// A walk up and down.
+/// A walk up and down, with a night between two halves: batches that have values of both are looked at in parts.
 fn values(dice: &mut Dice) -> Vec<(i64, f64)> {
     let mut value = 5.0_f64;
     let step = |at: i64| {
         value = (value + [-3.0, -1.0, 0.0, 1.0, 3.0][dice.below(5)]).clamp(0.0, 9.0);
-        (at * 2, value)
+        (if at < READINGS / 2 { at * 2 } else { 40_000 + at * 2 }, value)
     };
     (0..READINGS).map(step).collect()
 }

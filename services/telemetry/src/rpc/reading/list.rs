@@ -1,6 +1,6 @@
 //! Lists readings: equipment by equipment, and of each in the order of their times.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use kit::{Call, Page, Result, Timestamp, db::Conn, uuid::Uuid};
 use proto::telemetry::v1 as pb;
@@ -118,12 +118,13 @@ impl List<'_> {
     /// Adds the readings that all series of one piece of equipment make up.
     async fn read(&mut self, series: &[Series]) -> Result<()> {
         let equipment_id = series[0].equipment_id;
-        let (mut from, to) = self.span;
+        let (mut from, mut to) = self.span;
         if let Some(after) = self.after.filter(|after| after.equipment_id == equipment_id) {
             let next = after.recorded_at.micros().saturating_add(1);
             from = from.max(Timestamp::from_micros(next));
         }
         // The first `limit` times of all series are among the first `limit` of each.
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let mut by_time = BTreeMap::<Timestamp, BTreeMap<String, f64>>::new();
         for series in series {
             let (recent, begin) = (&self.service.recent, self.service.begin(&series.metric));
@@ -132,6 +133,13 @@ impl List<'_> {
                 store::reading::range(&mut self.db, recent, series.id, span, self.limit).await?;
             for sample in samples {
                 by_time.entry(sample.at).or_default().insert(series.metric.clone(), sample.value);
+            }
+            while limit < by_time.len() {
+                by_time.pop_last();
+            }
+            // What lies behind them is of another page.
+            if let Some((last, _)) = by_time.last_key_value().filter(|_| by_time.len() == limit) {
+                to = to.min(last.plus(Duration::from_micros(1)));
             }
         }
         self.readings.extend(by_time.into_iter().map(|(recorded_at, metrics)| Reading {

@@ -42,7 +42,11 @@ pub async fn test(service: &Service, call: Call<pb::TestRuleRequest>) -> Result<
     let now = service.suite.clock.now();
     let start = call.message.start_time.unwrap_or_default();
     let start = Timestamp::parse("start_time", &start)?;
-    let end = Timestamp::parse_optional("end_time", call.message.end_time.as_ref())?.unwrap_or(now);
+    let end = Timestamp::parse_optional("end_time", call.message.end_time.as_ref())?;
+    if end.is_none() && now <= start {
+        return Err(Error::invalid("start_time", "must lie before now, if there is no end_time"));
+    }
+    let end = end.unwrap_or(now);
     check_span(start, end)?;
     let equipment = equipment(&service.register, &rule).await?;
     let room = std::sync::Arc::clone(&service.tests).try_acquire_owned();

@@ -159,6 +159,7 @@ testkit::both! {
             (request(rule.clone(), 5, 5), "end_time"),
             (request(rule.clone(), 0, 3_661 * 86_400), "end_time"),
             (TestRuleRequest { start_time: None, ..request(rule.clone(), 0, 5) }, "start_time"),
+            (TestRuleRequest { end_time: None, ..request(rule.clone(), 4_000_000_000, 0) }, "start_time"),
             (request(Rule { threshold: None, ..rule.clone() }, 0, 5), "rule.threshold"),
             (request(Rule { equipment_id: Some(nobody.into()), ..rule.clone() }, 0, 5), "rule.equipment_id"),
             (TestRuleRequest { rule: None, ..request(rule, 0, 5) }, "rule"),
