@@ -14,7 +14,9 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, ETAG, EXPECT},
+    header::{
+        ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HOST,
+    },
     request::Parts,
 };
 use http_body::Body as _;
@@ -105,6 +107,7 @@ impl Gateway {
             if let Some(answer) = self.config.http_cors_origins.preflight(&head) {
                 return Ok(answer);
             }
+            refuse_doubled(&head)?;
             if is_call {
                 grpc::check(&head)?;
                 return Ok(self.carry(&head, std::mem::take(&mut body), &request_id).await);
@@ -193,6 +196,16 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         self.clone().serve(request.map(Body::new)).map(Ok).boxed()
     }
+}
+
+/// Refuses a request with two of a header that says one thing: somebody before us may have gone by the other one.
+fn refuse_doubled(head: &Parts) -> Result<(), Problem> {
+    for header in [AUTHORIZATION, CONTENT_TYPE, HOST] {
+        if 1 < head.headers.get_all(&header).iter().count() {
+            return Err(Problem::field(header.as_str(), "is given twice"));
+        }
+    }
+    Ok(())
 }
 
 /// A method that is none of HTTP's own has one name for all: clients must not make up more.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, convert::Infallible, sync::Arc};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
-    header::{CONTENT_TYPE, TE},
+    header::{ACCEPT, CONTENT_TYPE, TE},
     request::Parts,
     uri::PathAndQuery,
 };
@@ -84,6 +84,12 @@ fn media_type(head: &Parts) -> &str {
     sent.and_then(|sent| sent.split(';').next()).unwrap_or_default().trim()
 }
 
+/// Whether the caller says in which form of gRPC-Web to answer; others mean that of the request.
+fn asks_for_a_form(head: &Parts) -> bool {
+    let accepted = head.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| WEB.contains(&accepted))
+}
+
 /// The forms of gRPC.
 const NATIVE: [&str; 2] = ["application/grpc", "application/grpc+proto"];
 /// The forms of gRPC-Web.
@@ -149,8 +155,11 @@ impl Methods {
         *request.uri_mut() = head.uri.clone();
         *request.version_mut() = head.version;
         *request.headers_mut() = head.headers.clone();
-        // The layer knows the forms by their bare names alone.
-        if let Ok(media_type) = media_type(head).to_ascii_lowercase().try_into() {
+        // The layer knows the forms by their bare names alone, and answers in binary who doesn't ask for a form.
+        if let Ok(media_type) = HeaderValue::try_from(media_type(head).to_ascii_lowercase()) {
+            if !asks_for_a_form(head) {
+                request.headers_mut().insert(ACCEPT, media_type.clone());
+            }
             request.headers_mut().insert(CONTENT_TYPE, media_type);
         }
         // What is no gRPC-Web passes through unchanged.

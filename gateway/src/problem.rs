@@ -89,6 +89,12 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", detail)
     }
 
+    /// Says that it is the token that lets nobody in (RFC 6750 §3.1): there was one.
+    pub fn blame_token(&mut self) {
+        let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+        self.headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "NO_SUCH_PATH", "no such path")
     }

@@ -34,6 +34,10 @@ pub fn build(
             let Ok(text) = value.to_str() else {
                 return Err(Problem::field(header.as_str(), "must be plain ASCII"));
             };
+            if text.is_empty() {
+                // Whoever gives none means to send no other; theirs is a mistake that would act twice.
+                return Err(Problem::field(header.as_str(), "is empty"));
+            }
             message.set_field(field, Value::String(text.to_owned()));
         }
     }

@@ -101,6 +101,9 @@ impl Exchange {
             // The version that it was for came as a precondition of HTTP.
             problem.status = StatusCode::PRECONDITION_FAILED;
         }
+        if status.code() == Code::Unauthenticated && !self.route.public {
+            problem.blame_token();
+        }
         problem
     }
 

@@ -221,7 +221,10 @@ pub fn headers() -> Value {
         "Retry-After": {
             "description": "Seconds to wait.", "schema": { "type": "integer", "minimum": 0 },
         },
-        "WWW-Authenticate": { "description": "`Bearer`.", "schema": text },
+        "WWW-Authenticate": {
+            "description": "`Bearer`, with `error=\"invalid_token\"` where the token that was sent lets nobody in.",
+            "schema": text,
+        },
     })
 }
 

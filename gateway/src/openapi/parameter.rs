@@ -82,7 +82,7 @@ pub fn headers(schemas: &mut Schemas, route: &Route) -> Result<Vec<Value>> {
     let mut parameters = Vec::new();
     for (header, field) in &route.header_fields {
         let mut schema = schemas.field(field, Form::Input)?;
-        schema["pattern"] = "^[\\t -~]*$".into();
+        schema["pattern"] = "^[\\t -~]+$".into();
         parameters.push(parameter(&spelled(header), "header", schema));
     }
     Ok(parameters)

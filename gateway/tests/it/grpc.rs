@@ -71,16 +71,26 @@ async fn a_call_in_grpc_web_reaches_the_service_over_any_version_of_http() {
 
 #[tokio::test]
 async fn a_call_in_text_is_answered_in_text() {
-    let world = World::trial(|_| json!({"id": "7"}));
-    let mut request = call(GET, "application/grpc-web-text", "7");
-    // Base64 of the frame with `7` in field 1.
-    *request.body_mut() = Full::new(Bytes::from_static(b"AAAAAAMKATc="));
-    request.headers_mut().insert("accept", "application/grpc-web-text".parse().unwrap());
+    // Whoever doesn't ask for a form means that of the request.
+    for (accept, form) in [
+        (Some("application/grpc-web-text"), "application/grpc-web-text+proto"),
+        (Some("*/*"), "application/grpc-web-text+proto"),
+        (None, "application/grpc-web-text+proto"),
+        (Some("application/grpc-web"), "application/grpc-web+proto"),
+    ] {
+        let world = World::trial(|_| json!({"id": "7"}));
+        let mut request = call(GET, "application/grpc-web-text", "7");
+        // Base64 of the frame with `7` in field 1.
+        *request.body_mut() = Full::new(Bytes::from_static(b"AAAAAAMKATc="));
+        if let Some(accept) = accept {
+            request.headers_mut().insert("accept", accept.parse().unwrap());
+        }
 
-    let answer = send(&world, request).await;
+        let answer = send(&world, request).await;
 
-    assert_eq!(answer.headers()["content-type"], "application/grpc-web-text+proto");
-    assert_eq!(world.call().message, json!({"id": "7"}));
+        assert_eq!(answer.headers()["content-type"], form, "{accept:?}");
+        assert_eq!(world.call().message, json!({"id": "7"}));
+    }
 }
 
 #[tokio::test]

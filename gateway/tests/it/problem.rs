@@ -42,7 +42,7 @@ async fn every_code_has_its_status() {
         let answer = world.get("/trial/things/7").await;
 
         assert_eq!(answer.errors(status), [], "{code:?}");
-        let challenge = (status == 401).then_some("Bearer");
+        let challenge = (status == 401).then_some(r#"Bearer error="invalid_token""#);
         assert_eq!(answer.header("www-authenticate"), challenge, "{code:?}");
         let retry = [429, 503].contains(&status).then_some("1");
         assert_eq!(answer.header("retry-after"), retry, "{code:?}");
@@ -266,6 +266,24 @@ async fn only_what_the_gateway_vouches_for_goes_on() {
 }
 
 #[tokio::test]
+async fn two_of_a_header_that_says_one_thing_are_refused() {
+    let world = World::trial(|_| json!({}));
+
+    for (header, value) in
+        [("authorization", "Bearer token"), ("content-type", "application/json"), ("host", "x")]
+    {
+        let mut request = with_json(http::Method::POST, "/trial/things", "{}");
+        request.headers_mut().remove(header);
+        for _ in 0..2 {
+            request.headers_mut().append(header, value.parse().unwrap());
+        }
+        let errors = world.send(request).await.errors(400);
+        assert_eq!(errors, [(header.to_owned(), "is given twice".to_owned())]);
+    }
+    assert!(world.calls().is_empty());
+}
+
+#[tokio::test]
 async fn an_idempotency_key_is_the_request_id_of_methods_that_have_one() {
     let world = World::trial(|_| json!({}));
     let with_key = |path: &str| {
@@ -288,6 +306,11 @@ async fn an_idempotency_key_is_the_request_id_of_methods_that_have_one() {
     doubled.headers_mut().append("idempotency-key", "k2".parse().unwrap());
     let errors = world.send(doubled).await.errors(400);
     assert_eq!(errors, [("idempotency-key".to_owned(), "is given twice".to_owned())]);
+
+    let mut empty = with_key("/trial/things");
+    empty.headers_mut().insert("idempotency-key", "".parse().unwrap());
+    let errors = world.send(empty).await.errors(400);
+    assert_eq!(errors, [("idempotency-key".to_owned(), "is empty".to_owned())]);
 
     let calls = world.calls();
     assert_eq!(calls[0].message["request_id"], "k1");
