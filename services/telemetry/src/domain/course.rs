@@ -43,9 +43,9 @@ impl Runs {
         measure
     }
 
-    /// Whether a delay is running towards the other state.
-    pub fn is_turning(&self, raised: bool) -> bool {
-        if raised { self.back_since.is_some() } else { self.breach_since.is_some() }
+    /// Since when a delay is running towards the other state, if one is.
+    pub fn turning_since(&self, raised: bool) -> Option<Timestamp> {
+        if raised { self.back_since } else { self.breach_since }
     }
 
     /// Since when the metric has been silent for longer than it may, if it has been until `until`.

@@ -155,7 +155,7 @@ impl<'r> Replay<'r> {
         self.last < at
             && (self.passed || !is_rate)
             && self.cuts.is_empty()
-            && !self.course.runs.is_turning(raised)
+            && self.course.runs.turning_since(raised).is_none()
             && lasted() == raised
     }
 

@@ -225,6 +225,21 @@ fn a_late_reading_without_consequence_looks_at_no_more_than_it_must() {
 }
 
 #[test]
+fn a_few_values_are_enough_unless_a_delay_has_run_for_longer() {
+    let rule = rule(Condition::Above, 0.0, 100, 100);
+    let mut stored = Stored::new(&rule);
+    stored.keep(&(0..50).map(|at| (at, 0.0)).collect::<Vec<_>>());
+    assert!(stored.recall(1), "none runs");
+    stored.keep(&[(50, 9.0), (51, 9.0)]);
+    assert!(!stored.recall(2), "it may run since before them");
+    assert!(stored.recall(3), "it runs since the second");
+
+    assert!(stored.pass(&[(149, 9.0)]));
+    assert!(!stored.pass(&[(150, 9.0)]), "it has run for so long");
+    assert_eq!(stored.history(), [(150, None, 9.0)]);
+}
+
+#[test]
 fn a_rate_is_that_between_consecutive_readings() {
     let rule = Rule { threshold: Some(2e6), ..rule(Condition::RateAbove, 1e6, 0, 0) };
     let mut stored = Stored::new(&rule);
