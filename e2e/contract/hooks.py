@@ -161,7 +161,7 @@ BEYOND_SCHEMAS = (
     ("current_password", "is wrong"),
     # Other fields.
     ("end_time", "must be after start_time|must be at most 3660 days after start_time"),
-    ("start_time", "must lie before end_time and before now"),
+    ("start_time", "must lie before end_time and before now|must lie before now, if there is no end_time"),
     ("max_points", "give either interval or max_points"),
     ("finished_at", "lies before started_at"),
     (r"(rule\.)?equipment_id", "give either equipment_id or equipment_type"),
@@ -180,7 +180,9 @@ BEYOND_SCHEMAS = (
     # What the document says in words: of text, of passwords, of buckets.
     (r".*", "must not contain the character NUL"),
     ("(new_)?password", "is among the first that a guesser tries|must have 12 to 128 characters"),
-    ("interval", r"must be at least a millisecond|\d+ series of \d+ buckets are \d+; one query answers at most \d+"),
+    ("interval", "must be at least a millisecond"),
+    ("interval|max_points|equipment_ids", r"\d+ series of \d+ buckets are \d+; one query answers at most \d+"),
+    ("(full_)?name|email", "must have nothing that can't be seen or that changes the direction of text"),
 )
 
 
