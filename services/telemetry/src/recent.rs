@@ -4,6 +4,8 @@
 //! says what it wrote and what it sealed. Whoever reads first [catches up](Recent::catch_up), then takes the recent rows, then
 //! reads the chunks: what was sealed in between is then seen twice, never not at all, and of one time the recent row counts.
 
+mod limits;
+mod reach;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -11,12 +13,15 @@ mod tests;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-    time::Duration,
 };
 
 use kit::{Result, Timestamp, db::Conn};
 
-use self::rows::{add, between, by_series, until};
+pub use self::limits::Limits;
+use self::{
+    reach::Reach,
+    rows::{add, between, by_series, until},
+};
 use crate::{
     domain::{
         chunk::{Row, merge},
@@ -27,25 +32,6 @@ use crate::{
 
 /// Entries of the journal that are read at a time.
 const ENTRIES: i64 = 16;
-
-/// How much is held before it is sealed.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Rows that make a chunk.
-    pub chunk: usize,
-    /// Rows in all. At twice as many, nothing more comes in before some are sealed.
-    pub held: usize,
-    /// Values that may arrive after one that is not sealed: what a start may have to read again.
-    pub behind: u64,
-    /// How long a value may wait.
-    pub age: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { chunk: 1024, held: 2_000_000, behind: 4_000_000, age: Duration::from_mins(15) }
-    }
-}
 
 /// The recent level, and what the transaction under way of whoever holds this adds to it.
 pub struct Recent {
@@ -58,6 +44,7 @@ struct State {
     /// The last entry of the journal that is in here; none before the first was asked for.
     position: Option<i64>,
     series: HashMap<i64, Unsealed>,
+    reach: Reach,
     /// Series with enough rows for a chunk, or that waited long enough.
     ripe: BTreeSet<i64>,
     rows: usize,
@@ -81,6 +68,7 @@ impl Recent {
             limits,
             position: None,
             series: HashMap::new(),
+            reach: Reach::default(),
             ripe: BTreeSet::new(),
             rows: 0,
             values: 0,
@@ -225,21 +213,10 @@ impl Recent {
         }
     }
 
-    /// Looks for series that have waited for too long by `now`, and for the largest ones if there is too much in all.
-    pub fn ripen(&self, now: Timestamp) {
-        self.write().ripen(now);
-    }
-
     /// How many rows there are.
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.read().rows
-    }
-
-    /// Whether nothing more may come in before something is sealed.
-    pub fn is_overfull(&self) -> bool {
-        let state = self.read();
-        2 * state.limits.held < state.rows
     }
 
     /// The next series to seal after `after`.
@@ -276,6 +253,7 @@ impl State {
             return;
         }
         for seal in &record.seals {
+            self.reach.seal(*seal);
             self.release(*seal);
         }
         for (series_id, rows) in by_series(&record.writes, record.arrived_at) {
@@ -315,28 +293,6 @@ impl State {
         }
     }
 
-    fn ripen(&mut self, now: Timestamp) {
-        let Limits { held, behind, age, .. } = self.limits;
-        for (series_id, unsealed) in &self.series {
-            if unsealed.values + behind < self.values || unsealed.arrived_at.plus(age) <= now {
-                self.ripe.insert(*series_id);
-            }
-        }
-        if self.rows <= held {
-            return;
-        }
-        let mut sizes: Vec<(usize, i64)> =
-            self.series.iter().map(|(id, unsealed)| (unsealed.rows.len(), *id)).collect();
-        sizes.sort_unstable();
-        let mut surplus = self.rows - held / 2;
-        while let Some((size, series_id)) = sizes.pop()
-            && 0 < surplus
-        {
-            self.ripe.insert(series_id);
-            surplus = surplus.saturating_sub(size);
-        }
-    }
-
     /// Begins anew if it still stands at `position`, after which entries are missing. Elsewhere somebody has done it, and what
     /// came since is sealed nowhere.
     fn reset(&mut self, position: i64) {
@@ -344,6 +300,7 @@ impl State {
             return;
         }
         self.series.clear();
+        self.reach.clear();
         self.ripe.clear();
         (self.rows, self.position) = (0, None);
     }

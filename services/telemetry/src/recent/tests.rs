@@ -1,5 +1,7 @@
 //! What several tasks of a process, and several processes, make of one journal.
 
+use std::time::Duration;
+
 use kit::Db;
 
 use super::*;
@@ -169,4 +171,39 @@ testkit::both! {
         assert_eq!(recent.ripe(None), None);
         assert_eq!(store::journal::end(&mut db.read().await.unwrap()).await.unwrap(), end);
     }
+}
+
+#[test]
+fn a_last_value_is_known_where_no_chunk_may_be_later() {
+    let mut recent = Recent::new(LIMITS);
+    recent.begin(0);
+    let next = |recent: &Recent| {
+        let position = recent.read().position.unwrap();
+        (position, position + 1)
+    };
+    let write = |recent: &mut Recent, second, value| {
+        recent.propose(&[Write { series_id: 7, at: at(second), value }], at(0));
+        recent.keep(next(recent), at(0));
+    };
+    let newest = |recent: &Recent| recent.newest(7).map(|sample| sample.at);
+
+    write(&mut recent, 5, Some(1.0));
+    assert_eq!(newest(&recent), None, "nobody has looked at its chunks");
+    recent.note_ends([(7, Timestamp::MIN)]);
+    assert_eq!(newest(&recent), Some(at(5)));
+
+    recent.release(next(&recent), vec![Seal { series_id: 7, through: at(9) }]);
+    write(&mut recent, 8, Some(1.0));
+    // As if somebody had looked before that was sealed, and came late to say so.
+    recent.note_ends([(7, at(3))]);
+    assert_eq!(newest(&recent), None, "what is sealed is later");
+    write(&mut recent, 10, Some(1.0));
+    assert_eq!(newest(&recent), Some(at(10)));
+    write(&mut recent, 10, None);
+    assert_eq!(newest(&recent), None, "it was deleted");
+
+    write(&mut recent, 11, Some(1.0));
+    let (position, _) = next(&recent);
+    recent.write().reset(position);
+    assert_eq!(newest(&recent), None, "nobody knows what was sealed meanwhile");
 }

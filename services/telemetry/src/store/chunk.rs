@@ -9,7 +9,7 @@ use kit::{
     db::{Conn, Engine, Tx},
     on,
 };
-pub use last::{Last, LastSeen, last_of, last_of_each, last_seen};
+pub use last::{Last, LastSeen, last_of, last_seen, last_values};
 use sqlx::QueryBuilder;
 
 use crate::domain::{

@@ -1,10 +1,10 @@
 //! The last values of many series.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use kit::{Result, Timestamp, db::Conn};
 
-use super::{EVER, Series, chunk, last_before, last_sample, last_sealed, series_of};
+use super::{EVER, SERIES, Series, chunk, last_before, last_sample, last_sealed, series_of};
 use crate::{
     domain::{
         chunk::{Row, merge},
@@ -21,27 +21,51 @@ pub async fn latest(
     equipment_ids: &[EquipmentId],
     metrics: &[String],
 ) -> Result<Vec<(Series, Sample)>> {
-    let known = series_of(db, equipment_ids, metrics).await?;
-    let of_recent: BTreeMap<i64, Vec<Row>> =
-        known.iter().map(|series| (series.id, last_rows(recent, series.id))).collect();
-    let mut all = Vec::new();
-    for last in chunk::last_of_each(db, equipment_ids, metrics).await? {
-        let chunk::Last { series_id, equipment_id, metric, at, value } = last;
-        let rows = of_recent.get(&series_id).map_or(&[][..], Vec::as_slice);
-        let sealed = at.zip(value).map(|(at, value)| Sample { at, value });
-        let sample = match (rows.iter().find_map(Row::sample), sealed) {
-            (Some(sample), Some(sealed)) if sealed.at <= sample.at => Some(sample),
-            (sample, None) => sample,
-            // The sealed one was deleted: what came before it is worth a look of its own.
-            (_, Some(sealed)) if rows.iter().any(|row| row.at == sealed.at) => {
-                last_sample(db, recent, series_id, EVER, sealed.at).await?
-            }
-            (_, sealed) => sealed,
-        };
-        let series = Series { id: series_id, equipment_id, metric };
-        all.extend(sample.map(|sample| (series, sample)));
+    let (mut all, mut others) = (Vec::new(), Vec::new());
+    for series in series_of(db, equipment_ids, metrics).await? {
+        match recent.newest(series.id) {
+            Some(sample) => all.push((series, sample)),
+            // Recent rows before chunks.
+            None => others.push((last_rows(recent, series.id), series)),
+        }
+    }
+    while !others.is_empty() {
+        let some: Vec<_> = others.drain(..others.len().min(SERIES)).collect();
+        let ids: Vec<i64> = some.iter().map(|(_, series)| series.id).collect();
+        let sealed = chunk::last_values(db, &ids).await?;
+        let sealed: HashMap<i64, Sample> = sealed.into_iter().map(by_series).collect();
+        let end = |id| (id, sealed.get(&id).map_or(EVER, |sample| sample.at));
+        recent.note_ends(ids.into_iter().map(end));
+        for (rows, series) in some {
+            let sealed = sealed.get(&series.id).copied();
+            let sample = later(db, recent, series.id, &rows, sealed).await?;
+            all.extend(sample.map(|sample| (series, sample)));
+        }
     }
     Ok(all)
+}
+
+fn by_series(chunk::Last { series_id, at, value }: chunk::Last) -> (i64, Sample) {
+    (series_id, Sample { at, value })
+}
+
+/// The last value of a series with these recent rows, the last one first, and the last one that is `sealed`, if any is.
+async fn later(
+    db: &mut Conn,
+    recent: &Recent,
+    series_id: i64,
+    rows: &[Row],
+    sealed: Option<Sample>,
+) -> Result<Option<Sample>> {
+    Ok(match (rows.iter().find_map(Row::sample), sealed) {
+        (Some(sample), Some(sealed)) if sealed.at <= sample.at => Some(sample),
+        (sample, None) => sample,
+        // The sealed one was deleted: what came before it is worth a look of its own.
+        (_, Some(sealed)) if rows.iter().any(|row| row.at == sealed.at) => {
+            last_sample(db, recent, series_id, EVER, sealed.at).await?
+        }
+        (_, sealed) => sealed,
+    })
 }
 
 /// The recent rows of a series, the last one first, down to one that has a value.
