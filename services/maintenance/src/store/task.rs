@@ -203,7 +203,8 @@ const FOUND_END: &str = ") as found
     join task_titles on task_titles.number = found.value)";
 
 /// On SQLite, the numbers of the tasks whose titles the index knows to have the parts of `title`, if they are so few that
-/// looking at each is less than looking for `limit` of them in the order of the list. PostgreSQL plans that by itself.
+/// looking at each is less than looking for `limit` of them in the order of the list. PostgreSQL plans that by itself, by how
+/// many it takes the [outline](search::outline) for.
 ///
 /// The index is asked once, for the numbers themselves: walking its lists is what costs.
 async fn titled(db: &mut Conn, title: &str, limit: i64) -> Result<Option<String>> {
@@ -231,6 +232,10 @@ pub async fn list(
         Some(title) => titled(db, title, page.limit()).await?,
         None => None,
     };
+    let outline = match db.engine() {
+        Engine::Sqlite(_) => None,
+        Engine::Postgres(_) => filter.title.as_deref().and_then(search::outline),
+    };
     // What was found is few, a piece of equipment has few tasks, a person more, a status or a priority many.
     let is_wide = found.is_none();
     let is_wider = is_wide && filter.equipment_id.is_none();
@@ -239,8 +244,11 @@ pub async fn list(
     Ok(on!(db, c => {
         let mut query = QueryBuilder::new(select!("where true"));
         if let Some(title) = &filter.title {
-            query.push(" and title_lower like ").push_bind(search::contains(title));
-            query.push(" escape '\\'");
+            let pattern = outline.clone().unwrap_or_else(|| search::contains(title));
+            query.push(" and title_lower like ").push_bind(pattern).push(" escape '\\'");
+            if outline.is_some() {
+                query.push(" and strpos(title_lower, ").push_bind(search::fold(title)).push(") > 0");
+            }
         }
         if let Some(found) = &found {
             query.push(FOUND).push_bind(found).push(FOUND_END);
