@@ -64,7 +64,16 @@ async fn create(site: &Site, machine: &str) -> anyhow::Result<String> {
 
 async fn add_part(site: &Site, machine: &str) -> anyhow::Result<()> {
     let parent_id = Some(machine.to_owned());
-    let equipment = Equipment { name: "Part".into(), parent_id, ..Default::default() };
+    // As much as other equipment has: a page of these costs what theirs do.
+    let equipment = Equipment {
+        name: "Part of the busy one".into(),
+        r#type: "part".into(),
+        model: "P 100".into(),
+        manufacturer: "Works".into(),
+        location: "Hall 3".into(),
+        parent_id,
+        ..Default::default()
+    };
     let request = CreateEquipmentRequest { equipment: Some(equipment), ..Default::default() };
     let mut client = EquipmentServiceClient::new(site.peers().equipment.clone());
     client.create_equipment(site.request(request)?).await.context("a part")?;

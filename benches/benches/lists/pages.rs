@@ -52,6 +52,7 @@ fn is_asked(name: &str) -> bool {
 /// By how much the dearest last page is dearer than its first.
 pub async fn pages(site: &mut Site) -> anyhow::Result<f64> {
     let busy = busy::make(site).await?;
+    crate::clear_up().await?;
     let somebody = technician(site).await?.id;
     let worst = equipment(site).await?;
     let worst = orders(site).await?.max(worst);
