@@ -1,7 +1,8 @@
 //! Messages that nobody thought of, for tests.
 
 use prost_reflect::{
-    DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, SerializeOptions, Value,
+    DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage,
+    SerializeOptions, Value,
 };
 use serde_json::Value as Json;
 
@@ -19,9 +20,12 @@ pub fn tame(kind: &MessageDescriptor, bytes: &[u8]) -> DynamicMessage {
     message(kind, &mut Chance { bytes: bytes.iter().copied(), is_tame: true }, DEPTH)
 }
 
-/// What the reflective writer says of `bytes`; none if it can't.
+/// What the reflective writer says of `bytes`; none if it can't, or if it would carry the fraction of a time into its second.
 pub fn reflected(message: &MessageDescriptor, bytes: &[u8]) -> Option<Json> {
     let message = DynamicMessage::decode(message.clone(), bytes).ok()?;
+    if has_long_fraction(&message) {
+        return None;
+    }
     let options = SerializeOptions::new()
         .use_proto_field_name(true)
         .skip_default_fields(false)
@@ -29,6 +33,20 @@ pub fn reflected(message: &MessageDescriptor, bytes: &[u8]) -> Option<Json> {
     let mut json = Vec::new();
     message.serialize_with_options(&mut serde_json::Serializer::new(&mut json), &options).ok()?;
     serde_json::from_slice(&json).ok()
+}
+
+/// Whether some time or duration in `message` has a fraction of a second or more, which protobuf's have not.
+fn has_long_fraction(message: &DynamicMessage) -> bool {
+    let in_value = |value: &Value| value.as_message().is_some_and(has_long_fraction);
+    let is_time = ["Timestamp", "Duration"].contains(&message.descriptor().name());
+    message.fields().any(|(field, value)| match value {
+        Value::I32(nanos) => {
+            is_time && field.name() == "nanos" && 999_999_999 < nanos.unsigned_abs()
+        }
+        Value::List(items) => items.iter().any(in_value),
+        Value::Map(entries) => entries.values().any(in_value),
+        value => in_value(value),
+    })
 }
 
 /// Decisions, from bytes that the test framework can make smaller.

@@ -138,7 +138,7 @@ testkit::both! {
 
         let nothing = create(&mut admin, User::default()).await.unwrap_err();
         let created = create(&mut admin, dora()).await.unwrap();
-        let bad = User { id: created.id, username: "me".into(), full_name: " ".into(), ..User::default() };
+        let bad = User { id: created.id, username: "me".into(), full_name: "D\u{202e}ora".into(), ..User::default() };
         let changed = update(&mut admin, bad, &["username", "full_name"]).await.unwrap_err();
 
         assert_eq!(fields(&nothing), ["user.username", "user.email", "user.password"]);
