@@ -351,6 +351,6 @@ async fn a_number_arrives_as_the_one_that_is_next_to_its_digits() {
         world.post("/trial/things", format!("{{\"weight\": {digits}}}")).await;
 
         let exact: f64 = digits.parse().unwrap();
-        assert_eq!(world.call().message["weight"].as_f64(), Some(exact), "{digits}");
+        assert_eq!(world.call().message["thing"]["weight"].as_f64(), Some(exact), "{digits}");
     }
 }

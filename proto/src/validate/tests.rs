@@ -230,7 +230,10 @@ fn what_may_be_there_once_is_named_where_it_is_again() {
     let request = auth::CreateKeyRequest { key: Some(key) };
     assert_eq!(
         problems(&request),
-        ["key.name must have no control characters", "key.equipment_ids[2] is there twice"]
+        [
+            "key.name must not be blank, begin or end with a space, or have control characters",
+            "key.equipment_ids[2] is there twice"
+        ]
     );
 }
 
