@@ -20,10 +20,10 @@ pub fn tame(kind: &MessageDescriptor, bytes: &[u8]) -> DynamicMessage {
     message(kind, &mut Chance { bytes: bytes.iter().copied(), is_tame: true }, DEPTH)
 }
 
-/// What the reflective writer says of `bytes`; none if it can't, or if it would carry the fraction of a time into its second.
+/// What the reflective writer says of `bytes`; none if it can't, or if it would make a time of what is none.
 pub fn reflected(message: &MessageDescriptor, bytes: &[u8]) -> Option<Json> {
     let message = DynamicMessage::decode(message.clone(), bytes).ok()?;
-    if has_long_fraction(&message) {
+    if has_odd_fraction(&message) {
         return None;
     }
     let options = SerializeOptions::new()
@@ -35,18 +35,28 @@ pub fn reflected(message: &MessageDescriptor, bytes: &[u8]) -> Option<Json> {
     serde_json::from_slice(&json).ok()
 }
 
-/// Whether some time or duration in `message` has a fraction of a second or more, which protobuf's have not.
-fn has_long_fraction(message: &DynamicMessage) -> bool {
-    let in_value = |value: &Value| value.as_message().is_some_and(has_long_fraction);
-    let is_time = ["Timestamp", "Duration"].contains(&message.descriptor().name());
-    message.fields().any(|(field, value)| match value {
-        Value::I32(nanos) => {
-            is_time && field.name() == "nanos" && 999_999_999 < nanos.unsigned_abs()
+/// Whether some time or duration in `message` has a fraction that protobuf's have not: of a second or more, or of another sign.
+fn has_odd_fraction(message: &DynamicMessage) -> bool {
+    let number = |name: &str| match message.get_field_by_name(name).as_deref() {
+        Some(Value::I64(seconds)) => *seconds,
+        Some(Value::I32(nanos)) => i64::from(*nanos),
+        _ => 0,
+    };
+    let is_odd = match message.descriptor().full_name() {
+        "google.protobuf.Timestamp" => !(0..1_000_000_000).contains(&number("nanos")),
+        "google.protobuf.Duration" => {
+            let (seconds, nanos) = (number("seconds"), number("nanos"));
+            999_999_999 < nanos.abs() || seconds.signum() * nanos.signum() < 0
         }
-        Value::List(items) => items.iter().any(in_value),
-        Value::Map(entries) => entries.values().any(in_value),
-        value => in_value(value),
-    })
+        _ => false,
+    };
+    let in_value = |value: &Value| value.as_message().is_some_and(has_odd_fraction);
+    is_odd
+        || message.fields().any(|(_, value)| match value {
+            Value::List(items) => items.iter().any(in_value),
+            Value::Map(entries) => entries.values().any(in_value),
+            value => in_value(value),
+        })
 }
 
 /// Decisions, from bytes that the test framework can make smaller.

@@ -107,7 +107,7 @@ fn text(bytes: &[u8]) -> Result<&str> {
 
 /// What the wire has in 64 bits and the field in 32.
 #[expect(clippy::cast_possible_truncation, reason = "protobuf drops what is more")]
-fn low(bits: u64) -> i32 {
+pub fn low(bits: u64) -> i32 {
     bits as i32
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     Result, Unwritable,
+    scalar::low,
     wire::{MISMATCH, Reader, Value},
 };
 
@@ -60,9 +61,7 @@ fn parts(bytes: &[u8]) -> Result<(i64, i32)> {
     while let Some((number, value)) = reader.next()? {
         match (number, value) {
             (1, Value::Varint(bits)) => seconds = bits.cast_signed(),
-            (2, Value::Varint(bits)) => {
-                nanos = i32::try_from(bits.cast_signed()).map_err(|_| MISMATCH)?;
-            }
+            (2, Value::Varint(bits)) => nanos = low(bits),
             (1 | 2, _) => return Err(MISMATCH),
             _ => {}
         }

@@ -343,14 +343,8 @@ async fn an_update_that_says_nothing_at_all_is_refused() {
 
 #[tokio::test]
 async fn a_number_arrives_as_the_one_that_is_next_to_its_digits() {
-    for digits in
-        ["0.1", "0.30000000000000004", "123456789012345.67", "3.920723494204794e-156", "5e-324"]
-    {
-        let world = World::trial(|_| json!({}));
-
-        world.post("/trial/things", format!("{{\"weight\": {digits}}}")).await;
-
-        let exact: f64 = digits.parse().unwrap();
-        assert_eq!(world.call().message["thing"]["weight"].as_f64(), Some(exact), "{digits}");
+    for digits in ["0.1", "0.30000000000000004", "3.920723494204794e-156", "5e-324"] {
+        let thing = posted(&format!("{{\"weight\": {digits}}}")).await;
+        assert_eq!(thing["weight"].as_f64(), digits.parse().ok(), "{digits}");
     }
 }
