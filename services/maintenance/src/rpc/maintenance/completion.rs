@@ -14,7 +14,7 @@ use crate::{
     store,
 };
 
-/// What a comment holds at most: what is said of the work can take two.
+/// Characters that a comment holds at most: what is said of the work can take more than one.
 const COMMENT_LETTERS: usize = 10_000;
 
 /// What the completion of a task says of the work.
