@@ -172,7 +172,7 @@ async fn no_write_that_waited_for_the_end_of_its_callers_session_comes_after_it(
 /// An admin, and what they call with.
 async fn rogue_with_a_session(world: &World, server: &Server) -> (Uuid, testkit::User) {
     let mut boss = admin(world, server).await;
-    let rogue = create(&mut boss, person("rogue", user::Role::Admin)).await.unwrap();
+    let (rogue, _) = rogue(world, server, &mut boss).await;
     let pair = log_in(&mut anon(server), "rogue", PASSWORD).await.unwrap();
     (Uuid::parse_str(&rogue.id).unwrap(), holder(world, server, &pair).await)
 }

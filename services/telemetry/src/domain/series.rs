@@ -65,13 +65,12 @@ impl Grid {
         if interval.is_some() && max_points != 0 {
             return Err(Error::invalid("max_points", "give either interval or max_points"));
         }
-        let (shortest, field) =
-            (micros(SHORTEST), if interval.is_some() { "interval" } else { "max_points" });
-        let interval = if let Some(interval) = interval {
-            micros(interval)
+        let shortest = micros(SHORTEST);
+        let (interval, field) = if let Some(interval) = interval {
+            (micros(interval), "interval")
         } else {
             let points = if max_points == 0 { POINTS } else { max_points };
-            ceiling(end.micros() - start.micros(), points).max(shortest)
+            (ceiling(end.micros() - start.micros(), points).max(shortest), "max_points")
         };
         if interval < shortest {
             return Err(Error::invalid("interval", "must be at least a millisecond"));

@@ -48,6 +48,7 @@ impl Recent {
     pub fn newest(&self, series_id: i64) -> Option<Sample> {
         let last = self.backwards(series_id, Timestamp::MAX, |row| row.value().is_some());
         let last = last.iter().find_map(Row::sample)?;
+        // After the rows: what is sealed in between counts.
         let reach = self.read().reach.of(series_id)?;
         (reach <= last.at).then_some(last)
     }

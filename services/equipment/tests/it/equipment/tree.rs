@@ -110,9 +110,7 @@ async fn what_moves_nothing_waits_for_no_move() {
     let world = World::new(Engine::Postgres).await;
     let server = start(&world).await;
     let mut admin = by(&server, &world.user(Role::Admin));
-    let top = create(&mut admin, pump("Top")).await.unwrap();
-    let pump = create(&mut admin, pump("Pump")).await.unwrap();
-    let db = Db::open(&world.db, "equipment", &MIGRATIONS).await.unwrap();
+    let (top, pump, db) = two_apart(&world, &mut admin).await;
     let mut other = db.begin("move").await.unwrap();
     on!(&mut other, c => sqlx::query("select pg_advisory_xact_lock(7166825)")
         .execute(c).await.map(drop))
@@ -135,9 +133,7 @@ async fn what_moves_nothing_undoes_no_move_that_it_waited_for() {
     let world = World::new(Engine::Postgres).await;
     let server = start(&world).await;
     let mut admin = by(&server, &world.user(Role::Admin));
-    let top = create(&mut admin, pump("Top")).await.unwrap();
-    let pump = create(&mut admin, pump("Pump")).await.unwrap();
-    let db = Db::open(&world.db, "equipment", &MIGRATIONS).await.unwrap();
+    let (top, pump, db) = two_apart(&world, &mut admin).await;
     let mut other = db.begin("move").await.unwrap();
     on!(&mut other, c => sqlx::query("update equipment set parent_id = $2::uuid where id = $1::uuid")
         .bind(&pump.id)
@@ -153,6 +149,13 @@ async fn what_moves_nothing_undoes_no_move_that_it_waited_for() {
 
     assert_eq!(written.await.unwrap().unwrap_err().code(), Code::Aborted);
     assert_eq!(get(&mut admin, &pump.id).await.unwrap().parent_id, Some(top.id));
+}
+
+/// Two pieces of equipment, neither of which is part of the other, and where they are kept.
+async fn two_apart(world: &World, admin: &mut Client) -> (Equipment, Equipment, Db) {
+    let top = create(admin, pump("Top")).await.unwrap();
+    let pump = create(admin, pump("Pump")).await.unwrap();
+    (top, pump, Db::open(&world.db, "equipment", &MIGRATIONS).await.unwrap())
 }
 
 /// Until somebody waits for a transaction of somebody else.
