@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tonic::{Extensions, Request, metadata::MetadataValue};
 
-use crate::{access::Role, request_id};
+use crate::{access::Role, request_id, stack::Turn};
 
 /// Time kept back from a caller's deadline when a call is made in their name, for our own answer.
 const ANSWER_TIME: Duration = Duration::from_millis(50);
@@ -19,13 +19,15 @@ pub struct Call<T> {
     pub method: &'static str,
     /// What they say.
     pub message: T,
+    /// Its turn, where [messages are read in turn](crate::stack::Turns). Whoever waits for something else gives it up.
+    pub turn: Option<Turn>,
 }
 
 impl<T> From<Request<T>> for Call<T> {
     fn from(request: Request<T>) -> Self {
-        let (_, extensions, message) = request.into_parts();
+        let (_, mut extensions, message) = request.into_parts();
         let (caller, method) = admitted(&extensions);
-        Self { caller, method, message }
+        Self { caller, method, message, turn: extensions.remove() }
     }
 }
 

@@ -5,6 +5,7 @@ mod credential;
 mod deadline;
 mod measure;
 mod outside;
+mod turns;
 mod vigil;
 
 use std::{
@@ -23,6 +24,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service, ServiceExt};
 use tracing::Instrument;
+pub use turns::{InTurn, Turn, Turns};
 use vigil::Vigil;
 
 use crate::{

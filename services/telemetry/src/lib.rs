@@ -22,13 +22,13 @@ mod tidy;
 use std::sync::Arc;
 
 pub use config::Config;
-use kit::{Suite, db::Schema, sqlx::migrate::Migrator};
+use kit::{Suite, db::Schema, sqlx::migrate::Migrator, stack::Turns};
 use proto::telemetry::v1::{
     alert_service_server::AlertServiceServer, rule_service_server::RuleServiceServer,
     telemetry_service_server::TelemetryServiceServer,
 };
 use tokio::sync::Semaphore;
-use tonic::service::RoutesBuilder;
+use tonic::service::{LayerExt, RoutesBuilder};
 
 use crate::recent::{Limits, Recent};
 
@@ -42,6 +42,8 @@ pub static SCHEMA: Schema =
 
 /// The largest message: a batch of 10,000 readings of several metrics.
 const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+/// What takes such messages, one by one.
+const BATCHES: &str = "/flightline.telemetry.v1.TelemetryService/BatchCreateReadings";
 
 /// Starts the service: opens its database and adds its methods to `routes`.
 ///
@@ -76,9 +78,10 @@ pub async fn start(
         retention,
         tests: Arc::new(Semaphore::new(rpc::TESTS)),
     });
-    let readings = TelemetryServiceServer::from_arc(Arc::clone(&service));
+    let readings = TelemetryServiceServer::from_arc(Arc::clone(&service))
+        .max_decoding_message_size(MESSAGE_BYTES);
     routes
-        .add_service(readings.max_decoding_message_size(MESSAGE_BYTES))
+        .add_service(Turns::new(BATCHES, MESSAGE_BYTES).named_layer(readings))
         .add_service(RuleServiceServer::from_arc(Arc::clone(&service)))
         .add_service(AlertServiceServer::from_arc(service));
     Ok(())

@@ -53,11 +53,11 @@ pub async fn list_technicians(
     service: &Service,
     call: Call<pb::ListTechniciansRequest>,
 ) -> Result<pb::ListUsersResponse> {
-    let Call { caller, method, message } = call;
+    let Call { caller, method, message, turn } = call;
     let pb::ListTechniciansRequest { page_size, page_token, q } = message;
     let role = pb::user::Role::Technician.into();
     let message = pb::ListUsersRequest { role, page_size, page_token, q, show_deleted: false };
-    list(service, Call { caller, method, message }).await
+    list(service, Call { caller, method, message, turn }).await
 }
 
 pub async fn update(service: &Service, call: Call<pb::UpdateUserRequest>) -> Result<pb::User> {

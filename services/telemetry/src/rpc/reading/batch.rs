@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use kit::{Call, Caller, Error, Result, Timestamp};
+use kit::{Call, Caller, Error, Result, Timestamp, stack::Turn};
 use proto::telemetry::v1 as pb;
 use tonic::{Status, Streaming};
 
@@ -39,8 +39,9 @@ pub async fn create(
     service: &Service,
     call: Call<pb::BatchCreateReadingsRequest>,
 ) -> Result<pb::BatchCreateReadingsResponse> {
-    let pb::BatchCreateReadingsRequest { readings, unreadable } = call.message;
-    let Checked { readings, verdict } = check(service, &call.caller, readings, unreadable).await?;
+    let Call { caller, message, turn, .. } = call;
+    let pb::BatchCreateReadingsRequest { readings, unreadable } = message;
+    let Checked { readings, verdict } = check(service, &caller, readings, unreadable, turn).await?;
 
     let written = if readings.is_empty() {
         Written::Kept
@@ -62,9 +63,14 @@ pub fn stream(
     let queued = batches.enumerate().then(move |(batch, request)| {
         let (service, caller) = (service.clone(), caller.clone());
         async move {
-            let Checked { readings, verdict } =
-                check(&service, &caller, request.map_err(Error::unread)?.readings, Vec::new())
-                    .await?;
+            let Checked { readings, verdict } = check(
+                &service,
+                &caller,
+                request.map_err(Error::unread)?.readings,
+                Vec::new(),
+                None,
+            )
+            .await?;
             let kept = if readings.is_empty() {
                 None
             } else {
@@ -111,15 +117,17 @@ impl Verdict {
     }
 }
 
-/// Looks at each reading alone, but for the `unreadable` ones, which are refused as they come.
+/// Looks at each reading alone, but for the `unreadable` ones, which are refused as they come. Its `turn` lasts for as long as
+/// nothing has to be waited for.
 async fn check(
     service: &Service,
     caller: &Caller,
     batch: Vec<pb::Reading>,
     unreadable: Vec<pb::RefusedReading>,
+    turn: Option<Turn>,
 ) -> Result<Checked> {
     let now = service.suite.clock.now();
-    let known = look_up(service, caller, &batch).await?;
+    let (known, _turn) = look_up(service, caller, &batch, turn).await?;
     let mut unreadable: HashMap<i32, pb::RefusedReading> =
         unreadable.into_iter().map(|refused| (refused.index, refused)).collect();
     let mut checked = Checked::default();
@@ -150,12 +158,18 @@ async fn check(
 type Known = HashMap<EquipmentId, register::Entry>;
 
 /// What is known of the equipment that `readings` name and the caller may send of: of others the register isn't asked. Several
-/// that are not known here are asked for at once.
-async fn look_up(service: &Service, caller: &Caller, readings: &[pb::Reading]) -> Result<Known> {
+/// that are not known here are asked for at once, and then the `turn` is over.
+async fn look_up(
+    service: &Service,
+    caller: &Caller,
+    readings: &[pb::Reading],
+    turn: Option<Turn>,
+) -> Result<(Known, Option<Turn>)> {
     let id = |reading: &pb::Reading| EquipmentId::parse("equipment_id", &reading.equipment_id).ok();
     let mut ids: HashSet<EquipmentId> = readings.iter().filter_map(id).collect();
     ids.retain(|id| may_send(caller, *id));
     let (mut known, unknown) = service.register.known(ids).await;
+    let turn = turn.filter(|_| unknown.is_empty());
     let mut found = stream::iter(unknown)
         .map(async |id| Ok::<_, Error>((id, service.register.find(id).await?)))
         .buffer_unordered(LOOK_UPS);
@@ -163,7 +177,7 @@ async fn look_up(service: &Service, caller: &Caller, readings: &[pb::Reading]) -
         known.extend(entry.map(|entry| (id, entry)));
     }
     drop(found);
-    Ok(known)
+    Ok((known, turn))
 }
 
 /// A checked reading of equipment that is there.
