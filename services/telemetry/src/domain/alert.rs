@@ -190,6 +190,18 @@ impl Alert {
         self.clear(now, why);
     }
 
+    /// Whether it ended only because no rule looked there any more, and no reading came after `last`, if that was one.
+    pub fn was_left_after(&self, last: Option<Timestamp>) -> bool {
+        self.cleared_by.is_none() && self.cleared_after.is_some_and(|after| last <= Some(after))
+    }
+
+    /// Goes on where it was left, and says why.
+    pub fn resume(&mut self, why: &str) {
+        (self.cleared_at, self.cleared_after) = (None, None);
+        self.say(why);
+        self.revision += 1;
+    }
+
     /// Adds to what is said of it.
     pub fn say(&mut self, text: &str) {
         if !self.comment.is_empty() && !text.is_empty() {

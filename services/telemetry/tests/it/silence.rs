@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use kit::Timestamp;
 use proto::{
-    equipment::v1::{
-        DeleteEquipmentRequest, Equipment, UpdateEquipmentRequest,
-        equipment_service_client::EquipmentServiceClient,
-    },
+    equipment::v1::{DeleteEquipmentRequest, equipment_service_client::EquipmentServiceClient},
     telemetry::v1::{
         Alert, ClearAlertRequest, DeleteAlertRequest, Reading, Rule, alert::State, rule::Condition,
     },
@@ -15,6 +12,8 @@ use proto::{
 use testkit::eventually;
 
 use super::{Suite, below, temperature};
+
+mod kind;
 
 /// Raises after a minute of silence.
 fn silent(equipment_id: &str) -> Rule {
@@ -261,38 +260,6 @@ testkit::both! {
             assert_eq!(alert.comment, "Cleared because the equipment was decommissioned.");
             assert_eq!(alert.cleared_by, None);
         }
-    }
-
-    async fn equipment_of_another_type_leaves_the_rules_of_its_type(world: World) {
-        let suite = Suite::start(world).await;
-        let id = suite.machine("pump").await;
-        for rule in [
-            by_type("pump", below("", 50.0, 0.0)),
-            by_type("fan", below("", 20.0, 0.0)),
-            below(&id, 50.0, 0.0),
-        ] {
-            suite.rule(Rule { open_task: false, ..rule }).await;
-        }
-        suite.send(temperature(&id, 1, 30.0)).await.unwrap();
-
-        let equipment = Some(Equipment { id: id.clone(), r#type: "fan".into(), ..Default::default() });
-        let update_mask = Some(prost_types::FieldMask { paths: vec!["type".into()] });
-        let update = UpdateEquipmentRequest { equipment, update_mask };
-        suite.register().update_equipment(update).await.unwrap();
-        let alerts = eventually("an alert is cleared", async || {
-            let alerts = suite.alerts_of(&id).await;
-            alerts.iter().any(|alert| alert.cleared_at.is_some()).then_some(alerts)
-        })
-        .await;
-
-        let comments: Vec<_> = alerts.iter().map(|alert| (alert.state(), alert.comment.as_str())).collect();
-        let why = "Cleared because the equipment is of another type now.";
-        assert_eq!(comments, [(State::Cleared, why), (State::Active, "")]);
-
-        suite.send(temperature(&id, 2, 30.0)).await.unwrap();
-        assert_eq!(suite.alerts_of(&id).await, alerts, "pumps are colder");
-        suite.send(temperature(&id, 3, 10.0)).await.unwrap();
-        assert_eq!(suite.alerts_of(&id).await.len(), 3, "fans are not");
     }
 }
 

@@ -223,24 +223,30 @@ async fn judge(
     (register, recent): (&Register, &Recent),
     now: Timestamp,
 ) -> Result<(Outcome, Option<i64>)> {
+    const END: Timestamp = Timestamp::MAX;
     let series_id = series(tx, rule, id).await?;
-    if let Some(series_id) = series_id
-        && let Some(last) =
-            store::reading::last_before(tx, recent, series_id, rule.updated_at, Timestamp::MAX)
-                .await?
-    {
-        let outcome = replay(tx, recent, rule, (series_id, id), (last, last), now).await?;
-        return Ok((outcome, Some(series_id)));
-    }
+    let last = match series_id {
+        Some(it) => store::reading::last_before(tx, recent, it, rule.updated_at, END).await?,
+        None => None,
+    };
+    let raised_at = begin(rule, id, last, register).await.plus(rule.on_delay.0);
     let mut outcome = Outcome::default();
-    let raised_at = begin(rule, id, None, register).await.plus(rule.on_delay.0);
-    let first = Timestamp::MIN;
-    if raised_at < now && store::alert::standing(tx, &[(rule, id, first)]).await?.is_empty() {
+    let before = store::alert::lock_around(tx, rule, id, END).await?.pop();
+    if let Some(mut left) = before.filter(|it| raised_at < now && it.was_left_after(last)) {
+        left.resume(BACK);
+        outcome.changed.push(left);
+    } else if let (Some(series_id), Some(last)) = (series_id, last) {
+        outcome = replay(tx, recent, rule, (series_id, id), (last, last), now).await?;
+    } else if raised_at < now
+        && store::alert::standing(tx, &[(rule, id, AT_ONCE)]).await?.is_empty()
+    {
         let silence = Breach { raised_at, value: None, cleared_at: None };
         outcome.raised.push(Alert::raised(rule, id, silence));
     }
     Ok((outcome, series_id))
 }
+
+const BACK: &str = "Open again because its rule looks here again, and nothing came meanwhile.";
 
 /// When the silence began: with the last reading or, if the rule has seen none, when it was made or the equipment became
 /// what it is.

@@ -78,7 +78,8 @@ macro_rules! standing {
                          where alerts.rule_id = wanted.rule_id
                            and alerts.equipment_id = wanted.equipment_id
                            and judged_since = wanted.since
-                           and (cleared_at is null or cleared_after >= wanted.last_at))"
+                           and (cleared_at is null
+                                or (cleared_by is not null and cleared_after >= wanted.last_at)))"
     };
 }
 
