@@ -15,6 +15,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const POINTS: i64 = 300;
 /// Buckets of all series of one query: an answer of so many stays below the 4 MiB that gRPC clients take by default.
 pub const BUCKETS: i64 = 50_000;
+/// Series of which one call answers the latest values: so many readings stay below that, too.
+pub const LATEST: usize = 25_000;
 /// Values that one query may look at.
 const VALUES: usize = 10_000_000;
 
@@ -109,6 +111,16 @@ impl Grid {
         let since = at.micros() - self.start.micros();
         Timestamp::from_micros(at.micros() - since.rem_euclid(self.interval))
     }
+}
+
+/// Refuses to answer the latest values of more than [`LATEST`] series.
+pub fn check_latest(series: usize) -> Result<()> {
+    if series <= LATEST {
+        return Ok(());
+    }
+    let problem =
+        format!("have {series} series that are asked for; one call answers at most {LATEST}");
+    Err(Error::invalid("equipment_ids", problem))
 }
 
 impl Bucket {
@@ -274,6 +286,16 @@ mod tests {
             };
             assert_eq!(named, field);
         }
+    }
+
+    #[test]
+    fn latest_values_of_too_many_series_are_refused() {
+        check_latest(LATEST).unwrap();
+        let Err(Error::Invalid { field, problem }) = check_latest(LATEST + 1) else {
+            panic!("they passed")
+        };
+        assert_eq!(field, "equipment_ids");
+        assert!(problem.contains("25001 series"), "{problem}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What happens without a reading: twice a second it looks for silence that has lasted, and for open alerts where no rule
-//! looks any more.
+//! What happens without a reading: twice a second it follows what other replicas wrote, and looks for silence that has lasted,
+//! and for open alerts where no rule looks any more.
 //!
 //! Every replica looks; whoever has the turn decides by what the database then says, so one of them raises. Nothing needs to
 //! survive a restart: what is due is computed from the last reading of each series.
@@ -72,6 +72,8 @@ struct Timer {
 
 impl Timer {
     async fn look(&mut self) -> Result<()> {
+        // Also while nobody asks here: whoever writes next would else have to catch up with all that others wrote meanwhile.
+        self.recent.catch_up(&mut self.db.read().await?).await?;
         let version = self.register.version();
         if self.seen != Some(version) || self.looks == 0 {
             orphan::clear(&self.db, &self.clock, &self.register, &self.recent).await?;

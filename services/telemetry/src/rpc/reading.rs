@@ -15,7 +15,10 @@ use tonic::Response;
 
 use super::Service;
 use crate::{
-    domain::reading::{Edit, EquipmentId, Key, Reading},
+    domain::{
+        reading::{Edit, EquipmentId, Key, Reading},
+        series::check_latest,
+    },
     ingest::{Single, Written},
     register, store,
 };
@@ -97,8 +100,9 @@ pub async fn list_latest(
     let ids = equipment_ids(&call.message.equipment_ids)?;
 
     let mut db = service.read().await?;
-    let metrics = &call.message.metrics;
-    let mut latest = store::reading::latest(&mut db, &service.recent, &ids, metrics).await?;
+    let all = store::reading::series_of(&mut db, &ids, &call.message.metrics).await?;
+    check_latest(all.len())?;
+    let mut latest = store::reading::latest(&mut db, &service.recent, all).await?;
     latest.retain(|(series, sample)| service.begin(&series.metric) <= sample.at);
     let readings = store::reading::readings(latest).into_iter().map(pb::Reading::from);
     Ok(pb::ListLatestResponse { readings: readings.collect() })

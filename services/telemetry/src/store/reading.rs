@@ -97,26 +97,41 @@ pub async fn series_of(
     equipment_ids: &[EquipmentId],
     metrics: &[String],
 ) -> Result<Vec<Series>> {
-    Ok(on!(db, c => {
-        let mut query = QueryBuilder::new(
-            "select series_id, equipment_id, metric from series where equipment_id in (",
-        );
-        let mut ids = query.separated(", ");
-        for id in equipment_ids {
-            ids.push_bind(*id);
-        }
-        query.push(")");
-        if !metrics.is_empty() {
-            query.push(" and metric in (");
-            let mut names = query.separated(", ");
-            for metric in metrics {
-                names.push_bind(metric);
+    Ok(match db.engine() {
+        Engine::Sqlite(c) => {
+            let mut query = QueryBuilder::new(
+                "select series_id, equipment_id, metric from series where equipment_id in (",
+            );
+            let mut ids = query.separated(", ");
+            for id in equipment_ids {
+                ids.push_bind(*id);
             }
             query.push(")");
+            if !metrics.is_empty() {
+                query.push(" and metric in (");
+                let mut names = query.separated(", ");
+                for metric in metrics {
+                    names.push_bind(metric);
+                }
+                query.push(")");
+            }
+            query.push(" order by equipment_id, metric");
+            query.build_query_as().persistent(false).fetch_all(c).await?
         }
-        query.push(" order by equipment_id, metric");
-        query.build_query_as().persistent(false).fetch_all(c).await
-    })?)
+        Engine::Postgres(c) => {
+            sqlx::query_as(
+                "select series_id, equipment_id, metric
+                 from series
+                 where equipment_id = any($1::uuid[])
+                   and (cardinality($2::text[]) = 0 or metric = any($2))
+                 order by equipment_id, metric",
+            )
+            .bind(equipment_ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+            .bind(metrics)
+            .fetch_all(c)
+            .await?
+        }
+    })
 }
 
 /// Those of `series` that may have values at or after `from` and before `to`.

@@ -4,25 +4,24 @@ use std::collections::HashMap;
 
 use kit::{Result, Timestamp, db::Conn};
 
-use super::{EVER, SERIES, Series, chunk, last_before, last_sample, last_sealed, series_of};
+use super::{EVER, SERIES, Series, chunk, last_before, last_sample, last_sealed};
 use crate::{
     domain::{
         chunk::{Row, merge},
-        reading::{EquipmentId, Sample},
+        reading::Sample,
         tail::Tail,
     },
     recent::Recent,
 };
 
-/// The last value of each metric of these pieces of equipment; of these metrics alone, if any are named.
+/// The last value of each of these series that has one.
 pub async fn latest(
     db: &mut Conn,
     recent: &Recent,
-    equipment_ids: &[EquipmentId],
-    metrics: &[String],
+    series: Vec<Series>,
 ) -> Result<Vec<(Series, Sample)>> {
     let (mut all, mut others) = (Vec::new(), Vec::new());
-    for series in series_of(db, equipment_ids, metrics).await? {
+    for series in series {
         match recent.newest(series.id) {
             Some(sample) => all.push((series, sample)),
             // Recent rows before chunks.

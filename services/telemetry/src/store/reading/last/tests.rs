@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     SCHEMA,
-    domain::{chunk::Chunk, journal::Write},
+    domain::{chunk::Chunk, journal::Write, reading::EquipmentId},
     recent::Limits,
     store,
 };
