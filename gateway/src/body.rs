@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode, header::CONTENT_TYPE};
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use kit::stack::at_a_time;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -22,19 +23,33 @@ const DISCARDED_FOR: Duration = Duration::from_secs(10);
 /// stands still.
 const PROGRESS_BYTES: usize = 16 << 10;
 
-/// Memory for the bodies of all requests under way.
+/// Memory for the bodies of all requests under way, and the turns of the large ones to be read.
 #[derive(Clone)]
-pub struct Room(Arc<Semaphore>);
+pub struct Room {
+    bytes: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
+}
 
 impl Room {
     pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
+        let semaphore =
+            |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
+        Self { bytes: semaphore(bytes), turns: semaphore(at_a_time()) }
+    }
+
+    /// A turn to read a large body, which takes many times its size for as long as it takes. It is waited for until `patience` is
+    /// over.
+    pub async fn turn(&self, patience: Duration) -> Result<OwnedSemaphorePermit, Problem> {
+        match timeout(patience, Arc::clone(&self.turns).acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(no_room()),
+        }
     }
 
     /// Room for so many bytes, if there is that much; it is free again when this is dropped.
     fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let bytes = u32::try_from(bytes).ok()?;
-        Arc::clone(&self.0).try_acquire_many_owned(bytes).ok()
+        Arc::clone(&self.bytes).try_acquire_many_owned(bytes).ok()
     }
 }
 
@@ -154,7 +169,7 @@ fn too_large(limit: usize) -> Problem {
 
 fn no_room() -> Problem {
     let detail = "too many requests carry a body just now";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail)
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "EXHAUSTED", detail)
 }
 
 fn is_json(method: &Method, headers: &HeaderMap) -> bool {
@@ -172,4 +187,22 @@ fn is_json(method: &Method, headers: &HeaderMap) -> bool {
         method == Method::PATCH && kind.eq_ignore_ascii_case("application/merge-patch+json");
     let is_utf_8 = charset.eq_ignore_ascii_case("utf-8");
     is_utf_8 && (is_patch || kind.eq_ignore_ascii_case("application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_is_waited_for_but_not_for_ever() {
+        let room = Room { turns: Arc::new(Semaphore::new(1)), ..Room::new(1) };
+        let patience = Duration::from_secs(10);
+        let turn = room.turn(patience).await.unwrap();
+
+        let refused = room.turn(patience).await.unwrap_err();
+
+        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+        drop(turn);
+        assert!(room.turn(Duration::ZERO).await.is_ok());
+    }
 }

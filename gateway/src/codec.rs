@@ -1,18 +1,16 @@
-//! Encoding requests whose type is known only at run time. Their answers stay as they are.
+//! Requests whose type is known only at run time, encoded before, and their answers as they are.
 
-use bytes::{Buf, Bytes};
-use prost::Message;
-use prost_reflect::DynamicMessage;
+use bytes::{Buf, BufMut, Bytes};
 use tonic::{
     Status,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-/// Carries a [`DynamicMessage`] to a method and the bytes of its answer back.
-pub struct DynamicCodec;
+/// Carries the bytes of a message to a method and those of its answer back.
+pub struct BytesCodec;
 
-impl Codec for DynamicCodec {
-    type Encode = DynamicMessage;
+impl Codec for BytesCodec {
+    type Encode = Bytes;
     type Decode = Bytes;
     type Encoder = Self;
     type Decoder = Self;
@@ -26,20 +24,17 @@ impl Codec for DynamicCodec {
     }
 }
 
-impl Encoder for DynamicCodec {
-    type Item = DynamicMessage;
+impl Encoder for BytesCodec {
+    type Item = Bytes;
     type Error = Status;
 
-    fn encode(
-        &mut self,
-        message: DynamicMessage,
-        buffer: &mut EncodeBuf<'_>,
-    ) -> Result<(), Status> {
-        message.encode(buffer).map_err(|error| Status::internal(error.to_string()))
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
     }
 }
 
-impl Decoder for DynamicCodec {
+impl Decoder for BytesCodec {
     type Item = Bytes;
     type Error = Status;
 

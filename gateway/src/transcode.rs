@@ -1,15 +1,16 @@
 //! One HTTP request carried to the service that answers it.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, panic::resume_unwind, sync::Arc};
 
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
     header::{AUTHORIZATION, IF_MATCH},
     request::Parts,
 };
 use kit::request_id;
-use prost_reflect::DynamicMessage;
-use tokio::time::timeout;
+use prost::Message;
+use tokio::{task::spawn_blocking, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, body::Body, metadata::MetadataMap};
 
@@ -26,6 +27,9 @@ use crate::{
     ticket::Query,
     writer::Unwritable,
 };
+
+/// From how many bytes on a body is read in turn.
+const LARGE: usize = 64 << 10;
 
 /// The headers that go on to the service. All others end here, above all those that would say who the caller is or
 /// where they are.
@@ -70,8 +74,7 @@ impl Exchange {
         let form = self.form()?;
         // Its room is kept until the service has answered: the request is as large in every form it takes.
         let content = self.content(body).await?;
-        let (head, route) = (&self.head, &self.route);
-        let message = request::build(route, &self.variables, head, &query.rest, content.bytes())?;
+        let (message, _content) = self.message(&query.rest, content).await?;
 
         let call = self.call(message, query.ticket);
         let path = self.route.grpc_path.clone();
@@ -155,11 +158,30 @@ impl Exchange {
         Ok(content)
     }
 
-    fn call(
-        &self,
-        message: DynamicMessage,
-        ticket: Option<HeaderValue>,
-    ) -> tonic::Request<DynamicMessage> {
+    /// The encoded request that `content` comes to. To read a large one keeps a core busy for long: that is done beside
+    /// whatever else this process has to do, and in turn.
+    async fn message(&self, query: &str, content: Content) -> Result<(Bytes, Content), Problem> {
+        if content.bytes().len() < LARGE {
+            let (route, head) = (&self.route, &self.head);
+            let message = build(route, &self.variables, head, query, content.bytes())?;
+            return Ok((message, content));
+        }
+        let turn = self.room.turn(self.config.http_deadline_seconds).await?;
+        let (route, variables, head) =
+            (Arc::clone(&self.route), self.variables.clone(), Arc::clone(&self.head));
+        let query = query.to_owned();
+        let built = spawn_blocking(move || {
+            let _turn = turn;
+            let message = build(&route, &variables, &head, &query, content.bytes())?;
+            Ok((message, content))
+        });
+        built.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => Err(Problem::internal()),
+        })
+    }
+
+    fn call(&self, message: Bytes, ticket: Option<HeaderValue>) -> tonic::Request<Bytes> {
         let mut metadata = metadata(&self.head.headers, &self.request_id, self.client);
         if let Some(ticket) = ticket {
             metadata.entry(AUTHORIZATION).or_insert(ticket);
@@ -182,4 +204,15 @@ impl Exchange {
             Err(_) => Err(status::too_slow()),
         }
     }
+}
+
+/// The encoded request.
+fn build(
+    route: &Route,
+    variables: &[String],
+    head: &Parts,
+    query: &str,
+    content: &[u8],
+) -> Result<Bytes, Problem> {
+    Ok(request::build(route, variables, head, query, content)?.encode_to_vec().into())
 }

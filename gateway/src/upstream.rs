@@ -5,7 +5,6 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use http::uri::PathAndQuery;
 use kit::peer::{Peer, Peers};
-use prost_reflect::DynamicMessage;
 use tonic::{Request, Response, Status, Streaming, body::Body, client::Grpc};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -13,7 +12,7 @@ use tonic_health::pb::{
 
 use tower::ServiceExt;
 
-use crate::codec::DynamicCodec;
+use crate::codec::BytesCodec;
 
 /// What the services may answer at most; their pages end before that.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -48,21 +47,21 @@ impl Upstream {
     /// Calls a method that answers once.
     pub fn call(
         &self,
-        request: Request<DynamicMessage>,
+        request: Request<Bytes>,
         path: PathAndQuery,
     ) -> BoxFuture<'static, Result<Response<Bytes>, Status>> {
         let client = self.client();
-        async move { ready(client).await?.unary(request, path, DynamicCodec).await }.boxed()
+        async move { ready(client).await?.unary(request, path, BytesCodec).await }.boxed()
     }
 
     /// Calls a method that answers with a stream.
     pub fn watch(
         &self,
-        request: Request<DynamicMessage>,
+        request: Request<Bytes>,
         path: PathAndQuery,
     ) -> BoxFuture<'static, Result<Response<Streaming<Bytes>>, Status>> {
         let client = self.client();
-        async move { ready(client).await?.server_streaming(request, path, DynamicCodec).await }
+        async move { ready(client).await?.server_streaming(request, path, BytesCodec).await }
             .boxed()
     }
 

@@ -321,7 +321,7 @@ async fn bodies_that_memory_has_no_room_for_are_asked_to_come_again() {
     assert!(slow.as_mut().now_or_never().is_none());
 
     let refused = world.post("/trial/things", r#"{"name": "fan"}"#).await;
-    assert_eq!(refused.reason(503), "UNAVAILABLE");
+    assert_eq!(refused.reason(429), "EXHAUSTED");
     assert_eq!(refused.header("retry-after"), Some("1"));
 
     end.send(Frame::data(Bytes::from("}"))).unwrap();

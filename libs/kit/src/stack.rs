@@ -24,7 +24,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service, ServiceExt};
 use tracing::Instrument;
-pub use turns::{InTurn, Turn, Turns};
+pub use turns::{InTurn, Turn, Turns, at_a_time};
 use vigil::Vigil;
 
 use crate::{

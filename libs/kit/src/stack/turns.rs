@@ -23,6 +23,12 @@ use crate::Error;
 /// How much of such messages may be here and wait.
 const BYTES: usize = 64 << 20;
 
+/// How many large messages are read at a time: half the cores are everybody else's.
+#[must_use]
+pub fn at_a_time() -> usize {
+    available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2)
+}
+
 /// A layer in which the messages of one method wait. Clones share the room and the turns.
 #[derive(Clone)]
 pub struct Turns {
@@ -46,12 +52,10 @@ impl fmt::Debug for Turn {
 }
 
 impl Turns {
-    /// Where messages of `method`, a path, wait whose size in bytes is at most `largest`: as many are read at a time as there are
-    /// cores.
+    /// Where messages of `method`, a path, wait whose size in bytes is at most `largest`; [so many](at_a_time) are read at a time.
     pub fn new(method: &'static str, largest: usize) -> Self {
-        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self { method, largest, room: semaphore(BYTES), turns: semaphore(cores) }
+        Self { method, largest, room: semaphore(BYTES), turns: semaphore(at_a_time()) }
     }
 
     /// The request with its turn, once all of it is here: whoever dawdles takes nobody's.
