@@ -44,7 +44,7 @@ pub async fn create(
     let answer = pb::Reading::from(reading.clone());
     let single = Single { once, answer: answer.clone() };
     match service.ingest.write(vec![reading], Some(single)).await? {
-        Written::Replaced => Ok(replayed(answer)),
+        Written::Merged(metrics) => Ok(replayed(pb::Reading { metrics, ..answer })),
         Written::Replayed(first) => Ok(first),
         Written::Kept | Written::Partly(_) | Written::Changed(_) => Ok(answer.into()),
     }

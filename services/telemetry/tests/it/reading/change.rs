@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kit::Timestamp;
 use prost_types::FieldMask;
 use proto::telemetry::v1::{
-    DeleteReadingRequest, GetReadingRequest, Reading, UpdateReadingRequest,
+    CreateReadingRequest, DeleteReadingRequest, GetReadingRequest, Reading, UpdateReadingRequest,
 };
 use tonic::{Code, Status};
 
@@ -40,6 +40,19 @@ async fn stored(suite: &Suite) -> Reading {
 }
 
 testkit::both! {
+    async fn who_adds_a_metric_to_a_reading_is_answered_all_of_it(world: World) {
+        let suite = Suite::start(world).await;
+        let stored = stored(&suite).await;
+        let more = Reading { metrics: metrics(&[("b", 3.0), ("c", 4.0)]), ..stored.clone() };
+        let add = CreateReadingRequest { reading: Some(more), request_id: "once".into() };
+
+        for _ in 0..3 {
+            let answer = suite.readings().create_reading(add.clone()).await.unwrap().into_inner();
+            assert_eq!(answer.metrics, metrics(&[("a", 1.0), ("b", 3.0), ("c", 4.0)]));
+            assert_eq!(get(&suite, &stored.id).await.unwrap(), answer);
+        }
+    }
+
     async fn an_update_without_a_mask_or_with_that_of_all_leaves_the_given_metrics_alone(world: World) {
         let suite = Suite::start(world).await;
         let stored = stored(&suite).await;
