@@ -190,9 +190,10 @@ impl Alert {
         self.clear(now, why);
     }
 
-    /// Whether it ended only because no rule looked there any more, and no reading came after `last`, if that was one.
-    pub fn was_left_after(&self, last: Option<Timestamp>) -> bool {
-        self.cleared_by.is_none() && self.cleared_after.is_some_and(|after| last <= Some(after))
+    /// Whether it ended only because no rule looked there any more, and no reading came since it was raised, of which `last` was the
+    /// last.
+    pub fn was_left(&self, last: Timestamp) -> bool {
+        self.cleared_by.is_none() && self.cleared_after.is_some() && last < self.raised_at
     }
 
     /// Goes on where it was left, and says why.

@@ -1,6 +1,6 @@
 //! Clears open alerts where their rule looks no more: the equipment was decommissioned, or is of another type now.
 
-use kit::{Clock, Db, Result, changes};
+use kit::{Clock, Db, Result, Timestamp, changes};
 use proto::telemetry::v1 as pb;
 
 use crate::{
@@ -43,7 +43,9 @@ async fn clear_one(db: &Db, clock: &Clock, recent: &Recent, id: AlertId, why: &s
     let alert = store::alert::lock(&mut tx, id).await?;
     // Another replica may have been faster, or a reading.
     let Some(mut alert) = alert.filter(|alert| alert.cleared_at.is_none()) else { return Ok(()) };
-    let (last, now) = (last_seen(&mut tx, recent, &alert).await?, clock.now());
+    // Where none was, no later one is waited for.
+    let last = last_seen(&mut tx, recent, &alert).await?.filter(|last| *last != Timestamp::MIN);
+    let now = clock.now();
     alert.leave(now, last, why);
     Event::Cleared.note(&mut tx, 1);
     store::alert::update(&mut tx, &alert).await?;

@@ -223,27 +223,47 @@ async fn judge(
     (register, recent): (&Register, &Recent),
     now: Timestamp,
 ) -> Result<(Outcome, Option<i64>)> {
-    const END: Timestamp = Timestamp::MAX;
     let series_id = series(tx, rule, id).await?;
-    let last = match series_id {
-        Some(it) => store::reading::last_before(tx, recent, it, rule.updated_at, END).await?,
-        None => None,
-    };
-    let raised_at = begin(rule, id, last, register).await.plus(rule.on_delay.0);
-    let mut outcome = Outcome::default();
-    let before = store::alert::lock_around(tx, rule, id, END).await?.pop();
-    if let Some(mut left) = before.filter(|it| raised_at < now && it.was_left_after(last)) {
-        left.resume(BACK);
-        outcome.changed.push(left);
-    } else if let (Some(series_id), Some(last)) = (series_id, last) {
-        outcome = replay(tx, recent, rule, (series_id, id), (last, last), now).await?;
-    } else if raised_at < now
-        && store::alert::standing(tx, &[(rule, id, AT_ONCE)]).await?.is_empty()
+    if let Some(series_id) = series_id
+        && let Some(last) =
+            store::reading::last_before(tx, recent, series_id, rule.updated_at, Timestamp::MAX)
+                .await?
     {
+        let outcome = judge_since(tx, recent, rule, (series_id, id), last, now).await?;
+        return Ok((outcome, Some(series_id)));
+    }
+    let mut outcome = Outcome::default();
+    let raised_at = begin(rule, id, None, register).await.plus(rule.on_delay.0);
+    let first = Timestamp::MIN;
+    if raised_at < now && store::alert::standing(tx, &[(rule, id, first)]).await?.is_empty() {
         let silence = Breach { raised_at, value: None, cleared_at: None };
         outcome.raised.push(Alert::raised(rule, id, silence));
     }
     Ok((outcome, series_id))
+}
+
+/// The same where there was a reading, at `last`. An alert that was left while it lasted goes on.
+async fn judge_since(
+    tx: &mut Tx,
+    recent: &Recent,
+    rule: &Rule,
+    place: (i64, EquipmentId),
+    last: Timestamp,
+    now: Timestamp,
+) -> Result<Outcome> {
+    let before = store::alert::lock_around(tx, rule, place.1, Timestamp::MAX).await?.pop();
+    let is_silent = last.plus(rule.on_delay.0) < now;
+    let left = before.filter(|alert| is_silent && alert.was_left(last));
+    if let Some(mut left) = left {
+        left.resume(BACK);
+        store::alert::update(tx, &left).await?;
+        let mut outcome = replay(tx, recent, rule, place, (last, last), now).await?;
+        if !outcome.changed.iter().any(|alert| alert.id == left.id) {
+            outcome.changed.push(left);
+        }
+        return Ok(outcome);
+    }
+    replay(tx, recent, rule, place, (last, last), now).await
 }
 
 const BACK: &str = "Open again because its rule looks here again, and nothing came meanwhile.";

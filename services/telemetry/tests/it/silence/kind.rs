@@ -6,7 +6,7 @@ use proto::{
 };
 use testkit::eventually;
 
-use super::{MINUTE, Suite, below, by_type, silent, span, temperature};
+use super::{MINUTE, Suite, at, below, by_type, silent, span, temperature};
 
 impl Suite {
     async fn retype(&self, id: &str, kind: &str) {
@@ -21,24 +21,61 @@ impl Suite {
 testkit::both! {
     async fn silence_goes_on_where_its_rule_looks_again(world: World) {
         let suite = Suite::start(world).await;
-        let (sent, never) = (suite.machine("pump").await, suite.machine("pump").await);
+        let id = suite.machine("pump").await;
         suite.rule(by_type("pump", silent(""))).await;
-        suite.measure(&sent).await;
+        suite.measure(&id).await;
         suite.pass(61);
-        for id in [&sent, &never] {
-            let raised = suite.once(id, true).await.remove(0);
-            suite.retype(id, "fan").await;
-            suite.once(id, false).await;
+        let raised = suite.once(&id, true).await.remove(0);
+        suite.retype(&id, "fan").await;
+        suite.once(&id, false).await;
 
-            suite.retype(id, "pump").await;
-            suite.pass(61);
-            let again = suite.once(id, true).await;
+        suite.retype(&id, "pump").await;
+        let again = suite.once(&id, true).await;
 
-            assert_eq!((again.len(), &again[0].id, span(&again[0])), (1, &raised.id, span(&raised)));
-            assert!(again[0].comment.contains("Open again"), "{:?}", again[0].comment);
-        }
-        let next = suite.measure(&sent).await;
-        assert_eq!(span(&suite.once(&sent, false).await[0]).1, Some(next));
+        assert_eq!((again.len(), &again[0].id, span(&again[0])), (1, &raised.id, span(&raised)));
+        assert!(again[0].comment.contains("Open again"), "{:?}", again[0].comment);
+        let next = suite.measure(&id).await;
+        assert_eq!(span(&suite.once(&id, false).await[0]).1, Some(next));
+    }
+
+    async fn a_late_reading_moves_silence_that_was_left(world: World) {
+        let suite = Suite::start(world).await;
+        let id = suite.machine("pump").await;
+        suite.rule(by_type("pump", silent(""))).await;
+        let first = suite.measure(&id).await;
+        suite.pass(61);
+        let raised = suite.once(&id, true).await.remove(0);
+        suite.retype(&id, "fan").await;
+        suite.once(&id, false).await;
+        let late = first.plus(MINUTE / 2);
+        suite.send(at(&id, late)).await.unwrap();
+        suite.pass(61);
+
+        suite.retype(&id, "pump").await;
+        let again = suite.once(&id, true).await;
+
+        assert_eq!((again.len(), &again[0].id), (1, &raised.id));
+        assert_eq!(span(&again[0]), (late.plus(MINUTE), None));
+    }
+
+    async fn what_never_sent_is_silent_since_it_has_its_type(world: World) {
+        let suite = Suite::start(world).await;
+        let id = suite.machine("pump").await;
+        suite.rule(by_type("pump", silent(""))).await;
+        suite.pass(61);
+        suite.once(&id, true).await;
+        suite.retype(&id, "fan").await;
+        let left = suite.once(&id, false).await;
+
+        let since = suite.world.clock.now();
+        suite.retype(&id, "pump").await;
+        suite.pass(61);
+        let alerts = suite.once(&id, true).await;
+        let next = suite.measure(&id).await;
+        let ended = suite.once(&id, false).await;
+
+        assert_eq!((&alerts[0], span(&alerts[1])), (&left[0], (since.plus(MINUTE), None)));
+        assert_eq!((&ended[0], span(&ended[1])), (&left[0], (since.plus(MINUTE), Some(next))));
     }
 
     async fn silence_of_another_type_ends_with_a_reading(world: World) {
