@@ -1,7 +1,7 @@
 //! What a start costs: nothing of the past is in memory.
 
 use proto::telemetry::v1::{Reading, Rule, rule::Condition};
-use testkit::Plans;
+use testkit::{Plans, eventually};
 
 use super::{Suite, below, temperature};
 
@@ -46,6 +46,7 @@ testkit::both! {
         let suite = Suite::start(suite.world).await;
         plans.clear();
         suite.send_all(at(10)).await;
+        eventually("the write is heard", async || (0 < plans.count("into journal")).then_some(())).await;
 
         for part in ["from alerts", "from chunks", "from series", "into series", "join chunks"] {
             let count = plans.count(part);
