@@ -227,6 +227,8 @@ async fn sqlite(
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
+        // The rows of a large page come over at once: its two threads needn't wake each other in between.
+        .row_buffer_size(1000)
         .log_statements(LevelFilter::Trace);
 
     let pool = |connections| {
