@@ -1,6 +1,6 @@
 //! One HTTP request carried to the service that answers it.
 
-use std::{net::IpAddr, panic::resume_unwind, sync::Arc};
+use std::{net::IpAddr, panic::resume_unwind, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -30,6 +30,8 @@ use crate::{
 
 /// From how many bytes on a body is read in turn.
 const LARGE: usize = 64 << 10;
+/// How long it may wait for its turn, in which others get no room.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The headers that go on to the service. All others end here, above all those that would say who the caller is or
 /// where they are.
@@ -166,7 +168,7 @@ impl Exchange {
             let message = build(route, &self.variables, head, query, content.bytes())?;
             return Ok((message, content));
         }
-        let turn = self.room.turn(self.config.http_deadline_seconds).await?;
+        let turn = self.room.turn(PATIENCE).await?;
         let (route, variables, head) =
             (Arc::clone(&self.route), self.variables.clone(), Arc::clone(&self.head));
         let query = query.to_owned();

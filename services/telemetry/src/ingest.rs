@@ -55,8 +55,8 @@ pub enum Written {
     Kept,
     /// They are kept, but for those at these places, whose equipment would have [too many metrics](too_many_metrics).
     Partly(Vec<usize>),
-    /// The one reading is kept, and was there before: it has these values now.
-    Merged(BTreeMap<String, f64>),
+    /// The one reading is kept, and was there before: it may have other values beside.
+    Merged,
     /// The idempotency key was used before: the first answer.
     Replayed(Response<pb::Reading>),
     /// The reading was changed, and has these values now.

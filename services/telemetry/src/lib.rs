@@ -86,14 +86,3 @@ pub async fn start(
         .add_service(AlertServiceServer::from_arc(service));
     Ok(())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_are_what_is_read_in_turn() {
-        let is_there = proto::METHODS.iter().any(|method| method.path == BATCHES);
-        assert!(is_there, "{BATCHES} is no method");
-    }
-}

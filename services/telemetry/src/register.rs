@@ -123,6 +123,11 @@ impl Register {
         entries.get(&id).filter(|entry| entry.in_service).map(|entry| Arc::clone(&entry.kind))
     }
 
+    /// Since when `id` has its type and is in service, as far as that is known; long since, if it isn't.
+    pub async fn since(&self, id: EquipmentId) -> Timestamp {
+        self.entry(id).await.map_or(Timestamp::MIN, |entry| entry.since)
+    }
+
     /// Counts the changes of what is known here.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)

@@ -3,7 +3,6 @@
 
 use std::{
     convert::Infallible,
-    fmt,
     num::NonZeroUsize,
     sync::Arc,
     task::{Context, Poll},
@@ -33,28 +32,32 @@ pub fn at_a_time() -> usize {
 #[derive(Clone)]
 pub struct Turns {
     method: &'static str,
-    /// What is larger is handed on as it is, for tonic to refuse.
+    /// Of what is larger, no more is waited for: tonic refuses it by its prefix.
     largest: usize,
     room: Arc<Semaphore>,
     turns: Arc<Semaphore>,
 }
 
-/// The turn of a message to be read, with the room that it takes, until it is dropped.
-#[derive(Clone)]
+/// The turn of a message to be read, and the room that it takes, until it is dropped.
+#[derive(Clone, Debug)]
 pub struct Turn {
-    _held: Arc<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)>,
+    turn: Option<Arc<OwnedSemaphorePermit>>,
+    _room: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-impl fmt::Debug for Turn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Turn")
+impl Turn {
+    /// Lets the next one be read: whoever waits for something else does.
+    pub fn pass(&mut self) {
+        self.turn = None;
     }
 }
 
 impl Turns {
     /// Where messages of `method`, a path, wait whose size in bytes is at most `largest`; [so many](at_a_time) are read at a time.
     pub fn new(method: &'static str, largest: usize) -> Self {
-        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        /// What gRPC lays before each message.
+        const PREFIX: usize = 5;
+        let (largest, semaphore) = (largest + PREFIX, |permits| Arc::new(Semaphore::new(permits)));
         Self { method, largest, room: semaphore(BYTES), turns: semaphore(at_a_time()) }
     }
 
@@ -75,7 +78,7 @@ impl Turns {
         }
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|error| Error::Internal(error.into()))?;
-        head.extensions.insert(Turn { _held: Arc::new((turn, room)) });
+        head.extensions.insert(Turn { turn: Some(Arc::new(turn)), _room: room.map(Arc::new) });
         Ok(Request::from_parts(head, Body::new(Full::new(message.freeze()))))
     }
 
@@ -206,7 +209,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_too_large_is_not_waited_for() {
         let turns = turns(1, 100);
-        assert_eq!(answer(&turns, request(METHOD, &[6, 6], false)).await.unwrap(), 12);
+        assert_eq!(answer(&turns, request(METHOD, &[9, 9], false)).await.unwrap(), 18);
     }
 
     #[tokio::test]
@@ -215,11 +218,11 @@ mod tests {
         let mut dawdling = pin!(answer(&turns, request(METHOD, &[1], false)));
         assert!(dawdling.as_mut().now_or_never().is_none());
 
-        let first = turns.wait(request(METHOD, &[1], true)).await.unwrap();
+        let mut first = turns.wait(request(METHOD, &[1], true)).await.unwrap();
         let mut second = pin!(turns.wait(request(METHOD, &[1], true)));
         assert!(second.as_mut().now_or_never().is_none());
         assert_eq!(answer(&turns, request("/any.Service/Small", &[1], true)).await.unwrap(), 1);
-        drop(first);
+        first.extensions_mut().get_mut::<Turn>().unwrap().pass();
 
         assert!(second.as_mut().now_or_never().is_some());
     }

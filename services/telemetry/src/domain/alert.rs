@@ -1,5 +1,7 @@
 //! Abnormal conditions that need a timely response.
 
+use std::time::Duration;
+
 use kit::{Error, Result, Timestamp};
 
 use super::{
@@ -190,10 +192,12 @@ impl Alert {
         self.clear(now, why);
     }
 
-    /// Whether it ended only because no rule looked there any more, and no reading came since it was raised, of which `last` was the
-    /// last.
-    pub fn was_left(&self, last: Timestamp) -> bool {
-        self.cleared_by.is_none() && self.cleared_after.is_some() && last < self.raised_at
+    /// Whether it ended only because no rule looked there any more, and one does `since` then: as far as two clocks agree.
+    pub fn is_back(&self, since: Timestamp) -> bool {
+        /// More than lies between the clocks of two processes.
+        const APART: Duration = Duration::from_mins(1);
+        self.cleared_by.is_none()
+            && self.cleared_at.is_some_and(|left_at| left_at < since.plus(APART))
     }
 
     /// Goes on where it was left, and says why.

@@ -132,14 +132,6 @@ impl Chunk {
         };
         Ok(rows.map(row).collect())
     }
-
-    /// Its rows for whoever has to go on without those that can't be read: of damaged data the last row, which the summary tells.
-    pub fn readable_rows(&self) -> Vec<Row> {
-        self.rows().unwrap_or_else(|_| {
-            let Summary { last_at, last, last_arrived_at, .. } = self.summary;
-            vec![Row::new(last_at, Some(last), last_arrived_at)]
-        })
-    }
 }
 
 /// Adds a packed column, after its length.

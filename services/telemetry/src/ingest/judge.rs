@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     domain::{
+        alert::Alert,
         journal::{decode, decode_marks},
         reading::{EquipmentId, Sample},
         replay::{Outcome, Replay, Start},
@@ -149,8 +150,9 @@ impl Judge {
                 if look.rule.condition == Condition::NoData {
                     self.disturbed.push((look.rule.id, series.equipment_id));
                 }
+                let since = self.register.since(series.equipment_id).await;
                 for part in &parts {
-                    let outcome = replay(tx, recent, &look.rule, place, *part, now).await?;
+                    let outcome = replay(tx, recent, &look.rule, place, *part, since, now).await?;
                     look.course = outcome.course;
                     keep(tx, &look.rule, outcome, now).await?;
                 }
@@ -187,16 +189,24 @@ fn set(series: &Series) -> Option<impl Iterator<Item = Sample>> {
     })
 }
 
-/// Looks again at what `rule` says of a series, whose samples between `first` and `last` came, changed or went.
+/// Looks again at what `rule`, which looks at the equipment `since` then, says of a series, whose samples between `first` and `last`
+/// came, changed or went.
 pub async fn replay(
     tx: &mut Tx,
     recent: &Recent,
     rule: &Rule,
     (series_id, equipment_id): (i64, EquipmentId),
     (first, last): (Timestamp, Timestamp),
+    since: Timestamp,
     now: Timestamp,
 ) -> Result<Outcome> {
-    let alerts = store::alert::lock_around(tx, rule, equipment_id, first).await?;
+    let mut alerts = store::alert::lock_around(tx, rule, equipment_id, first).await?;
+    let left =
+        alerts.last_mut().filter(|alert| alert.cleared_after.is_some() && alert.is_back(since));
+    let resumed = match left.filter(|_| rule.condition == Condition::NoData) {
+        Some(left) => resume(tx, recent, rule, series_id, left).await?,
+        None => None,
+    };
     let mut replay = Replay::new(rule, equipment_id, alerts, (first, last));
     let since = rule.updated_at;
     let mut start = Start::At(context(tx, recent, rule, series_id, first).await?);
@@ -209,7 +219,31 @@ pub async fn replay(
             break;
         }
     }
-    Ok(replay.outcome(now))
+    let mut outcome = replay.outcome(now);
+    // It is open again, also where nothing else of it has changed.
+    let is_told =
+        |alert: &Alert| outcome.changed.iter().chain(&outcome.removed).any(|it| it.id == alert.id);
+    let untold = resumed.filter(|alert| !is_told(alert));
+    outcome.changed.extend(untold);
+    Ok(outcome)
+}
+
+/// Silence that was left while it lasted goes on, unless a reading came meanwhile. Answers it as it is then.
+async fn resume(
+    tx: &mut Tx,
+    recent: &Recent,
+    rule: &Rule,
+    series_id: i64,
+    left: &mut Alert,
+) -> Result<Option<Alert>> {
+    const BACK: &str = "Open again because its rule looks here again, and nothing came meanwhile.";
+    let end = Timestamp::MAX;
+    let last = store::reading::last_before(tx, recent, series_id, rule.updated_at, end).await?;
+    if last.is_none_or(|last| left.raised_at <= last) {
+        return Ok(None);
+    }
+    left.resume(BACK);
+    Ok(Some(left.clone()))
 }
 
 /// From where samples matter to what those from `first` on come to.

@@ -1,9 +1,8 @@
 //! What a job comes to, as things stand in the transaction.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use kit::{Error, Result, Timestamp, db::Tx};
-use proto::telemetry::v1 as pb;
 
 use super::{Job, Single, Work, Written};
 use crate::{
@@ -57,30 +56,6 @@ impl Job {
             }
         }
     }
-
-    /// Remembers under its idempotency key what came of a reading that was sent alone, and completes that: as everything of the
-    /// transaction is written.
-    pub(super) async fn remember(
-        &self,
-        tx: &mut Tx,
-        recent: &Recent,
-        retention: &Retention,
-        written: &mut Written,
-        now: Timestamp,
-    ) -> Result<()> {
-        let Work::Add { readings, single: Some(single) } = &self.work else { return Ok(()) };
-        match (written, readings.first()) {
-            (Written::Kept, _) => single.once.remember(tx, &single.answer).await,
-            (Written::Merged(metrics), Some(Reading { key, .. })) => {
-                let all = store::reading::find(tx, recent, *key).await?.into_iter();
-                let is_kept = |name: &str| retention.begin(name, now) <= key.recorded_at;
-                *metrics = all.filter(|(name, _)| is_kept(name)).collect();
-                let answer = pb::Reading { metrics: metrics.clone(), ..single.answer.clone() };
-                single.once.remember(tx, &answer).await
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 impl Single {
@@ -89,6 +64,6 @@ impl Single {
         if let Some(answer) = self.once.recall(tx, now).await? {
             return Ok(Written::Replayed(answer));
         }
-        Ok(if is_there { Written::Merged(BTreeMap::new()) } else { Written::Kept })
+        Ok(if is_there { Written::Merged } else { Written::Kept })
     }
 }

@@ -1,12 +1,9 @@
 //! Moves recent values into chunks, in small steps beside the writer's groups: the writer itself takes them, so that there
 //! is one at a time, and nothing else is written meanwhile.
 
-use std::{
-    collections::HashSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use kit::{Clock, Db, Error, Result, Timestamp, db::Tx};
+use kit::{Clock, Db, Result, Timestamp, db::Tx};
 
 use crate::{
     domain::{
@@ -56,26 +53,16 @@ impl Sealer {
         let before = recent.catch_up(&mut tx).await?;
         let rules = store::rule::changes(&mut tx).await?;
         let (mut seals, mut changes) = (Vec::new(), Changes::default());
-        let (begun, mut met) = (Instant::now(), HashSet::new());
+        let begun = Instant::now();
         while (seals.is_empty() || begun.elapsed() < STEP)
-            && let Some(series_id) = self.next(recent)
-            && met.insert(series_id)
+            && let Some(series_id) = self.next(recent, &seals)
         {
-            let (rows, mut mine) = (recent.rows(series_id, ALL), Changes::default());
-            match mine.seal(&mut tx, series_id, &rows, &rules, recent.chunk()).await {
-                Ok(through) => {
-                    changes.extend(mine);
-                    seals.push(Seal { series_id, through });
-                }
-                // One series that can't be sealed keeps no other waiting. What it has stays in the journal.
-                Err(Error::Internal(error)) => {
-                    tracing::error!(%error, series_id, "a series can't be sealed");
-                }
-                Err(error) => return Err(error),
-            }
+            let rows = recent.rows(series_id, ALL);
+            let through = changes.seal(&mut tx, series_id, &rows, &rules, recent.chunk()).await?;
+            seals.push(Seal { series_id, through });
         }
         if seals.is_empty() {
-            // Another replica was faster, or there is nothing that can be sealed.
+            // Another replica was faster.
             return Ok(false);
         }
         changes.apply(&mut tx).await?;
@@ -88,10 +75,11 @@ impl Sealer {
         Ok(true)
     }
 
-    /// The next ripe series, after all others of them.
-    fn next(&mut self, recent: &Recent) -> Option<i64> {
-        self.last = recent.ripe(self.last).or_else(|| recent.ripe(None));
-        self.last
+    /// The next ripe series that this step has not sealed.
+    fn next(&mut self, recent: &Recent, seals: &[Seal]) -> Option<i64> {
+        let next = recent.ripe(self.last).or_else(|| recent.ripe(None))?;
+        self.last = Some(next);
+        (!seals.iter().any(|seal| seal.series_id == next)).then_some(next)
     }
 }
 
@@ -149,19 +137,13 @@ impl Changes {
         let Some(first) = rows.first() else { return Ok(()) };
         let end = Timestamp::from_micros(first.at.micros().saturating_add(1));
         let before = store::chunk::last_before(tx, series_id, end, ALL.0).await?;
-        let reaches_in = |chunk: &Chunk| first.at <= chunk.summary.last_at;
-        let mut joined = before.filter(|chunk| {
+        let joined = before.filter(|chunk| {
             let count = usize::try_from(chunk.summary.count).unwrap_or(usize::MAX);
-            reaches_in(chunk) || count + rows.len() <= size + size / 2
+            first.at <= chunk.summary.last_at || count + rows.len() <= size + size / 2
         });
-        let old = match joined.as_ref().map(Chunk::rows).transpose() {
-            Ok(rows) => rows.unwrap_or_default(),
-            Err(error) if joined.as_ref().is_some_and(reaches_in) => return Err(error),
-            // What comes after a damaged chunk is another.
-            Err(_) => {
-                joined = None;
-                Vec::new()
-            }
+        let old = match &joined {
+            Some(chunk) => chunk.rows()?,
+            None => Vec::new(),
         };
         let mut all = merge(&old, rows);
         all.retain(|row| row.value().is_some());
@@ -176,11 +158,6 @@ impl Changes {
         Ok(())
     }
 
-    fn extend(&mut self, other: Self) {
-        self.delete.extend(other.delete);
-        self.insert.extend(other.insert);
-    }
-
     async fn apply(self, tx: &mut Tx) -> Result<()> {
         for (series_id, first_at) in self.delete {
             store::chunk::delete(tx, series_id, first_at).await?;
@@ -190,4 +167,54 @@ impl Changes {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use kit::on;
+
+    use super::*;
+    use crate::{
+        SCHEMA,
+        domain::reading::{EquipmentId, Sample},
+        recent::Limits,
+    };
+
+    testkit::both! {
+        async fn what_an_older_version_kept_a_row_a_value_is_packed(world: World) {
+            let db = SCHEMA.open(&world.db).await.unwrap();
+            let mut samples = Vec::new();
+            for number in 0..50_i32 {
+                let at = Timestamp::from_micros(i64::from(number) * 7);
+                samples.push(Sample { at, value: f64::from(number) });
+            }
+            let mut tx = db.begin("an older version").await.unwrap();
+            let new = [(EquipmentId::new(), "a".to_owned())];
+            let id = store::reading::insert_series(&mut tx, &new).await.unwrap()[0].id;
+            for Sample { at, value } in &samples {
+                on!(&mut tx, c => sqlx::query(
+                        "insert into samples (series_id, at, value, arrived_at)
+                         values ($1, $2, $3, $4)",
+                    )
+                    .bind(id)
+                    .bind(at)
+                    .bind(value)
+                    .bind(7_i64)
+                    .execute(c).await.map(drop)).unwrap();
+            }
+            tx.commit().await.unwrap();
+
+            pack_samples(&db, 4).await.unwrap();
+
+            let recent = Recent::new(Limits::default());
+            let mut db = db.read().await.unwrap();
+            let read = store::reading::range(&mut db, &recent, id, ALL, 100).await.unwrap();
+            assert_eq!(read, samples);
+            let parts = store::chunk::list(&mut db, id, ALL, ALL.0, 100).await.unwrap();
+            assert!(10 < parts.len(), "{}", parts.len());
+            assert!(left(&mut db).await.is_empty());
+        }
+    }
+
+    async fn left(db: &mut kit::db::Conn) -> Vec<i64> {
+        on!(db, c => sqlx::query_scalar("select series_id from samples").fetch_all(c).await)
+            .unwrap()
+    }
+}

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
 use super::{
-    Job, Written,
+    Job, Work, Written,
     judge::Judge,
     measure,
     names::{Names, too_many},
@@ -191,9 +191,11 @@ impl Writer {
         sort(&mut writes);
 
         let kept = self.keep(&mut tx, &writes, now).await?;
-        for (job, written) in group.iter().zip(&mut all) {
-            if let Ok(written) = written {
-                job.remember(&mut tx, &self.recent, &self.retention, written, now).await?;
+        for (job, written) in group.iter().zip(&all) {
+            if let (Work::Add { single: Some(single), .. }, Ok(Written::Kept | Written::Merged)) =
+                (&job.work, written)
+            {
+                single.once.remember(&mut tx, &single.answer).await?;
             }
         }
         tx.commit().await?;

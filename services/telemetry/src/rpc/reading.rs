@@ -44,20 +44,32 @@ pub async fn create(
     let answer = pb::Reading::from(reading.clone());
     let single = Single { once, answer: answer.clone() };
     match service.ingest.write(vec![reading], Some(single)).await? {
-        Written::Merged(metrics) => Ok(replayed(pb::Reading { metrics, ..answer })),
-        Written::Replayed(first) => Ok(first),
+        Written::Merged => Ok(replayed(whole(service, answer).await)),
+        Written::Replayed(first) => {
+            let (metadata, first, extensions) = first.into_parts();
+            Ok(Response::from_parts(metadata, whole(service, first).await, extensions))
+        }
         Written::Kept | Written::Partly(_) | Written::Changed(_) => Ok(answer.into()),
     }
 }
 
+/// What was `sent` with what the reading holds beside: it is kept already, so that no failure of this is one of the call.
+async fn whole(service: &Service, sent: pb::Reading) -> pb::Reading {
+    find(service, &sent.id).await.unwrap_or(sent)
+}
+
 pub async fn get(service: &Service, call: Call<pb::GetReadingRequest>) -> Result<pb::Reading> {
-    let key = key(&call.message.id)?;
+    find(service, &call.message.id).await
+}
+
+async fn find(service: &Service, id: &str) -> Result<pb::Reading> {
+    let key = key(id)?;
 
     let mut db = service.read().await?;
     let mut metrics = store::reading::find(&mut db, &service.recent, key).await?;
     metrics.retain(|(metric, _)| service.begin(metric) <= key.recorded_at);
     if metrics.is_empty() {
-        return Err(Error::not_found("reading", &call.message.id));
+        return Err(Error::not_found("reading", id));
     }
     Ok(Reading { key, metrics: metrics.into_iter().collect() }.into())
 }

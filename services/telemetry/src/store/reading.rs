@@ -201,11 +201,10 @@ pub async fn range(
     span: (Timestamp, Timestamp),
     limit: i64,
 ) -> Result<Vec<Sample>> {
-    walk(db, recent, series_id, span, EVER, limit, Chunk::rows).await
+    walk(db, recent, series_id, span, EVER, limit).await
 }
 
-/// Samples of a series that arrived at `arrived_since` or later, from `start` on, oldest first. Of a damaged chunk, what can be
-/// [read](Chunk::readable_rows).
+/// Samples of a series that arrived at `arrived_since` or later, from `start` on, oldest first.
 pub async fn seen(
     db: &mut Conn,
     recent: &Recent,
@@ -220,8 +219,7 @@ pub async fn seen(
         Start::After(at) => after(at),
     };
     let span = (from, Timestamp::MAX);
-    let readable = |chunk: &Chunk| Ok(chunk.readable_rows());
-    walk(db, recent, series_id, span, arrived_since, limit, readable).await
+    walk(db, recent, series_id, span, arrived_since, limit).await
 }
 
 /// The time of the last sample before `before` that arrived at `arrived_since` or later.
@@ -247,7 +245,6 @@ async fn walk(
     (mut from, to): (Timestamp, Timestamp),
     arrived_since: Timestamp,
     limit: i64,
-    read: impl Fn(&Chunk) -> Result<Vec<Row>>,
 ) -> Result<Vec<Sample>> {
     let enough = usize::try_from(limit).unwrap_or_default();
     let rows = recent.rows(series_id, (from, to));
@@ -265,7 +262,7 @@ async fn walk(
         for chunk in list {
             let last_at = chunk.summary.last_at;
             let (mine, rest) = rows.split_at(rows.partition_point(|row| row.at <= last_at));
-            let sealed = within_span(read(&chunk)?, (from, to));
+            let sealed = unpack(&chunk, (from, to))?;
             from = after(last_at);
             rows = rest;
             if take(&merge(&sealed, mine), &mut samples) {
@@ -282,14 +279,11 @@ async fn walk(
 }
 
 /// The rows of a chunk that lie at or after `from` and before `to`.
-pub fn unpack(chunk: &Chunk, span: (Timestamp, Timestamp)) -> Result<Vec<Row>> {
-    Ok(within_span(chunk.rows()?, span))
-}
-
-fn within_span(mut rows: Vec<Row>, (from, to): (Timestamp, Timestamp)) -> Vec<Row> {
+pub fn unpack(chunk: &Chunk, (from, to): (Timestamp, Timestamp)) -> Result<Vec<Row>> {
+    let mut rows = chunk.rows()?;
     rows.truncate(rows.partition_point(|row| row.at < to));
     rows.drain(..rows.partition_point(|row| row.at < from));
-    rows
+    Ok(rows)
 }
 
 async fn last_sample(
@@ -308,7 +302,7 @@ async fn last_sample(
             break;
         }
         let counts = |row: &Row| row.at < before && is_seen(row);
-        if let Some(row) = last_sealed(&chunk, &rows, counts) {
+        if let Some(row) = last_sealed(&chunk, &rows, counts)? {
             return Ok(last.filter(|last| row.at < last.at).unwrap_or(&row).sample());
         }
         end = chunk.summary.first_at;
@@ -316,11 +310,15 @@ async fn last_sample(
     Ok(last.and_then(Row::sample))
 }
 
-/// The last row of a chunk that counts and can be read, unless one of the `recent` ones says something of its time: that was said
-/// later.
-fn last_sealed(chunk: &Chunk, recent: &[Row], counts: impl Fn(&Row) -> bool) -> Option<Row> {
-    let is_last = |row: &Row| counts(row) && !recent.iter().any(|recent| recent.at == row.at);
-    chunk.readable_rows().into_iter().rev().find(is_last)
+/// The last row of a chunk that counts, unless one of the `recent` ones says something of its time: that was said later.
+fn last_sealed(
+    chunk: &Chunk,
+    recent: &[Row],
+    counts: impl Fn(&Row) -> bool,
+) -> Result<Option<Row>> {
+    let sealed = chunk.rows()?;
+    let is_last = |row: &&Row| counts(row) && !recent.iter().any(|recent| recent.at == row.at);
+    Ok(sealed.iter().rev().find(is_last).copied())
 }
 
 /// The readings that values of several series make up.

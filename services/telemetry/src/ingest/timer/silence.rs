@@ -223,50 +223,29 @@ async fn judge(
     (register, recent): (&Register, &Recent),
     now: Timestamp,
 ) -> Result<(Outcome, Option<i64>)> {
-    let series_id = series(tx, rule, id).await?;
+    let (series_id, since) = (series(tx, rule, id).await?, register.since(id).await);
     if let Some(series_id) = series_id
         && let Some(last) =
             store::reading::last_before(tx, recent, series_id, rule.updated_at, Timestamp::MAX)
                 .await?
     {
-        let outcome = judge_since(tx, recent, rule, (series_id, id), last, now).await?;
+        let place = (series_id, id);
+        let outcome = replay(tx, recent, rule, place, (last, last), since, now).await?;
         return Ok((outcome, Some(series_id)));
     }
     let mut outcome = Outcome::default();
     let raised_at = begin(rule, id, None, register).await.plus(rule.on_delay.0);
-    let first = Timestamp::MIN;
-    if raised_at < now && store::alert::standing(tx, &[(rule, id, first)]).await?.is_empty() {
+    let before = store::alert::lock_around(tx, rule, id, Timestamp::MAX).await?.pop();
+    // What stands, or was ended by a person, ends with a reading. This process may have yet to hear why the same was left.
+    let is_another = |before: &Alert| {
+        before.cleared_at.is_some() && before.cleared_by.is_none() && before.raised_at < raised_at
+    };
+    if raised_at < now && before.as_ref().is_none_or(is_another) {
         let silence = Breach { raised_at, value: None, cleared_at: None };
         outcome.raised.push(Alert::raised(rule, id, silence));
     }
     Ok((outcome, series_id))
 }
-
-/// The same where there was a reading, at `last`. An alert that was left while it lasted goes on.
-async fn judge_since(
-    tx: &mut Tx,
-    recent: &Recent,
-    rule: &Rule,
-    place: (i64, EquipmentId),
-    last: Timestamp,
-    now: Timestamp,
-) -> Result<Outcome> {
-    let before = store::alert::lock_around(tx, rule, place.1, Timestamp::MAX).await?.pop();
-    let is_silent = last.plus(rule.on_delay.0) < now;
-    let left = before.filter(|alert| is_silent && alert.was_left(last));
-    if let Some(mut left) = left {
-        left.resume(BACK);
-        store::alert::update(tx, &left).await?;
-        let mut outcome = replay(tx, recent, rule, place, (last, last), now).await?;
-        if !outcome.changed.iter().any(|alert| alert.id == left.id) {
-            outcome.changed.push(left);
-        }
-        return Ok(outcome);
-    }
-    replay(tx, recent, rule, place, (last, last), now).await
-}
-
-const BACK: &str = "Open again because its rule looks here again, and nothing came meanwhile.";
 
 /// When the silence began: with the last reading or, if the rule has seen none, when it was made or the equipment became
 /// what it is.

@@ -40,6 +40,7 @@ pub async fn create(
     call: Call<pb::BatchCreateReadingsRequest>,
 ) -> Result<pb::BatchCreateReadingsResponse> {
     let Call { caller, message, turn, .. } = call;
+    debug_assert!(turn.is_some(), "batches are read in turn");
     let pb::BatchCreateReadingsRequest { readings, unreadable } = message;
     let Checked { readings, verdict } = check(service, &caller, readings, unreadable, turn).await?;
 
@@ -124,10 +125,10 @@ async fn check(
     caller: &Caller,
     batch: Vec<pb::Reading>,
     unreadable: Vec<pb::RefusedReading>,
-    turn: Option<Turn>,
+    mut turn: Option<Turn>,
 ) -> Result<Checked> {
     let now = service.suite.clock.now();
-    let (known, _turn) = look_up(service, caller, &batch, turn).await?;
+    let known = look_up(service, caller, &batch, &mut turn).await?;
     let mut unreadable: HashMap<i32, pb::RefusedReading> =
         unreadable.into_iter().map(|refused| (refused.index, refused)).collect();
     let mut checked = Checked::default();
@@ -158,18 +159,22 @@ async fn check(
 type Known = HashMap<EquipmentId, register::Entry>;
 
 /// What is known of the equipment that `readings` name and the caller may send of: of others the register isn't asked. Several
-/// that are not known here are asked for at once, and then the `turn` is over.
+/// that are not known here are asked for at once, and meanwhile it is another's `turn`.
 async fn look_up(
     service: &Service,
     caller: &Caller,
     readings: &[pb::Reading],
-    turn: Option<Turn>,
-) -> Result<(Known, Option<Turn>)> {
+    turn: &mut Option<Turn>,
+) -> Result<Known> {
     let id = |reading: &pb::Reading| EquipmentId::parse("equipment_id", &reading.equipment_id).ok();
     let mut ids: HashSet<EquipmentId> = readings.iter().filter_map(id).collect();
     ids.retain(|id| may_send(caller, *id));
     let (mut known, unknown) = service.register.known(ids).await;
-    let turn = turn.filter(|_| unknown.is_empty());
+    if let Some(turn) = turn
+        && !unknown.is_empty()
+    {
+        turn.pass();
+    }
     let mut found = stream::iter(unknown)
         .map(async |id| Ok::<_, Error>((id, service.register.find(id).await?)))
         .buffer_unordered(LOOK_UPS);
@@ -177,7 +182,7 @@ async fn look_up(
         known.extend(entry.map(|entry| (id, entry)));
     }
     drop(found);
-    Ok((known, turn))
+    Ok(known)
 }
 
 /// A checked reading of equipment that is there.

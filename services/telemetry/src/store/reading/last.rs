@@ -92,7 +92,7 @@ pub async fn last_seen(
             continue;
         }
         let rows = of_recent.get(&key).map_or(&[][..], Vec::as_slice);
-        let sealed = match last_sealed(&chunk, rows, |row| is_seen(row, since)) {
+        let sealed = match last_sealed(&chunk, rows, |row| is_seen(row, since))? {
             Some(row) => Some(row.at),
             // All that the rule has seen of it was changed or deleted since: what came before is worth a look of its own.
             None => last_before(db, recent, series_id, since, Timestamp::MAX).await?,
@@ -114,7 +114,7 @@ pub async fn tails(db: &mut Conn, recent: &Recent, ids: &[i64]) -> Result<HashMa
         if !tail.is_whole {
             tail.rows.drain(..tail.rows.partition_point(|row| row.at < begin));
         }
-        tail.rows = merge(&last.chunk.readable_rows(), &tail.rows);
+        tail.rows = merge(&last.chunk.rows()?, &tail.rows);
     }
     Ok(tails)
 }
