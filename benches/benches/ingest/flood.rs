@@ -8,19 +8,28 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::{Buf, BufMut, Bytes};
+use http::uri::PathAndQuery;
+use prost::Message;
 use prost_types::Timestamp;
 use proto::telemetry::v1::{
-    BatchCreateReadingsRequest, QuerySeriesRequest, Reading,
+    BatchCreateReadingsRequest, BatchCreateReadingsResponse, QuerySeriesRequest, Reading,
     telemetry_service_client::TelemetryServiceClient,
 };
-use tonic::Code;
+use tonic::{
+    Code, Status,
+    client::Grpc,
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+};
 
 use crate::{Engine, suite::Child, tell};
 
-/// Callers at once, each with batches that alone would fill much of the queue.
-const CALLERS: usize = 96;
+/// Callers at once, each with batches that alone would fill much of the queue, and how many of them share a connection.
+const CALLERS: usize = 768;
+const SHARE: usize = 8;
 const READINGS: i64 = 5_000;
 const METRIC: &str = "flood";
+const METHOD: &str = "/flightline.telemetry.v1.TelemetryService/BatchCreateReadings";
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
 pub async fn measure(
@@ -31,31 +40,35 @@ pub async fn measure(
 ) -> anyhow::Result<()> {
     let (kept, refused) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let end = Instant::now() + span;
-    let callers = (0..CALLERS).map(|caller| {
-        let (kept, refused) = (Arc::clone(&kept), Arc::clone(&refused));
-        let machine = machines[caller].clone();
-        async move {
-            let mut client = TelemetryServiceClient::new(suite.connect().await?)
-                .max_encoding_message_size(16 << 20);
-            let mut first = 0;
-            while Instant::now() < end {
-                let request = suite.request(batch(&machine, first))?;
-                match client.batch_create_readings(request).await {
-                    Ok(answer) => {
-                        first += READINGS;
-                        let accepted = u64::try_from(answer.into_inner().accepted)?;
-                        kept.fetch_add(accepted, Ordering::Relaxed);
+    let mut callers = Vec::new();
+    for machines in machines[..CALLERS].chunks(SHARE) {
+        let connection = suite.connect().await?;
+        for machine in machines {
+            let (kept, refused) = (Arc::clone(&kept), Arc::clone(&refused));
+            let mut client = Grpc::new(connection.clone());
+            callers.push(async move {
+                let mut first = 0;
+                // Once for all refusals of it: the machine is to be kept busy with answering.
+                let mut bytes = encoded(machine, first);
+                while Instant::now() < end {
+                    client.ready().await?;
+                    let request = suite.request(bytes.clone())?;
+                    match client.unary(request, PathAndQuery::from_static(METHOD), Raw).await {
+                        Ok(answer) => {
+                            kept.fetch_add(accepted(answer.into_inner())?, Ordering::Relaxed);
+                            first += READINGS;
+                            bytes = encoded(machine, first);
+                        }
+                        Err(status) if status.code() == Code::ResourceExhausted => {
+                            refused.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Err(status) => return Err(status.into()),
                     }
-                    Err(status) if status.code() == Code::ResourceExhausted => {
-                        refused.fetch_add(1, Ordering::Relaxed);
-                    }
-                    Err(status) => return Err(status.into()),
                 }
-            }
-            anyhow::Ok(())
+                anyhow::Ok(())
+            });
         }
-    });
-    let callers: Vec<_> = callers.collect();
+    }
     futures_util::future::try_join_all(callers).await?;
 
     let over = Instant::now();
@@ -95,4 +108,49 @@ fn batch(machine: &str, first: i64) -> BatchCreateReadingsRequest {
         ..Reading::default()
     });
     BatchCreateReadingsRequest { readings: readings.collect(), ..Default::default() }
+}
+
+fn encoded(machine: &str, first: i64) -> Bytes {
+    batch(machine, first).encode_to_vec().into()
+}
+
+fn accepted(answer: Bytes) -> anyhow::Result<u64> {
+    Ok(u64::try_from(BatchCreateReadingsResponse::decode(answer)?.accepted)?)
+}
+
+/// Carries messages that are encoded already.
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
 }

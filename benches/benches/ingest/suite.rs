@@ -73,6 +73,12 @@ pub async fn serve(arguments: &[String]) -> anyhow::Result<()> {
     running.wait().await
 }
 
+/// Calls that were answered, and how long they took in all.
+pub struct Served {
+    pub seconds: f64,
+    pub calls: f64,
+}
+
 /// The running suite.
 pub struct Child {
     process: tokio::process::Child,
@@ -211,10 +217,27 @@ impl Child {
         self.log_in().await
     }
 
+    async fn metrics(&self) -> anyhow::Result<String> {
+        Ok(reqwest::get(format!("{}/metrics", self.metrics)).await?.text().await?)
+    }
+
+    /// What the service itself says of its calls to `method`.
+    pub async fn served(&self, method: &str) -> anyhow::Result<Served> {
+        let text = self.metrics().await?;
+        let number = |part: &str| -> Option<f64> {
+            let begin = format!("flightline_grpc_call_seconds_{part}{{");
+            let is_it = |line: &&str| line.starts_with(&begin) && line.contains(method);
+            text.lines().find(is_it)?.rsplit(' ').next()?.parse().ok()
+        };
+        let told = number("sum").zip(number("count"));
+        let (seconds, calls) = told.with_context(|| format!("nothing is told of {method}"))?;
+        Ok(Served { seconds, calls })
+    }
+
     /// Says how long sealing kept the writer waiting.
     #[expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
     pub async fn tell_steps(&self, engine: Engine) -> anyhow::Result<()> {
-        let text = reqwest::get(format!("{}/metrics", self.metrics)).await?.text().await?;
+        let text = self.metrics().await?;
         let of_seals = text.lines().filter(|line| {
             line.starts_with("flightline_transaction_seconds") && line.contains("seal readings")
         });

@@ -35,7 +35,8 @@ pub struct Turns {
     /// Of what is larger, no more is waited for: tonic refuses it by its prefix.
     largest: usize,
     room: Arc<Semaphore>,
-    turns: Arc<Semaphore>,
+    /// A permit each for those that are read now.
+    reading: Arc<Semaphore>,
 }
 
 /// The turn of a message to be read, and the room that it takes, until it is dropped.
@@ -58,7 +59,7 @@ impl Turns {
         /// What gRPC lays before each message.
         const PREFIX: usize = 5;
         let (largest, semaphore) = (largest + PREFIX, |permits| Arc::new(Semaphore::new(permits)));
-        Self { method, largest, room: semaphore(BYTES), turns: semaphore(at_a_time()) }
+        Self { method, largest, room: semaphore(BYTES), reading: semaphore(at_a_time()) }
     }
 
     /// The request with its turn, once all of it is here: whoever dawdles takes nobody's.
@@ -76,7 +77,7 @@ impl Turns {
             self.take(data.len(), &mut room)?;
             message.extend_from_slice(&data);
         }
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = Arc::clone(&self.reading).acquire_owned().await;
         let turn = turn.map_err(|error| Error::Internal(error.into()))?;
         head.extensions.insert(Turn { turn: Some(Arc::new(turn)), _room: room.map(Arc::new) });
         Ok(Request::from_parts(head, Body::new(Full::new(message.freeze()))))
@@ -169,7 +170,7 @@ mod tests {
 
     fn turns(turns: usize, room: usize) -> Turns {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Turns { room: semaphore(room), turns: semaphore(turns), ..Turns::new(METHOD, 10) }
+        Turns { room: semaphore(room), reading: semaphore(turns), ..Turns::new(METHOD, 10) }
     }
 
     /// What is answered by a service that takes all of a message, and says how long it is.

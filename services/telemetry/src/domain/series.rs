@@ -165,8 +165,8 @@ impl<'g> Buckets<'g> {
     }
 
     fn join(&mut self, at: Timestamp, more: &Bucket) {
-        let start = self.grid.bucket(at);
-        match self.buckets.last_mut().filter(|bucket| bucket.start == start) {
+        let is_in = |bucket: &Bucket| at.micros() - bucket.start.micros() < self.grid.interval;
+        match self.buckets.last_mut().filter(|bucket| is_in(bucket)) {
             Some(bucket) => {
                 bucket.min = bucket.min.min(more.min);
                 bucket.max = bucket.max.max(more.max);
@@ -174,7 +174,7 @@ impl<'g> Buckets<'g> {
                 bucket.last = more.last;
                 bucket.count += more.count;
             }
-            None => self.buckets.push(Bucket { start, ..more.clone() }),
+            None => self.buckets.push(Bucket { start: self.grid.bucket(at), ..more.clone() }),
         }
     }
 
