@@ -208,10 +208,10 @@ pub async fn replay(
         None => None,
     };
     let mut replay = Replay::new(rule, equipment_id, alerts, (first, last));
-    let since = rule.updated_at;
     let mut start = Start::At(context(tx, recent, rule, series_id, first).await?);
     loop {
-        let samples = store::reading::seen(tx, recent, series_id, since, start, SAMPLES).await?;
+        let samples =
+            store::reading::seen(tx, recent, series_id, rule.updated_at, start, SAMPLES).await?;
         let Some(end) = samples.last() else { break };
         start = Start::After(end.at);
         let is_end = i64::try_from(samples.len()).is_ok_and(|read| read < SAMPLES);

@@ -258,8 +258,10 @@ async fn begin(
     if let Some(last) = last {
         return last;
     }
-    let entry = register.entry(id).await.filter(|_| rule.equipment_id.is_none());
-    entry.map_or(rule.updated_at, |entry| entry.since.max(rule.updated_at))
+    match rule.equipment_id {
+        Some(_) => rule.updated_at,
+        None => register.since(id).await.max(rule.updated_at),
+    }
 }
 
 async fn series(db: &mut Conn, rule: &Rule, id: EquipmentId) -> Result<Option<i64>> {
