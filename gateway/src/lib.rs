@@ -16,7 +16,6 @@ mod asset;
 mod body;
 #[cfg(test)]
 mod chance;
-mod codec;
 mod condition;
 mod config;
 mod cors;

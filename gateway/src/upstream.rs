@@ -4,15 +4,16 @@ use anyhow::{Result, bail};
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use http::uri::PathAndQuery;
-use kit::peer::{Peer, Peers};
+use kit::{
+    codec::BytesCodec,
+    peer::{Peer, Peers},
+};
 use tonic::{Request, Response, Status, Streaming, body::Body, client::Grpc};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
 use tower::ServiceExt;
-
-use crate::codec::BytesCodec;
 
 /// What the services may answer at most; their pages end before that.
 const MAX_ANSWER_BYTES: usize = 64 << 20;

@@ -8,19 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use http::uri::PathAndQuery;
+use kit::codec::BytesCodec;
 use prost::Message;
 use prost_types::Timestamp;
 use proto::telemetry::v1::{
     BatchCreateReadingsRequest, BatchCreateReadingsResponse, QuerySeriesRequest, Reading,
     telemetry_service_client::TelemetryServiceClient,
 };
-use tonic::{
-    Code, Status,
-    client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-};
+use tonic::{Code, client::Grpc};
 
 use crate::{Engine, suite::Child, tell};
 
@@ -53,7 +50,8 @@ pub async fn measure(
                 while Instant::now() < end {
                     client.ready().await?;
                     let request = suite.request(bytes.clone())?;
-                    match client.unary(request, PathAndQuery::from_static(METHOD), Raw).await {
+                    match client.unary(request, PathAndQuery::from_static(METHOD), BytesCodec).await
+                    {
                         Ok(answer) => {
                             kept.fetch_add(accepted(answer.into_inner())?, Ordering::Relaxed);
                             first += READINGS;
@@ -116,41 +114,4 @@ fn encoded(machine: &str, first: i64) -> Bytes {
 
 fn accepted(answer: Bytes) -> anyhow::Result<u64> {
     Ok(u64::try_from(BatchCreateReadingsResponse::decode(answer)?.accepted)?)
-}
-
-/// Carries messages that are encoded already.
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(message);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
 }

@@ -7,7 +7,7 @@
 //! | [`call`], [`access`], [`token`], [`session`] | who calls, what they may call, how they prove it, and until when |
 //! | [`db`], [`changes`], [`once`], [`search`], [`seal`] | storage on both engines, the change log, idempotency keys, search in text, what only the service can read |
 //! | [`databases`], [`health`] | whether the databases of the process answer, and who is told |
-//! | [`peer`], [`suite`] | the other services, and what a service is started with |
+//! | [`peer`], [`suite`], [`codec`] | the other services, what a service is started with, and messages as bytes |
 //! | [`tls`] | how the ends of a connection know each other, and nobody else hears them |
 //! | [`stack`], [`process`], [`carried`], [`request_id`], [`observe`], [`trace`] | the layers around every service, the process around them, answers that go on until it ends, the name of a request in its logs, and what the process tells of itself |
 
@@ -15,6 +15,7 @@ pub mod access;
 pub mod call;
 pub mod carried;
 pub mod changes;
+pub mod codec;
 pub mod databases;
 pub mod db;
 pub mod error;

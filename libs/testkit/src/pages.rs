@@ -2,16 +2,9 @@
 
 use std::collections::HashSet;
 
-use kit::access::Role;
-use prost_reflect::{
-    DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor, Value, prost::Message,
-};
-use tonic::{
-    Request, Status,
-    client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    codegen::http::uri::PathAndQuery,
-};
+use kit::{access::Role, codec::BytesCodec};
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value, prost::Message};
+use tonic::{Request, Status, client::Grpc, codegen::http::uri::PathAndQuery};
 
 use crate::{Server, World};
 
@@ -140,48 +133,8 @@ impl List<'_> {
         client.ready().await.unwrap();
         let path = format!("/{}/{}", self.method.parent_service().full_name(), self.method.name());
         let path: PathAndQuery = path.parse().unwrap();
-        let codec = Dynamic(self.method.output());
-        Ok(client.unary(Request::new(request), path, codec).await?.into_inner())
-    }
-}
-
-/// Carries messages whose type is known at run time alone: what is answered is of this one.
-struct Dynamic(MessageDescriptor);
-
-impl Codec for Dynamic {
-    type Encode = DynamicMessage;
-    type Decode = DynamicMessage;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self(self.0.clone())
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl Encoder for Dynamic {
-    type Item = DynamicMessage;
-    type Error = Status;
-
-    fn encode(
-        &mut self,
-        message: DynamicMessage,
-        buffer: &mut EncodeBuf<'_>,
-    ) -> Result<(), Status> {
-        message.encode(buffer).map_err(|error| Status::internal(error.to_string()))
-    }
-}
-
-impl Decoder for Dynamic {
-    type Item = DynamicMessage;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
-        let message = DynamicMessage::decode(self.0.clone(), buffer);
-        message.map(Some).map_err(|error| Status::internal(error.to_string()))
+        let request = Request::new(request.encode_to_vec().into());
+        let answer = client.unary(request, path, BytesCodec).await?.into_inner();
+        Ok(DynamicMessage::decode(self.method.output(), answer).unwrap())
     }
 }

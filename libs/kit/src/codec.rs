@@ -1,4 +1,4 @@
-//! Requests whose type is known only at run time, encoded before, and their answers as they are.
+//! Messages whose type is known only at run time, or that are encoded already: as bytes there and back.
 
 use bytes::{Buf, BufMut, Bytes};
 use tonic::{
